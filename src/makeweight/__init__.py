@@ -1,0 +1,59 @@
+"""Add weight to the light side of an imbalanced image set, and check that it helps.
+
+Nothing heavy is loaded before it is used: ``import makeweight`` loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from makeweight.errors import InputError
+    from makeweight.evolution import Annealed, Evolution
+    from makeweight.methods.acgan import ACGAN
+    from makeweight.methods.aggan import AGGAN
+    from makeweight.methods.duplicates import Duplicates
+    from makeweight.methods.egan import EGAN
+    from makeweight.methods.smote import SMOTE
+    from makeweight.networks import OwnNetworks
+    from makeweight.sampler import load
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "ACGAN": "methods.acgan",
+    "AGGAN": "methods.aggan",
+    "Annealed": "evolution",
+    "Duplicates": "methods.duplicates",
+    "EGAN": "methods.egan",
+    "Evolution": "evolution",
+    "InputError": "errors",
+    "OwnNetworks": "networks",
+    "SMOTE": "methods.smote",
+    "load": "sampler",
+}
+__all__ = [
+    "ACGAN",
+    "AGGAN",
+    "EGAN",
+    "SMOTE",
+    "Annealed",
+    "Duplicates",
+    "Evolution",
+    "InputError",
+    "OwnNetworks",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"makeweight.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

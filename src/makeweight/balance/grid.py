@@ -1,0 +1,124 @@
+"""One picture that shows real and drawn images of each class side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from makeweight.data.images import to_uint8
+
+MOST_ROWS = 100
+TILE = 64
+GAP = 4
+HEADER = 30
+LABEL_WIDTH = 210
+BACKGROUND, INK, FAINT = (255, 255, 255), (20, 20, 20), (120, 120, 120)
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One class of the picture.
+
+    Attributes
+    ----------
+    label : str
+        Name of the class.
+    n_real, n_drawn : int
+        How many images there are of it.
+    real, drawn : sequence of array of shape (h, w) or (h, w, c)
+        The images to show, uint8 or uint16.
+    """
+
+    label: str
+    n_real: int
+    n_drawn: int
+    real: Sequence[NDArray[Any]]
+    drawn: Sequence[NDArray[Any]]
+
+
+def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
+    """Lay out real images on the left and drawn ones on the right, one row for each class.
+
+    Small images are enlarged pixel by pixel, large ones reduced. Deep grey is shown from each class's darkest to its
+    brightest value; transparency over white.
+
+    Parameters
+    ----------
+    rows : sequence of GridRow
+        The classes; the first hundred are shown.
+    columns : int, default=8
+        Most images on either side.
+
+    Returns
+    -------
+    Image
+        An RGB picture.
+    """
+    shown = rows[:MOST_ROWS]
+    half = columns * (TILE + GAP)
+    middle = LABEL_WIDTH + half + 3 * GAP
+    height = HEADER + len(shown) * (TILE + GAP) + GAP + (HEADER if len(rows) > len(shown) else 0)
+    picture = Image.new("RGB", (middle + half + GAP, height), BACKGROUND)
+    pen = ImageDraw.Draw(picture)
+    title = ImageFont.load_default(16)
+    pen.text((LABEL_WIDTH, 6), "real", INK, title)
+    pen.text((middle, 6), "drawn", INK, title)
+    for number, row in enumerate(shown):
+        top = HEADER + number * (TILE + GAP)
+        _label(pen, row, top)
+        limits = _limits(row.real)
+        for tiles, left in ((row.real, LABEL_WIDTH), (row.drawn, middle)):
+            for column, pixels in enumerate(tiles[:columns]):
+                picture.paste(_tile(pixels, limits), (left + column * (TILE + GAP), top))
+        if not row.drawn:
+            pen.text((middle, top + TILE // 2 - 8), "none drawn", FAINT, ImageFont.load_default(13))
+    line = middle - 2 * GAP
+    pen.line([(line, GAP), (line, height - GAP)], FAINT, 1)
+    if len(rows) > len(shown):
+        pen.text((GAP, height - HEADER + 6), f"and {len(rows) - len(shown)} more classes", FAINT, title)
+    return picture
+
+
+def _label(pen: ImageDraw.ImageDraw, row: GridRow, top: int) -> None:
+    name, count = ImageFont.load_default(16), ImageFont.load_default(13)
+    pen.text((GAP * 2, top + 12), _fitted(row.label, name), INK, name)
+    pen.text((GAP * 2, top + 36), f"{row.n_real:,} real, {row.n_drawn:,} drawn", FAINT, count)
+
+
+def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[:80])
+    room = LABEL_WIDTH - 5 * GAP
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(text + "...") > room:
+        text = text[:-1]
+    return text + "..."
+
+
+def _limits(images: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    if not images:
+        return (0.0, 65535.0)
+    return float(min(pixels.min() for pixels in images)), float(max(pixels.max() for pixels in images))
+
+
+def _tile(pixels: NDArray[Any], limits: tuple[float, float]) -> Image.Image:
+    """Fit one image into the middle of a square tile."""
+    values = pixels if pixels.dtype == np.uint8 else to_uint8(pixels, limits)
+    image = Image.fromarray(np.ascontiguousarray(values))
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
+    image = image.convert("RGB")
+    longest = max(image.size)
+    if longest <= TILE:
+        factor = TILE // longest
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    else:
+        image.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
+    tile = Image.new("RGB", (TILE, TILE), (235, 235, 235))
+    tile.paste(image, ((TILE - image.width) // 2, (TILE - image.height) // 2))
+    return tile

@@ -1,0 +1,137 @@
+"""The manifest: one row per image of an output folder, enough to check it and to draw it again."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from makeweight.errors import InputError
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("file", "label", "origin", "method", "seed", "row", "model_hash", "settings_hash", "sha256", "source")
+
+_STARTS_FORMULA = "=+-@\t\r\n"
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One image of an output folder.
+
+    Attributes
+    ----------
+    file : str
+        Path below the output folder, with forward slashes.
+    label : str
+        The true label (the folder's name may be escaped).
+    origin : str
+        ``"real"`` or ``"drawn"``.
+    method, model_hash, settings_hash : str
+        What drew the image; empty for a real one.
+    seed, row : int or None
+        Which of the model's images it is; None for a real one.
+    sha256 : str
+        Hash of the file's bytes, 64 hexadecimal digits.
+    source : str
+        The original's name relative to its class; empty for a drawn one.
+    """
+
+    file: str
+    label: str
+    origin: str
+    method: str = ""
+    seed: int | None = None
+    row: int | None = None
+    model_hash: str = ""
+    settings_hash: str = ""
+    sha256: str = ""
+    source: str = ""
+
+
+def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
+    """Write a manifest as UTF-8 CSV with a header.
+
+    A cell that a spreadsheet would run as a formula (it starts with ``= + - @``, a tab or a line end and is no number),
+    and a cell that starts with an apostrophe, gets one apostrophe in front. `read_manifest` takes it away again; other
+    readers get the true value by dropping one apostrophe in front.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    rows : iterable of ManifestRow
+        The images.
+    """
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(["" if cell is None else guard(str(cell)) for cell in astuple(row)])
+
+
+def read_manifest(path: Path) -> list[ManifestRow]:
+    """Read a manifest that `write_manifest` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of ManifestRow
+        The images, in the file's order.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is no manifest of makeweight.
+    """
+    if not path.is_file():
+        raise InputError(f"no manifest at {path}: give a folder that makeweight wrote.")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = list(csv.reader(file, strict=True)) or [[]]
+            if tuple(header) != COLUMNS:
+                raise InputError(f"{path} is no manifest of makeweight: its columns differ from {','.join(COLUMNS)}.")
+            return [_row(cells) for cells in lines]
+    except (csv.Error, UnicodeDecodeError, ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is damaged ({error}): restore it or balance again.") from error
+
+
+def is_manifest(path: Path) -> bool:
+    """Tell whether a file starts with the header of a manifest."""
+    header = ",".join(COLUMNS).encode()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(header)) == header
+
+
+def guard(cell: str) -> str:
+    """Keep a spreadsheet from running a cell as a formula; `unguard` gives the cell back.
+
+    Examples
+    --------
+    >>> guard("=1+1"), guard("-1"), guard("boot")
+    ("'=1+1", '-1', 'boot')
+    """
+    risky = cell[:1] in _STARTS_FORMULA and not _NUMBER.fullmatch(cell)
+    return "'" + cell if cell and (risky or cell[0] == "'") else cell
+
+
+def unguard(cell: str) -> str:
+    """Undo `guard`."""
+    return cell.removeprefix("'")
+
+
+def _row(cells: list[str]) -> ManifestRow:
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"a row of {len(cells)} cells instead of {len(COLUMNS)}")
+    file, label, origin, method, seed, row, *rest = (unguard(cell) for cell in cells)
+    return ManifestRow(file, label, origin, method, int(seed) if seed else None, int(row) if row else None, *rest)

@@ -1,0 +1,160 @@
+"""Names on disk: class folders from any label, flat file names for originals, marked names for drawn images."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from makeweight.errors import InputError
+
+DRAWN_PREFIX = "drawn-"
+ORIGINAL_PREFIX = "in__"
+EMPTY_LABEL = "%empty"
+MAX_BYTES = 200
+
+_UNSAFE = set('/\\:*?"<>|')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def class_folder(label: str) -> str:
+    """Turn a label into a folder name that is safe on every file system.
+
+    Most labels stay as they are. A character that cannot be in a name is written as ``%`` and the two hexadecimal
+    digits of each of its UTF-8 bytes: separators, ``: * ? " < > |``, control and invisible characters, a dot or space
+    in front or at the end, the first letter of a name that Windows reserves, and a ``%`` that would read as such an
+    escape. An empty label becomes ``%empty``; a name over 200 bytes is cut and ends in twelve digits of its SHA-256.
+
+    Parameters
+    ----------
+    label : str
+        The label as the user wrote it.
+
+    Returns
+    -------
+    str
+        The folder name: the same for the same label on every machine.
+
+    Examples
+    --------
+    >>> class_folder("ankle boot"), class_folder("T-shirt/top"), class_folder("..")
+    ('ankle boot', 'T-shirt%2Ftop', '%2E%2E')
+    """
+    if not label:
+        return EMPTY_LABEL
+    last = len(label) - 1
+    reserved = _RESERVED.fullmatch(label) is not None
+    parts = []
+    for position, character in enumerate(label):
+        at_edge = (position == 0 and character in ". ") or (position == last and character in ". ")
+        unsafe = character in _UNSAFE or not character.isprintable() or at_edge or (reserved and position == 0)
+        looks_escaped = character == "%" and _ESCAPED.match(label, position) is not None
+        parts.append(_escape(character) if unsafe or looks_escaped else character)
+    return _shorten("".join(parts), "")
+
+
+def class_folders(labels: Iterable[str]) -> dict[str, str]:
+    """Give each label its folder name, and refuse labels that would share one.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        The classes.
+
+    Returns
+    -------
+    dict of str to str
+        Folder name of each label.
+
+    Raises
+    ------
+    InputError
+        If two labels would get the same folder.
+    """
+    folders: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for label in labels:
+        folder = class_folder(label)
+        if folder in owners:
+            raise InputError(
+                f"the classes {owners[folder]!r} and {label!r} would share the folder {folder!r}: rename one."
+            )
+        owners[folder] = label
+        folders[label] = folder
+    return folders
+
+
+def original_names(files: Sequence[str]) -> list[str]:
+    """Give the originals of one class flat and unique file names.
+
+    A file keeps its name. One from a subfolder carries the subfolder in front (``sub/a.png`` becomes ``sub__a.png``);
+    one that is named like a drawn image gets ``in__`` in front; control characters and a dot in front are escaped as in
+    `class_folder`; a name that is taken already (upper and lower case count as equal) gets ``-2``, ``-3`` and so on
+    before its extension.
+
+    Parameters
+    ----------
+    files : sequence of str
+        File names relative to the class, with forward slashes.
+
+    Returns
+    -------
+    list of str
+        One name per file, in the same order.
+
+    Examples
+    --------
+    >>> original_names(["a.png", "sub/a.png", "sub__a.png"])
+    ['a.png', 'sub__a.png', 'sub__a-2.png']
+    """
+    taken: set[str] = set()
+    names = []
+    for file in files:
+        name = _flat_name(file)
+        stem, suffix = _split(name)
+        copies = 1
+        while name.casefold() in taken:
+            copies += 1
+            name = f"{stem}-{copies}{suffix}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def drawn_name(method: str, seed: int, row: int) -> str:
+    """Name a drawn image after what draws it again: ``drawn-<method>-s<seed>-<row>.png``."""
+    return f"{DRAWN_PREFIX}{method}-s{seed}-{row:06d}.png"
+
+
+def _flat_name(file: str) -> str:
+    parts = [part for part in PurePosixPath(file).parts if part not in ("/", "..")]
+    name = "".join(_escape(c) if ord(c) < 32 or ord(c) == 127 or _is_surrogate(c) else c for c in "__".join(parts))
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    if name.casefold().startswith(DRAWN_PREFIX):
+        name = ORIGINAL_PREFIX + name
+    return _shorten(*_split(name))
+
+
+def _split(name: str) -> tuple[str, str]:
+    suffix = PurePosixPath(name).suffix
+    return name[: len(name) - len(suffix)], suffix
+
+
+def _is_surrogate(character: str) -> bool:
+    return 0xD800 <= ord(character) <= 0xDFFF
+
+
+def _escape(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def _shorten(stem: str, suffix: str) -> str:
+    """Cut a name over the limit at a whole character; its hash keeps it apart from others that start alike."""
+    if len((stem + suffix).encode()) <= MAX_BYTES:
+        return stem + suffix
+    digest = hashlib.sha256((stem + suffix).encode()).hexdigest()[:12]
+    room = MAX_BYTES - len(suffix.encode()) - len(digest) - 1
+    return stem.encode()[:room].decode(errors="ignore") + "~" + digest + suffix

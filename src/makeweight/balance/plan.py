@@ -1,0 +1,108 @@
+"""What balancing would do, told before it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from makeweight.balance.models import DEFAULT_METHOD
+from makeweight.balance.strategy import numbers_to_add
+from makeweight.data.inspect import Inspection
+from makeweight.errors import InputError
+from makeweight.methods import get_method
+
+
+@dataclass(frozen=True)
+class BalancePlan:
+    """What `makeweight.balance.balance_folder` would do with its defaults.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    to_draw : dict of str to int
+        Images to draw for each class that gets any.
+    width, height : int
+        Size in pixels that would be learnt.
+    resize : int or None
+        What ``--resize`` would have to be, None where it is not needed.
+    n_steps : int or None
+        Steps of the training; None for a method that does not train.
+    seconds : float or None
+        Estimated time on this machine.
+    bytes : int or None
+        Estimated memory.
+    """
+
+    method: str
+    to_draw: dict[str, int]
+    width: int
+    height: int
+    resize: int | None
+    n_steps: int | None
+    seconds: float | None
+    bytes: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as plain values, ready for JSON."""
+        return asdict(self)
+
+
+def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> BalancePlan | None:
+    """Estimate what balancing a source with the strategy "auto" takes.
+
+    Parameters
+    ----------
+    inspection : Inspection
+        What `makeweight.data.inspect.inspect` found.
+    method : str, default="aggan"
+        Name of the method.
+
+    Returns
+    -------
+    BalancePlan or None
+        None where there are not two classes to balance.
+
+    Raises
+    ------
+    InputError
+        For an unknown method.
+    """
+    from makeweight.gan_sampler import estimate
+    from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
+
+    learns = get_method(method).learns
+    counts = {label: count for label, count in inspection.counts.items() if count}
+    if len(counts) < 2:
+        return None
+    (height, width), *others = inspection.sizes
+    fits = min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE
+    resize = LARGEST_SIDE if others or (learns and not fits) else None
+    if resize is not None:
+        height = width = resize
+    mode = next(iter(inspection.modes), "L")
+    channels = {"L": 1, "I;16": 1, "RGBA": 4}.get(mode, 3) if len(inspection.modes) == 1 else 3
+    cost = None
+    if learns:
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        cost = estimate(get_method(method)(), shape, len(counts), inspection.n_images)
+    return BalancePlan(
+        method=method,
+        to_draw=_to_draw(counts),
+        width=width,
+        height=height,
+        resize=resize,
+        n_steps=None if cost is None else cost.n_steps,
+        seconds=None if cost is None else cost.seconds,
+        bytes=None if cost is None else cost.bytes,
+    )
+
+
+def _to_draw(counts: dict[str, int]) -> dict[str, int]:
+    try:
+        return numbers_to_add("auto", np.array(list(Counter(counts).elements())))
+    except InputError:
+        return {}

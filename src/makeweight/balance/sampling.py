@@ -1,0 +1,143 @@
+"""New images from a saved model, without the training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from makeweight.balance.drawn_images import Mark, check_draws_images, drawn_png, pixels_from
+from makeweight.balance.listener import Listener
+from makeweight.balance.manifest import MANIFEST, ManifestRow, is_manifest, write_manifest
+from makeweight.balance.models import find_model, load_model
+from makeweight.balance.names import DRAWN_PREFIX, drawn_name
+from makeweight.balance.output import OutputFolder
+from makeweight.data.wording import listed, shown
+from makeweight.errors import InputError
+from makeweight.sampler import ImageSampler
+
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class SampleSummary:
+    """What `sample_folder` did: where, how many, of which class, by what, from which rows of which seed."""
+
+    out: Path
+    n_images: int
+    label: str
+    method: str
+    model_hash: str
+    seed: int
+    first_row: int
+
+
+def sample_folder(
+    model: str | Path,
+    n_images: int,
+    *,
+    label: str,
+    out: str | Path,
+    seed: int | None = None,
+    overwrite: bool = False,
+    listener: Listener | None = None,
+) -> SampleSummary:
+    """Draw images of one class from a saved model into a folder.
+
+    The folder gets exactly `n_images` marked PNGs, of the size that the model learnt, and ``manifest.csv``.
+
+    Parameters
+    ----------
+    model : str or Path
+        The folder of a model, or an output of `balance_folder` with one in it.
+    n_images : int
+        How many, at least 1.
+    label : str
+        The class.
+    out : str or Path
+        A new or empty folder.
+    seed : int, optional
+        Seed of the drawing, 0 to 2**31 - 1. By default the model's own, going on after the rows that were drawn when it
+        was saved, so that no image of the balanced folder comes again. Other seeds start at row 0.
+    overwrite : bool, default=False
+        Replace an older folder of drawn images.
+    listener : Listener, optional
+        Hears about the progress.
+
+    Returns
+    -------
+    SampleSummary
+
+    Raises
+    ------
+    InputError
+        For an unknown class, a model that is none of ours, or a folder that cannot be written.
+    """
+    listener = listener or Listener()
+    place = find_model(model)
+    output = OutputFolder(Path(out), overwrite, is_sample)
+    output.check([place])
+    if n_images < 1:
+        raise InputError(f"{n_images} images cannot be drawn: ask for 1 or more.")
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"the seed {seed} is out of range: give a whole number from 0 to {LARGEST_SEED}.")
+    sampler = load_model(model)
+    check_draws_images(sampler.codec_)
+    key = find_label(sampler, label)
+    first = sampler.rows_drawn_[key] if seed is None or seed == sampler.seed_ else 0
+    seed = sampler.seed_ if seed is None else seed
+    output.check_space(n_images * (sampler.draw(key, [first]).nbytes + 4096))
+    with output.writing(listener.note) as partial:
+        _draw(sampler, key, range(first, first + n_images), seed, partial, listener)
+    return SampleSummary(Path(out), n_images, str(key), sampler.name, sampler.model_hash_, seed, first)
+
+
+def find_label(sampler: ImageSampler, label: str) -> Any:
+    """Find the class that is written `label`, whatever type the model's labels have.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message names those that there are.
+    """
+    known = {str(each): each for each in sampler.classes_.tolist()}
+    if label in known:
+        return known[label]
+    close = get_close_matches(label, list(known), n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {listed(known, 20)}."
+    raise InputError(f"the model has no class {shown(label)!r}: {hint}")
+
+
+def is_sample(folder: Path) -> bool:
+    """Tell whether a folder looks like an output of `sample_folder`: a manifest of ours and drawn images only."""
+    names = {path.name for path in folder.iterdir()}
+    return is_manifest(folder / MANIFEST) and all(name.startswith(DRAWN_PREFIX) for name in names - {MANIFEST})
+
+
+def _draw(sampler: ImageSampler, key: Any, rows: range, seed: int, folder: Path, listener: Listener) -> None:
+    listener.stage("drawing")
+    model_hash, settings_hash, written = sampler.model_hash_, sampler.settings_hash_, []
+    for begin in range(0, len(rows), sampler.block_size):
+        numbers = rows[begin : begin + sampler.block_size]
+        X_new = sampler.draw(key, numbers, seed=seed)
+        for row, pixels in zip(numbers, pixels_from(X_new, sampler.codec_), strict=True):
+            data = drawn_png(pixels, Mark(sampler.name, model_hash, seed, row, str(key)))
+            name = drawn_name(sampler.name, seed, row)
+            (folder / name).write_bytes(data)
+            written.append(
+                ManifestRow(
+                    file=name,
+                    label=str(key),
+                    origin="drawn",
+                    method=sampler.name,
+                    seed=seed,
+                    row=row,
+                    model_hash=model_hash,
+                    settings_hash=settings_hash,
+                    sha256=sha256(data).hexdigest(),
+                )
+            )
+        listener.count(min(begin + len(numbers), len(rows)), len(rows))
+    write_manifest(folder / MANIFEST, written)

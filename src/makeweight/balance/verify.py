@@ -1,0 +1,230 @@
+"""Whether an output folder still holds what was written, and its model still draws it."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makeweight.balance.drawn_images import pixels_from, read_pixels, resized
+from makeweight.balance.job import IMAGES, MODEL
+from makeweight.balance.listener import Listener
+from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
+from makeweight.balance.models import load_model
+from makeweight.balance.sampling import find_label
+from makeweight.data.wording import counted, listed, shown
+from makeweight.errors import InputError
+from makeweight.sampler import ImageSampler
+
+MOST_LEVELS = 2.0
+
+
+@dataclass
+class Verification:
+    """What `verify_folder` found.
+
+    Attributes
+    ----------
+    problems : list of str
+        What is wrong, one sentence each; empty if all is well.
+    notes : list of str
+        What is worth knowing but not wrong.
+    n_files, n_redrawn : int
+        Files hashed, and images drawn again.
+    most_levels : float
+        Largest difference between a drawn image and its redrawing, in steps of 1/255 of the range.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    n_files: int = 0
+    n_redrawn: int = 0
+    most_levels: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify_folder(
+    out: str | Path, *, redraw: int = 16, seed: int = 0, listener: Listener | None = None
+) -> Verification:
+    """Check an output of `balance_folder` against its manifest and its model.
+
+    Every file is hashed; files that are missing or that no row names are found; the model's hash and its settings' are
+    computed again; some drawn images are drawn again and compared pixel by pixel.
+
+    Parameters
+    ----------
+    out : str or Path
+        The output folder.
+    redraw : int, default=16
+        How many images to draw again, spread over the classes; 0 for none.
+    seed : int, default=0
+        Seed of the choice of these images.
+    listener : Listener, optional
+        Hears about the progress.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    InputError
+        If the folder is no output of makeweight.
+    """
+    listener = listener or Listener()
+    folder = Path(out)
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {shown(folder)}: give an output of makeweight balance.")
+    if redraw < 0:
+        raise InputError(f"{redraw} images cannot be drawn again: give 0 or more.")
+    rows = read_manifest(folder / MANIFEST)
+    found = Verification()
+    intact = _check_files(folder, rows, found, listener)
+    drawn = [row for row in intact if row.origin == "drawn"]
+    sampler = _check_model(folder, [row for row in rows if row.origin == "drawn"], found)
+    if sampler is not None and redraw:
+        listener.stage("redrawing")
+        _redraw(folder, sampler, choose_rows(drawn, redraw, seed), found, listener)
+    return found
+
+
+def choose_rows(rows: Sequence[ManifestRow], n_rows: int, seed: int) -> list[ManifestRow]:
+    """Choose rows at random, as evenly over the labels as there are rows.
+
+    Parameters
+    ----------
+    rows : sequence of ManifestRow
+        The rows to choose from.
+    n_rows : int
+        How many; all of them if there are fewer.
+    seed : int
+        Seed of the choice.
+
+    Returns
+    -------
+    list of ManifestRow
+    """
+    by_label: dict[str, list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        by_label[row.label].append(row)
+    chance = random.Random(seed)
+    for members in by_label.values():
+        chance.shuffle(members)
+    chosen: list[ManifestRow] = []
+    while len(chosen) < min(n_rows, len(rows)):
+        for members in by_label.values():
+            if members and len(chosen) < n_rows:
+                chosen.append(members.pop())
+    return chosen
+
+
+def _check_files(
+    folder: Path, rows: Sequence[ManifestRow], found: Verification, listener: Listener
+) -> list[ManifestRow]:
+    """Hash every file that the manifest names; return the rows whose files are as they were written."""
+    listener.stage("checking")
+    outside = [row.file for row in rows if not _is_inside(row.file)]
+    missing, changed, intact = [], [], []
+    inside = [row for row in rows if _is_inside(row.file)]
+    for number, row in enumerate(inside, 1):
+        path = folder / row.file
+        if not path.is_file():
+            missing.append(row.file)
+        elif _digest(path) != row.sha256:
+            changed.append(row.file)
+        else:
+            intact.append(row)
+        listener.count(number, len(inside))
+    found.n_files = len(intact) + len(changed)
+    present = {p.relative_to(folder).as_posix() for p in (folder / IMAGES).rglob("*") if not p.is_dir()}
+    extra = sorted(present - {row.file for row in rows})
+    for files, what in (
+        (outside, "named in the manifest outside images/"),
+        (missing, "missing"),
+        (changed, "changed since written"),
+        (extra, "in images/ but not in the manifest"),
+    ):
+        if files:
+            found.problems.append(f"{counted(len(files), 'file')} {what}: {listed(files)}")
+    return intact
+
+
+def _check_model(folder: Path, drawn: Sequence[ManifestRow], found: Verification) -> ImageSampler | None:
+    """Load the model and compare its hashes with those of the drawn images' rows."""
+    try:
+        sampler = load_model(folder / MODEL)
+    except InputError as error:
+        found.problems.append(f"the model cannot be read: {error}")
+        return None
+    for what, now, then in (
+        ("model", sampler.model_hash_, {row.model_hash for row in drawn}),
+        ("settings", sampler.settings_hash_, {row.settings_hash for row in drawn}),
+    ):
+        if then - {now}:
+            found.problems.append(
+                f"the hash of the {what} is {now[:12]}…, and the manifest says {listed(_short(then))}"
+            )
+    return sampler
+
+
+def _redraw(
+    folder: Path, sampler: ImageSampler, rows: Sequence[ManifestRow], found: Verification, listener: Listener
+) -> None:
+    """Draw the given rows again and compare pixels, class by class."""
+    groups: dict[tuple[str, int | None], list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.label, row.seed].append(row)
+    differing: list[str] = []
+    for (label, seed), members in groups.items():
+        try:
+            key = find_label(sampler, label)
+        except InputError as error:
+            found.problems.append(f"images of {shown(label)!r} cannot be drawn again: {error}")
+            continue
+        X_again = sampler.draw(key, [row.row or 0 for row in members], seed=seed)
+        for row, again in zip(members, pixels_from(X_again, sampler.codec_), strict=True):
+            levels = _levels_apart(read_pixels(folder / row.file), again)
+            found.n_redrawn += 1
+            found.most_levels = max(found.most_levels, levels)
+            differing.extend([row.file] if levels > MOST_LEVELS else [])
+            listener.count(found.n_redrawn, len(rows))
+    if differing:
+        found.problems.append(f"{counted(len(differing), 'image')} drawn again came out different: {listed(differing)}")
+    elif found.most_levels:
+        found.notes.append(f"redrawn images differ by at most {found.most_levels:.2g} of 255 levels (another machine?)")
+
+
+def _levels_apart(written: NDArray[Any], again: NDArray[Any]) -> float:
+    """Give the largest difference in steps of 1/255 of the range; a different kind of image is infinitely far away."""
+    if written.dtype != again.dtype or written.ndim != again.ndim:
+        return float("inf")
+    again = resized(again, written.shape[1], written.shape[0])
+    if written.shape != again.shape:
+        return float("inf")
+    step = np.iinfo(written.dtype).max / 255
+    return float(np.abs(written.astype(np.float64) - again).max() / step)
+
+
+def _is_inside(file: str) -> bool:
+    path = PurePosixPath(file)
+    return path.parts[:1] == (IMAGES,) and ".." not in path.parts and not path.is_absolute() and "\\" not in file
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _short(hashes: set[str]) -> list[str]:
+    return sorted(f"{each[:12]}…" for each in hashes)

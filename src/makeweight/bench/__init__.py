@@ -1,0 +1,17 @@
+"""Benchmarks: the format of their rows, one JSON line a run."""
+
+from makeweight.bench.hashing import hash_data, hash_settings
+from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, TornRowWarning, merge_rows, run_once
+
+__all__ = [
+    "Outcome",
+    "Row",
+    "RowFile",
+    "Run",
+    "RunKey",
+    "TornRowWarning",
+    "hash_data",
+    "hash_settings",
+    "merge_rows",
+    "run_once",
+]

@@ -1,0 +1,59 @@
+"""What a benchmark ran on: versions and the processor, and nothing that names the machine or its owner."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import makeweight
+
+
+def software_and_processor() -> dict[str, str]:
+    """Name the versions of what computes, and the processor.
+
+    Returns
+    -------
+    dict of str
+        python, torch, numpy, makeweight, processor, and cores: the number that this process may use.
+
+    Examples
+    --------
+    >>> sorted(software_and_processor())
+    ['cores', 'makeweight', 'numpy', 'processor', 'python', 'torch']
+    """
+    return {
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "makeweight": makeweight.__version__,
+        "processor": processor_name(),
+        "cores": str(_n_cores()),
+    }
+
+
+def processor_name(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
+    """Give the name of the processor.
+
+    Parameters
+    ----------
+    cpu_info : Path, default=Path("/proc/cpuinfo")
+        Where Linux describes processors; where it is missing, Python's own name is taken.
+
+    Returns
+    -------
+    str
+    """
+    try:
+        lines = cpu_info.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine() or "unknown"
+
+
+def _n_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

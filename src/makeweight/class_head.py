@@ -1,0 +1,52 @@
+"""The class output of a discriminator, as a classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from makeweight.data.arrays import ImageCodec
+from makeweight.heads import Judgement
+
+BATCH = 512
+
+
+class ClassHead:
+    """Predicts classes with a fitted discriminator, which is what the papers report as their classifier.
+
+    Parameters
+    ----------
+    discriminator : Module
+        Answers images with a `Judgement`.
+    codec : ImageCodec
+        The way from arrays to images.
+    classes : array of shape (n_classes,)
+        Labels in the order of the class output.
+    """
+
+    def __init__(self, discriminator: nn.Module, codec: ImageCodec, classes: NDArray[Any]) -> None:
+        self.discriminator = discriminator
+        self.codec = codec
+        self.classes_ = classes
+
+    @torch.no_grad()
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
+        self.discriminator.eval()
+        device = next(self.discriminator.parameters()).device
+        array = np.asarray(X)
+        answers = [np.empty((0, len(self.classes_)), np.float32)]
+        for start in range(0, len(array), BATCH):
+            images = torch.from_numpy(self.codec.encode(array[start : start + BATCH])).to(device)
+            judgement: Judgement = self.discriminator(images)
+            answers.append(judgement.class_logits.softmax(1).cpu().numpy())
+        return np.concatenate(answers)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable label of each image, of shape (n,)."""
+        labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels

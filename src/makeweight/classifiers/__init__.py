@@ -1,0 +1,1 @@
+"""Classifiers with the contract of scikit-learn: the judges of usefulness, and methods that are classifiers."""

@@ -1,0 +1,205 @@
+"""The command line: every command is one call into the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from makeweight.errors import InputError
+
+BAD_INPUT, PROBLEMS, INTERRUPTED = 2, 1, 130
+
+
+class Commands(TyperGroup):
+    """Turn bad input and Ctrl-C into one line and an exit status; other errors keep their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            typer.echo(f"makeweight: {error}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            typer.echo("makeweight: interrupted; unfinished work was removed.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="makeweight",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="IN", help="Folder of class folders (or with train/, or a table of labels), .npz, or a set's name."
+    ),
+]
+Labels = Annotated[Path | None, typer.Option(help="Table of labels, CSV or TSV: file name and label.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the files of known sets are; also MAKEWEIGHT_DATA.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a known set that is not there.")]
+Method = Annotated[str | None, typer.Option(help="Name of the method. [default: aggan]", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older output of makeweight.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import makeweight
+
+        typer.echo(f"makeweight {makeweight.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Learn the rare classes of an image folder, draw new images of them, and check the result."""
+
+
+@app.command("inspect", short_help="Say what a folder of images holds.")
+def inspect_command(
+    source: Source,
+    labels: Labels = None,
+    method: Method = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what IN holds, what stands in the way, and what balance would do."""
+    import json
+
+    from makeweight.balance.models import DEFAULT_METHOD
+    from makeweight.balance.plan import plan_balance
+    from makeweight.cli.progress import shown_progress
+    from makeweight.cli.tables import print_inspection
+    from makeweight.data.inspect import inspect
+
+    with shown_progress() as listener:
+        listener.stage("reading")
+        found = inspect(source, labels=labels, data_dir=data_dir, download=download, progress=listener.count)
+    plan = plan_balance(found, method or DEFAULT_METHOD)
+    if as_json:
+        typer.echo(json.dumps({**found.as_dict(), "balance": plan.as_dict() if plan else None}, indent=2))
+    else:
+        print_inspection(found, plan)
+
+
+@app.command(short_help="Write a balanced copy of a folder.")
+def balance(
+    source: Source,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or empty.")],
+    method: Method = None,
+    sampling_strategy: Annotated[
+        str,
+        typer.Option(
+            help="auto, minority, 'not minority', 'not majority', all; a ratio such as 0.5 for two classes; or final "
+            "totals: scratches=200,patches=150."
+        ),
+    ] = "auto",
+    steps: Annotated[int | None, typer.Option(help="Length of the training in steps.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Length of the training in epochs.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Length of the training in time: 90s, 20m, 1h30m.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal bytes.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="32-true or bf16-mixed; by default what suits the device.")
+    ] = None,
+    from_model: Annotated[
+        Path | None, typer.Option("--from", metavar="MODEL", help="Go on training this saved model.")
+    ] = None,
+    labels: Labels = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    resize: Annotated[int | None, typer.Option(help="Learn from images of this many pixels a side.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Convert the images: L (grey) or RGB.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")] = False,
+    overwrite: Overwrite = False,
+    link: Annotated[bool, typer.Option("--link", help="Hard-link the originals instead of copying them.")] = False,
+) -> None:
+    """Learn the classes of IN, draw what the rare ones lack, and write the balanced folder OUT."""
+    from makeweight.balance import balance_folder
+    from makeweight.cli.options import parse_duration, parse_strategy
+    from makeweight.cli.progress import shown_progress
+    from makeweight.cli.tables import print_balance
+
+    strategy = parse_strategy(sampling_strategy)
+    seconds = None if budget is None else parse_duration(budget)
+    with shown_progress() as listener:
+        summary = balance_folder(
+            source,
+            out,
+            method=method,
+            sampling_strategy=strategy,
+            n_steps=steps,
+            n_epochs=epochs,
+            budget=seconds,
+            seed=seed,
+            device=device,
+            precision=precision,
+            from_model=from_model,
+            labels=labels,
+            data_dir=data_dir,
+            download=download,
+            resize=resize,
+            mode=mode,
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+            link=link,
+            listener=listener,
+        )
+    print_balance(summary)
+
+
+@app.command(short_help="Draw more images from a saved model.")
+def sample(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model, or an output of balance.")],
+    number: Annotated[int, typer.Argument(metavar="N", help="How many images.")],
+    label: Annotated[str, typer.Option(help="The class to draw.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write: new, or empty.")],
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the drawing; by default the model's, after the rows drawn.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw N images of one class from a saved model, without the training data."""
+    from makeweight.balance import sample_folder
+    from makeweight.cli.progress import shown_progress
+    from makeweight.cli.tables import print_sample
+
+    with shown_progress() as listener:
+        summary = sample_folder(model, number, label=label, out=out, seed=seed, overwrite=overwrite, listener=listener)
+    print_sample(summary)
+
+
+@app.command(short_help="Check a balanced folder.")
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="An output of balance.")],
+    redraw: Annotated[int, typer.Option(help="How many images to draw again.")] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of these images.")] = 0,
+) -> None:
+    """Check every file of OUT against its manifest, and draw some images again."""
+    from makeweight.balance import verify_folder
+    from makeweight.cli.progress import shown_progress
+    from makeweight.cli.tables import print_verification
+
+    with shown_progress() as listener:
+        found = verify_folder(out, redraw=redraw, seed=seed, listener=listener)
+    print_verification(found)
+    if not found.good:
+        raise typer.Exit(PROBLEMS)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,124 @@
+"""A part: parameters in scikit-learn's way, and a registry by name for each axis of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from makeweight.errors import InputError
+
+
+class Component(BaseEstimator):
+    """A swappable part of a method.
+
+    A part's constructor takes keywords and only stores them, so that ``get_params``, ``set_params``, ``clone`` and
+    nested names such as ``evolution__acceptance__cooling`` work. What is learnt or counted lives elsewhere.
+    """
+
+    axis: str = ""
+    name: str = ""
+
+
+T = TypeVar("T", bound=BaseEstimator)
+_REGISTRIES: dict[str, Registry[Any]] = {}
+
+
+class Registry(Generic[T]):
+    """The parts of one axis, found by name.
+
+    Parameters
+    ----------
+    axis : str
+        What the parts are, in the singular ("objective"), for messages.
+    base : type
+        Class that every part of this axis extends.
+    """
+
+    def __init__(self, axis: str, base: type[T]) -> None:
+        self.axis = axis
+        self.base = base
+        self._parts: dict[str, type[T]] = {}
+        _REGISTRIES[axis] = self
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator: file the part under `name`, which must be free."""
+
+        def add(part: type[T]) -> type[T]:
+            if name in self._parts:
+                raise ValueError(f"{self.axis} {name!r} is registered twice")
+            part.axis, part.name = self.axis, name
+            self._parts[name] = part
+            return part
+
+        return add
+
+    def names(self) -> list[str]:
+        """Names of all parts, in alphabetical order."""
+        return sorted(self._parts)
+
+    def __iter__(self) -> Iterator[type[T]]:
+        return iter(self._parts[name] for name in self.names())
+
+    def get(self, name: str) -> type[T]:
+        """Return the class called `name`.
+
+        Raises
+        ------
+        InputError
+            If there is none; the message lists the names.
+        """
+        if name not in self._parts:
+            close = get_close_matches(str(name), self._parts, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "."
+            raise InputError(f"There is no {self.axis} called {name!r}: choose from {', '.join(self.names())}{hint}")
+        return self._parts[name]
+
+    def resolve(self, part: str | T) -> T:
+        """Turn a name, or an instance, into an instance of its own (a clone, so that nothing is shared)."""
+        if isinstance(part, str):
+            return self.get(part)()
+        if isinstance(part, self.base):
+            return cast("T", clone(part))
+        raise InputError(f"{part!r} is no {self.axis}: give a name ({', '.join(self.names())}) or an instance.")
+
+
+def describe(value: Any) -> Any:
+    """Give a value as JSON data: a part becomes its axis, name and parameters; what is foreign, its type's name."""
+    if isinstance(value, Component):
+        settings = {key: describe(item) for key, item in value.get_params(deep=False).items()}
+        return {"axis": value.axis, "name": value.name, **settings}
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def rebuild(value: Any) -> Any:
+    """Undo `describe`: parts are looked up in the registry of their axis, and lists become tuples.
+
+    Raises
+    ------
+    InputError
+        For a part that no registry knows, or parameters that it does not take.
+    """
+    if isinstance(value, list):
+        return tuple(rebuild(item) for item in value)
+    if not isinstance(value, dict) or "axis" not in value:
+        return value
+    settings = {key: rebuild(item) for key, item in value.items() if key not in ("axis", "name")}
+    if value["axis"] not in _REGISTRIES:
+        raise InputError(f"There is no axis called {value['axis']!r}: the model is from another version of makeweight.")
+    part = _REGISTRIES[value["axis"]].get(value["name"])
+    try:
+        return part(**settings)
+    except TypeError as error:
+        raise InputError(f"{value['axis']} {value['name']!r} does not take {sorted(settings)}: {error}.") from error

@@ -1,0 +1,154 @@
+"""What all sources of labelled images have in common."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makeweight.data.folders import BadFile
+from makeweight.data.images import ImageSpec, png_bytes
+from makeweight.data.wording import counted, shown
+from makeweight.errors import InputError
+
+
+class ImageSource(ABC):
+    """Labelled images of a training part, read when they are asked for.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder, archive or set; never a path.
+    labels : ndarray of shape (n,), str
+        One label per image.
+    classes : list of str
+        The labels, sorted.
+    files : list of str
+        File names, unique within their class; they may hold subfolders, parted by "/".
+    spec : ImageSpec
+        What is learnt from, after resizing and conversion.
+    original_spec : ImageSpec or None
+        What the originals share; None where they differ.
+    skipped : list of BadFile
+        Files left out because they cannot be used.
+    other_splits : dict of str to int
+        Images of each split that is not learnt from.
+    notes : list of str
+        What else is worth knowing, a sentence each.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        labels: NDArray[np.str_],
+        files: list[str],
+        spec: ImageSpec,
+        original_spec: ImageSpec | None,
+        *,
+        skipped: Sequence[BadFile] = (),
+        other_splits: Mapping[str, int] | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.name = name
+        self.labels = labels
+        self.classes: list[str] = np.unique(labels).tolist()
+        self.files = files
+        self.spec = spec
+        self.original_spec = original_spec
+        self.skipped = list(skipped)
+        self.other_splits = dict(other_splits or {})
+        self.notes = list(notes)
+
+    def __len__(self) -> int:
+        """Give the number of images."""
+        return len(self.files)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each class, in the order of the classes."""
+        counts = Counter(self.labels.tolist())
+        return {label: counts[label] for label in self.classes}
+
+    def load(self, indices: Sequence[int] | NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Read images into one new array.
+
+        Parameters
+        ----------
+        indices : sequence of int, optional
+            Which images; by default all, in the order of the labels.
+
+        Returns
+        -------
+        ndarray of shape (n, h, w) or (n, h, w, c)
+            Of the spec's dtype.
+
+        Raises
+        ------
+        InputError
+            If a file has changed since the source was opened, or there is not enough memory.
+        """
+        rows = range(len(self)) if indices is None else [int(index) for index in indices]
+        try:
+            X = np.empty((len(rows), *self.spec.shape), self.spec.dtype)
+        except MemoryError:
+            raise InputError(
+                f"{shown(self.name)} holds {counted(len(rows), 'image')} of {self.spec.width}×{self.spec.height}, too "
+                f"many for the memory: make them smaller with --resize 64 (resize=64)."
+            ) from None
+        self._fill(X, rows)
+        return X
+
+    @abstractmethod
+    def _fill(self, X: NDArray[Any], rows: Sequence[int]) -> None:
+        """Write the images of the given rows into `X`."""
+
+    @abstractmethod
+    def write(self, index: int, target: Path, *, link: bool = False) -> str:
+        """Write an original to a new file.
+
+        Parameters
+        ----------
+        index : int
+            Which image.
+        target : Path
+            The file to write; its folder exists, itself it does not.
+        link : bool, default=False
+            Whether to hard-link instead of copying; where the file system cannot, it is copied.
+
+        Returns
+        -------
+        str
+            sha256 of the bytes of the file, 64 hex digits.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file.
+        """
+
+    @abstractmethod
+    def suffix(self, index: int) -> str:
+        """Give the original's suffix, such as ".jpg"; ".png" for arrays."""
+
+    @abstractmethod
+    def n_bytes(self) -> int:
+        """Give the size of the originals on disk, in bytes; an upper estimate for arrays."""
+
+    def to_png(self, pixels: NDArray[Any], text: Mapping[str, str] | None = None) -> bytes:
+        """Encode an image of this source's dtype as PNG.
+
+        Parameters
+        ----------
+        pixels : ndarray of shape (h, w) or (h, w, c)
+            One image; floats become 8 bits.
+        text : mapping of str to str, optional
+            Text chunks to put into the file.
+
+        Returns
+        -------
+        bytes
+        """
+        return png_bytes(pixels, text)

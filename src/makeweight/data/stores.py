@@ -1,0 +1,218 @@
+"""Sources of labelled images: files in a folder, or an array."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from makeweight.data.archives import ArraySet
+from makeweight.data.base import ImageSource
+from makeweight.data.folders import BadFile, Entry, Listing
+from makeweight.data.images import (
+    WIDE_DTYPES,
+    ImageFacts,
+    ImageSpec,
+    UnreadableImageError,
+    fitted,
+    map_in_threads,
+    natural_range,
+    png_bytes,
+    read_image,
+    strict_pillow,
+    to_uint8,
+)
+from makeweight.data.wording import listed, shown
+from makeweight.errors import InputError
+
+_CHUNK = 1 << 20
+
+
+class FolderSource(ImageSource):
+    """Images in files."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        name: str,
+        found: Sequence[tuple[Entry, ImageFacts]],
+        spec: ImageSpec,
+        original_spec: ImageSpec | None,
+        *,
+        skipped: Sequence[BadFile],
+        resize: bool,
+    ) -> None:
+        super().__init__(
+            name,
+            np.array([entry.label for entry, _ in found]),
+            [entry.file for entry, _ in found],
+            spec,
+            original_spec,
+            skipped=skipped,
+            other_splits={split: len(paths) for split, paths in listing.other_splits.items()},
+            notes=folder_notes(listing, [facts for _, facts in found]),
+        )
+        self.paths = [entry.path for entry, _ in found]
+        self._n_bytes = sum(facts.n_bytes for _, facts in found)
+        self._resize = resize
+        self._wide_range = wide_range([facts for _, facts in found])
+
+    def _fill(self, X: NDArray[Any], rows: Sequence[int]) -> None:
+        def read(place: tuple[int, int]) -> None:
+            row, index = place
+            try:
+                X[row] = read_image(self.paths[index], self.spec, resize=self._resize, wide_range=self._wide_range)
+            except UnreadableImageError as error:
+                raise InputError(
+                    f"{shown(self.paths[index])} has changed while it was in use ({error}): leave the folder alone and "
+                    f"start again."
+                ) from None
+
+        with strict_pillow():
+            map_in_threads(read, list(enumerate(rows)))
+
+    def write(self, index: int, target: Path, *, link: bool = False) -> str:
+        """Write an original to a new file; see `ImageSource.write`."""
+        original = self.paths[index].resolve()
+        if link:
+            try:
+                os.link(original, target)
+            except FileExistsError:
+                raise
+            except OSError:  # another file system, or one without hard links
+                pass
+            else:
+                with target.open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        with original.open("rb") as file, target.open("xb") as copy:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
+        return digest.hexdigest()
+
+    def suffix(self, index: int) -> str:
+        """Give the suffix of an original."""
+        return self.paths[index].suffix
+
+    def n_bytes(self) -> int:
+        """Give the size of the originals in bytes."""
+        return self._n_bytes
+
+
+class ArraySource(ImageSource):
+    """Images in an array; the originals are written as PNG."""
+
+    def __init__(self, data: ArraySet, *, resize: int | None = None, mode: str | None = None) -> None:
+        original = array_spec(data.X)
+        self._data = data
+        self._range = natural_range(float(data.X.min()), float(data.X.max())) if data.X.dtype.kind == "f" else (0, 255)
+        super().__init__(
+            data.name,
+            data.labels,
+            [f"{row:06d}.png" for row in range(len(data.X))],
+            target_spec(original, resize, mode, original.dtype if mode is None else "uint8"),
+            original,
+            other_splits=data.other_splits,
+        )
+
+    def _fill(self, X: NDArray[Any], rows: Sequence[int]) -> None:
+        if self.spec == self.original_spec:
+            np.take(self._data.X, np.asarray(rows, dtype=np.intp), axis=0, out=X)
+            return
+        for row, index in enumerate(rows):
+            X[row] = self._fitted(self._data.X[index])
+
+    def _fitted(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        if self.spec.dtype != "uint8" and pixels.dtype.kind == "f":
+            planes = pixels[..., None] if pixels.ndim == 2 else pixels
+            scaled = [_scaled_plane(plane, self.spec) for plane in np.moveaxis(planes.astype(np.float32), -1, 0)]
+            return np.stack(scaled, axis=-1).reshape(self.spec.shape)
+        ready = to_uint8(pixels, self._range) if pixels.dtype.kind == "f" else pixels
+        return fitted(Image.fromarray(ready), self.spec, resize=True, wide_range=(0, 255))
+
+    def write(self, index: int, target: Path, *, link: bool = False) -> str:
+        """Write an original to a new file; see `ImageSource.write`."""
+        data = self.to_png(self._data.X[index])
+        with target.open("xb") as file:
+            file.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def suffix(self, index: int) -> str:
+        """Give the suffix of an original."""
+        return ".png"
+
+    def n_bytes(self) -> int:
+        """Give the size of the originals in bytes."""
+        per_value = min(self._data.X.dtype.itemsize, 2) if self._data.X.dtype.kind == "u" else 1
+        return self._data.X.size * per_value + 200 * len(self)
+
+    def to_png(self, pixels: NDArray[Any], text: Mapping[str, str] | None = None) -> bytes:
+        """Encode an image as PNG; floats are scaled by the range of the set."""
+        return png_bytes(to_uint8(pixels, self._range) if pixels.dtype.kind == "f" else pixels, text)
+
+
+def target_spec(original: ImageSpec, resize: int | None, mode: str | None, dtype: str) -> ImageSpec:
+    """Describe images after resizing (to a side in pixels) and conversion (to a mode), either of which may be None."""
+    mode = mode or original.mode
+    channels = {"L": 1, "RGB": 3}.get(mode, original.channels)
+    return ImageSpec(resize or original.height, resize or original.width, channels, dtype, mode)
+
+
+def array_spec(X: NDArray[Any]) -> ImageSpec:
+    """Describe the images of an array (n, h, w) or (n, h, w, c); floats have the mode of their PNGs."""
+    channels = 1 if X.ndim == 3 else X.shape[3]
+    mode = "I;16" if X.dtype == np.uint16 else {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    return ImageSpec(X.shape[1], X.shape[2], channels, X.dtype.name, mode)
+
+
+def _scaled_plane(plane: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
+    """Scale one channel of floats; Lanczos overshoots at edges, so the result is kept within the channel's values."""
+    image = Image.fromarray(np.ascontiguousarray(plane))
+    scaled = image.resize((spec.width, spec.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    values: NDArray[np.float32] = np.asarray(scaled)
+    return values.clip(plane.min(), plane.max())
+
+
+def wide_range(facts: Sequence[ImageFacts]) -> tuple[float, float]:
+    """Give the values that become black and white when 32-bit images are converted, one range for all."""
+    extrema = [each.extrema for each in facts if each.extrema is not None]
+    if not extrema:
+        return 0, 255
+    return natural_range(min(low for low, _ in extrema), max(high for _, high in extrema))
+
+
+def folder_notes(listing: Listing, facts: Sequence[ImageFacts]) -> list[str]:
+    """Say what is worth knowing about a folder and stops nobody.
+
+    Parameters
+    ----------
+    listing : Listing
+        What the folder holds.
+    facts : sequence of ImageFacts
+        What its readable files hold.
+
+    Returns
+    -------
+    list of str
+        A sentence each.
+    """
+    frames = sum(each.frames > 1 for each in facts)
+    reduced = sum(each.reduced for each in facts)
+    misnamed = sum(each.misnamed for each in facts)
+    wide = sum(each.mode in WIDE_DTYPES for each in facts)
+    low, high = wide_range(facts)
+    notes = (
+        (listing.empty_classes, f"Folders without images are left out: {listed(listing.empty_classes)}."),
+        (listing.stray, f"Images beside the class folders are not used: {listing.stray:,}."),
+        (listing.unused, f"Folders beside the splits are not used: {listed(listing.unused)}."),
+        (reduced, f"Files with 16 bits a colour channel are read with 8 bits: {reduced:,}."),
+        (wide, f"Files with 32-bit values, {low:g} to {high:g} of which become black to white: {wide:,}."),
+        (frames, f"Files with several frames or pages, of which the first is read: {frames:,}."),
+        (misnamed, f"Files whose suffix promises another format, which are read all the same: {misnamed:,}."),
+    )
+    return [sentence for applies, sentence in notes if applies]

@@ -1,0 +1,102 @@
+"""Tables of labels: a CSV or TSV file with one row per image, file name and label."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from makeweight.data.wording import label_fault, listed, shown
+from makeweight.errors import InputError
+
+FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_id", "image_path")
+LABEL_COLUMNS = ("label", "class", "target", "labels", "class_name")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its line in the file (the header is line 1), the file's name, the label."""
+
+    line: int
+    file: str
+    label: str
+
+
+def read_table(path: Path) -> list[Row]:
+    """Read file names and labels from a table.
+
+    Commas, semicolons and tabs part the columns, whichever the header holds. The columns are found by name:
+    "file_name" (or "filename", "file", "image", "path", "image_id", "image_path") and "label" (or "class", "target",
+    "labels", "class_name"), in any case.
+
+    Parameters
+    ----------
+    path : Path
+        The table, UTF-8.
+
+    Returns
+    -------
+    list of Row
+
+    Raises
+    ------
+    InputError
+        If there is no such table, a column is missing, a cell is empty, or a file is named twice.
+    """
+    lines = _records(path)
+    if not lines:
+        raise InputError(f"{shown(path)} is empty: give it the columns file_name and label, and one row per image.")
+    header = [name.strip().lower() for name in lines[0][1]]
+    file_column = _column(path, header, FILE_COLUMNS)
+    label_column = _column(path, header, LABEL_COLUMNS)
+    rows, faults = [], []
+    for line, cells in lines[1:]:
+        file, label = (cells[at].strip() if at < len(cells) else "" for at in (file_column, label_column))
+        fault = "has no file name" if not file else label_fault(label)
+        if fault is None:
+            rows.append(Row(line, file, label))
+        else:
+            faults.append(f"line {line} ({fault if not file else 'the label ' + fault})")
+    if faults:
+        raise InputError(f"{shown(path)} has rows that cannot be used: {listed(faults)}; give each a file and a label.")
+    _refuse_twins(path, rows)
+    return rows
+
+
+def _records(path: Path) -> list[tuple[int, list[str]]]:
+    """Read the lines that hold anything, each with its number."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        first = text.lstrip().partition("\n")[0]
+        delimiter = max(("\t", ";", ","), key=first.count)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except FileNotFoundError:
+        raise InputError(f"there is no table of labels at {shown(path)}: check the path.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{shown(path)} is no UTF-8 text: save the table of labels as CSV in UTF-8.") from None
+    except csv.Error as error:
+        raise InputError(f"{shown(path)} is no CSV table ({error}): save the table of labels as CSV.") from None
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise InputError(f"the table of labels {shown(path)} cannot be read ({reason}): check the path.") from None
+
+
+def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
+    found = next((name for name in names if name in header), None)
+    if found is None:
+        raise InputError(
+            f"{shown(path)} has no column {names[0]} (its columns are {listed(header)}): "
+            f"name the column {names[0]}, or one of {', '.join(names[1:])}."
+        )
+    return header.index(found)
+
+
+def _refuse_twins(path: Path, rows: list[Row]) -> None:
+    first_line: dict[str, int] = {}
+    twins = []
+    for row in rows:
+        first = first_line.setdefault(row.file, row.line)
+        if first != row.line:
+            twins.append(f"{row.file} (lines {first} and {row.line})")
+    if twins:
+        raise InputError(f"{shown(path)} names files more than once: {listed(twins)}; keep one row for each file.")

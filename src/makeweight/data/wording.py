@@ -1,0 +1,113 @@
+"""How names and counts are put into the sentences that people read."""
+
+from collections.abc import Iterable, Sequence
+
+
+def shown(name: object) -> str:
+    r"""Give a name for a message, with control characters and broken encodings escaped.
+
+    Parameters
+    ----------
+    name : object
+        A path, a file name or a label.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown("ankle boot")
+    'ankle boot'
+    >>> print(shown("red\x1b[31m"))
+    red\x1b[31m
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(name))
+
+
+def listed(names: Iterable[object], limit: int = 5) -> str:
+    """Join names with commas, the first few and then a count.
+
+    Parameters
+    ----------
+    names : iterable of object
+        What to name, in order.
+    limit : int, default=5
+        How many are named before the rest is counted.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    words = [shown(name) for name in names]
+    if len(words) <= limit:
+        return ", ".join(words)
+    return f"{', '.join(words[:limit])} and {len(words) - limit} more"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Give a number with its noun.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    singular : str
+        The noun for one.
+    plural : str, optional
+        The noun for any other number; by default `singular` with an s.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> counted(1, "file"), counted(3, "class", "classes")
+    ('1 file', '3 classes')
+    """
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def label_fault(label: str) -> str | None:
+    """Say why a label cannot name a class folder.
+
+    Parameters
+    ----------
+    label : str
+        The name of a class.
+
+    Returns
+    -------
+    str or None
+        The reason in a few words; None where the label will do.
+
+    Examples
+    --------
+    >>> label_fault("ankle boot")
+    >>> label_fault("../boot")
+    'holds a slash'
+    """
+    faults: Sequence[tuple[bool, str]] = (
+        (not label.strip(), "is empty"),
+        ("/" in label or "\\" in label, "holds a slash"),
+        (label.startswith("."), "starts with a dot"),
+        (not is_text(label), "is no valid UTF-8"),
+        (not label.isprintable(), "holds control characters"),
+        (len(label.encode(errors="replace")) > 200, "is longer than 200 bytes"),
+    )
+    return next((reason for wrong, reason in faults if wrong), None)
+
+
+def is_text(name: str) -> bool:
+    """Tell whether a name read from the file system is valid UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

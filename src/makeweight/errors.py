@@ -1,0 +1,8 @@
+"""What people see when their input cannot be used."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used, told in one sentence: what, where, and what to do.
+
+    The command line prints the sentence and ends with status 2; nothing has been written by then.
+    """

@@ -1,0 +1,431 @@
+"""Recipes, and the sampler that plays them: every GAN of the papers is this class with other parts."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from torch import Tensor, nn
+
+from makeweight.class_head import ClassHead
+from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.devices import fabric_for
+from makeweight.errors import InputError
+from makeweight.evolution import EVOLUTIONS, Evolution, Individual
+from makeweight.heads import HEADS, Discriminator, Head
+from makeweight.networks import NETWORKS, Networks
+from makeweight.objectives import OBJECTIVES, Objective
+from makeweight.priors import PRIORS, Prior, row_noise
+from makeweight.sampler import ImageSampler, Strategy
+from makeweight.saving import Arrays
+from makeweight.stabilisers import (
+    AUGMENTATIONS,
+    Augmentation,
+    AveragedWeights,
+    balanced_epoch,
+    endless_batches,
+    plain_epoch,
+)
+from makeweight.train import Game, Players, Schedule, StepReport, train
+
+DRAWS = ("average", "best", "last")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One choice on each axis, and the numbers. What the constructor is not told is taken from here.
+
+    Attributes
+    ----------
+    networks : Networks or None
+        None takes DCGAN for images and MLP for flat rows.
+    n_steps : int
+        Steps of the game.
+    learning_rate_decay : float
+        Share of the training, at its end, over which the learning rate falls to zero.
+    balanced_batches : bool
+        Whether real batches hold every class equally often.
+    average_decay : float
+        Decay of the generator's moving average; 0 keeps none.
+    best_every : int
+        Steps between two rescorings of the best generator; 0 keeps none.
+    draws : {"average", "best", "last"}
+        Which generator draws.
+    """
+
+    networks: Networks | None = None
+    prior: str | Prior = "uniform"
+    head: str | Head = "auxiliary_classifier"
+    objective: str | Objective = "non_saturating"
+    evolution: str | Evolution = "offspring"
+    augmentation: str | Augmentation = "affine"
+    n_steps: int = 9000
+    batch_size: int = 64
+    latent_dim: int = 100
+    learning_rate: float = 2e-4
+    learning_rate_decay: float = 0.5
+    betas: tuple[float, float] = (0.5, 0.999)
+    balanced_batches: bool = True
+    average_decay: float = 0.999
+    best_every: int = 0
+    draws: str = "average"
+
+
+class GANSampler(ImageSampler):
+    """A GAN that draws images of the classes asked for; `recipe` says of which parts it is made.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        As in imbalanced-learn: how far the classes are filled. Values of a dict are final totals.
+    networks : str or Networks, optional
+        "dcgan", "mlp", "published_28", or `OwnNetworks`.
+    prior : str or Prior, optional
+        Which labels are asked for while training.
+    head : str or Head, optional
+        How labels are judged.
+    objective : str or Objective, optional
+        The discriminator's adversarial loss. The generator's belong to `evolution`.
+    evolution : Evolution, optional
+        How the generator takes a step.
+    augmentation : str or Augmentation, optional
+        What is done to real and drawn images before they are judged.
+    n_steps : int, optional
+        Steps of the game, at least 1.
+    n_epochs : int, optional
+        The same in epochs: an epoch shows every class, duplicated up to the largest, once.
+    budget : float, optional
+        The same in seconds; `n_steps_` then tells how many steps it bore.
+    batch_size : int, optional
+        Real images, and drawn images, a step.
+    latent_dim : int, optional
+        Entries of the noise.
+    learning_rate : float, optional
+        Adam's step size for both players.
+    learning_rate_decay : float, optional
+        Share of the training, at its end, over which the step size falls linearly to zero; 0 to 1.
+    betas : tuple of two floats, optional
+        Adam's decay rates.
+    balanced_batches : bool, optional
+        Whether real batches hold every class equally often.
+    average_decay : float, optional
+        Decay of the generator's moving average a step; 0 keeps none.
+    best_every : int, optional
+        Steps between two rescorings of the best generator; 0 keeps none.
+    draws : {"average", "best", "last"}, optional
+        Which generator draws.
+    random_state : int, RandomState or None
+        Seed of fit and draw. Global random states are left as they were found.
+    device : str, default="auto"
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    precision : {"32-true", "bf16-mixed"}, optional
+        None takes bfloat16 where the device computes in it natively.
+    channels : {"first", "last"}, optional
+        Where the channels of a 4-D array are, where its shape leaves that open.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the players of the last fit, or of a loaded model.
+    callback : callable, optional
+        Called with a `StepReport` after each step.
+
+    Attributes
+    ----------
+    classifier_ : ClassHead
+        The discriminator's class output as a classifier.
+    history_ : list of dict
+        Losses, temperature, acceptance rate and wins through the training.
+    n_steps_ : int
+        Steps that the last fit took.
+    players_ : Players
+        Both players as they ended.
+    """
+
+    learns: ClassVar[bool] = True
+    players_: Players
+    generator_: nn.Module
+    block_size: ClassVar[int] = 64
+    recipe: ClassVar[Recipe] = Recipe()
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Strategy = "auto",
+        networks: str | Networks | None = None,
+        prior: str | Prior | None = None,
+        head: str | Head | None = None,
+        objective: str | Objective | None = None,
+        evolution: str | Evolution | None = None,
+        augmentation: str | Augmentation | None = None,
+        n_steps: int | None = None,
+        n_epochs: int | None = None,
+        budget: float | None = None,
+        batch_size: int | None = None,
+        latent_dim: int | None = None,
+        learning_rate: float | None = None,
+        learning_rate_decay: float | None = None,
+        betas: tuple[float, float] | None = None,
+        balanced_batches: bool | None = None,
+        average_decay: float | None = None,
+        best_every: int | None = None,
+        draws: str | None = None,
+        random_state: Any = None,
+        device: str = "auto",
+        precision: str | None = None,
+        channels: Channels | None = None,
+        warm_start: bool = False,
+        callback: Callable[[StepReport], None] | None = None,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.networks = networks
+        self.prior = prior
+        self.head = head
+        self.objective = objective
+        self.evolution = evolution
+        self.augmentation = augmentation
+        self.n_steps = n_steps
+        self.n_epochs = n_epochs
+        self.budget = budget
+        self.batch_size = batch_size
+        self.latent_dim = latent_dim
+        self.learning_rate = learning_rate
+        self.learning_rate_decay = learning_rate_decay
+        self.betas = betas
+        self.balanced_batches = balanced_batches
+        self.average_decay = average_decay
+        self.best_every = best_every
+        self.draws = draws
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.channels = channels
+        self.warm_start = warm_start
+        self.callback = callback
+
+    @property
+    def classifier_(self) -> ClassHead:
+        """The discriminator's class output as a classifier with ``predict`` and ``predict_proba``."""
+        return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
+
+    def _setting(self, name: str) -> Any:
+        own = getattr(self, name)
+        return getattr(self.recipe, name) if own is None else own
+
+    def _learn(
+        self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
+    ) -> None:
+        fabric = fabric_for(self.device, self.precision)
+        on_gpu = [fabric.device] if fabric.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=on_gpu):
+            torch.manual_seed(seed)
+            game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
+            if self._goes_on():
+                self._check_classes(classes)
+                players = self.players_
+            else:
+                players = self._players(codec.image_shape, game)
+            schedule = self._schedule(np.bincount(codes))
+            batches = self._batches(X, codes, codec, game, np.random.default_rng(seed))
+            random = torch.Generator().manual_seed(seed)
+            history = train(game, players, batches, schedule, random, self.callback)
+        self.players_ = players
+        self.history_ = [asdict(report) for report in history]
+        self.n_steps_ = history[-1].step
+        self.generator_ = self._drawer(players)
+
+    def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
+        evolution = EVOLUTIONS.resolve(self._setting("evolution"))
+        mutations, acceptance = evolution.parts()
+        return Game(
+            objective=OBJECTIVES.resolve(self._setting("objective")),
+            mutations=mutations,
+            acceptance=acceptance,
+            evolution=evolution,
+            head=HEADS.resolve(self._setting("head")),
+            prior=PRIORS.resolve(self._setting("prior")),
+            augmentation=AUGMENTATIONS.resolve(self._setting("augmentation")),
+            class_counts=counts,
+            latent_dim=self._setting("latent_dim"),
+            batch_size=self._setting("batch_size"),
+            device=device,
+            autocast=autocast,
+        )
+
+    def _players(self, shape: tuple[int, int, int], game: Game) -> Players:
+        choice = self._setting("networks") or ("mlp" if shape[1:] == (1, 1) else "dcgan")
+        pair = NETWORKS.resolve(choice).build(shape, len(game.class_counts), game.latent_dim)
+        discriminator = Discriminator(pair.trunk, pair.n_features, len(game.class_counts))
+        rate, betas, decay = self._setting("learning_rate"), self._setting("betas"), self._setting("average_decay")
+        generator = Individual(pair.generator.to(game.device), rate, betas)
+        return Players(
+            generator=generator,
+            discriminator=Individual(discriminator.to(game.device), rate, betas),
+            nursery=[] if game.plain else [generator.offspring() for _ in game.mutations],
+            average=AveragedWeights(copy.deepcopy(generator.network), decay) if decay else None,
+        )
+
+    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
+        lengths = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
+        if len(lengths) > 1 or any(length <= 0 for length in lengths):
+            raise InputError(
+                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0."
+            )
+        shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
+        steps_per_epoch = max(1, int(shown) // self._setting("batch_size"))
+        n_steps = None if self.budget is not None else self._setting("n_steps")
+        return Schedule(
+            n_steps=n_steps if self.n_epochs is None else self.n_epochs * steps_per_epoch,
+            budget=self.budget,
+            steps_per_epoch=steps_per_epoch,
+            learning_rate=self._setting("learning_rate"),
+            decay=self._setting("learning_rate_decay"),
+            best_every=self._setting("best_every"),
+        )
+
+    def _batches(
+        self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, game: Game, random: np.random.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
+        for index in endless_batches(lambda: epoch(codes, random), game.batch_size):
+            images = torch.from_numpy(codec.encode(X[index]))
+            yield images.to(game.device), torch.from_numpy(codes[index]).to(game.device)
+
+    def _drawer(self, players: Players) -> nn.Module:
+        draws = self._setting("draws")
+        if draws == "average" and players.average is not None:
+            return copy.deepcopy(players.average.module).eval()
+        if draws == "best" and players.best is not None:
+            return copy.deepcopy(players.best.network).eval()
+        if draws == "last":
+            return copy.deepcopy(players.generator.network).eval()
+        raise InputError(
+            f"draws={draws!r} is impossible here: 'average' needs average_decay above 0, 'best' a best_every above 0 "
+            f"and no more than the steps taken, and {', '.join(DRAWS)} are all there is."
+        )
+
+    @torch.no_grad()
+    def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
+        rows = np.arange(block * self.block_size, (block + 1) * self.block_size)
+        device = next(self.generator_.parameters()).device
+        noise = row_noise(seed, code, rows, self._setting("latent_dim")).to(device)
+        images = self.generator_(noise, torch.full((len(rows),), code, device=device))
+        return self.codec_.decode(images.float().cpu().numpy())
+
+    def _goes_on(self) -> bool:
+        return self.warm_start and hasattr(self, "players_")
+
+    def _codec_for(self, X: NDArray[Any]) -> ImageCodec:
+        codec = super()._codec_for(X)
+        if not self._goes_on():
+            return codec
+        if (codec.layout, codec.shape, codec.dtype) != (self.codec_.layout, self.codec_.shape, self.codec_.dtype):
+            raise InputError(
+                f"The model to go on from knows images of shape {self.codec_.shape}, {self.codec_.dtype}, and these "
+                f"are {codec.shape}, {codec.dtype}: both must be the same."
+            )
+        return self.codec_
+
+    def _check_classes(self, classes: NDArray[Any]) -> None:
+        if not np.array_equal(np.asarray(classes, str), np.asarray(self.classes_, str)):
+            raise InputError(
+                f"The model to go on from knows the classes {', '.join(map(str, self.classes_[:20]))}, and these are "
+                f"{', '.join(map(str, classes[:20]))}: both must be the same."
+            )
+
+    def _weights(self) -> Arrays:
+        return _arrays(self.generator_.state_dict())
+
+    def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        players = self.players_
+        parts = {"generator": players.generator.named_tensors(), "discriminator": players.discriminator.named_tensors()}
+        if players.best is not None:
+            parts["best"] = players.best.named_tensors()
+        if players.average is not None:
+            parts["average"] = players.average.module.state_dict()
+        named = {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+        numbers = {"n_steps": players.n_steps, "temperature": players.temperature, "history": self.history_}
+        return _arrays(named), numbers
+
+    def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
+        fabric = fabric_for(self.device, self.precision)
+        with torch.random.fork_rng(devices=[]):
+            game = self._game(self.class_counts_, fabric.device, fabric.autocast)
+            players = self._players(self.codec_.image_shape, game)
+        named = {name: torch.from_numpy(value) for name, value in training.items()}
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
+
+        try:
+            players.generator.restore(part("generator."))
+            players.discriminator.restore(part("discriminator."))
+            if players.average is not None:
+                players.average.module.load_state_dict(part("average."))
+            if part("best."):
+                players.best = players.generator.offspring()
+                players.best.restore(part("best."))
+            self.generator_ = copy.deepcopy(players.generator.network).eval()
+            self.generator_.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"The model's weights do not fit its card ({reason}): save it anew.") from None
+        players.n_steps, players.temperature = int(numbers["n_steps"]), numbers["temperature"]
+        self.players_, self.history_, self.n_steps_ = players, numbers["history"], players.n_steps
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training will cost: steps, seconds, and bytes of memory."""
+
+    n_steps: int
+    seconds: float
+    bytes: int
+
+
+def estimate(sampler: GANSampler, image_shape: tuple[int, ...], n_classes: int, n_images: int) -> Estimate:
+    """Foretell what `fit` will cost from a few steps on random images.
+
+    Parameters
+    ----------
+    sampler : GANSampler
+        Its settings are used; it is not changed.
+    image_shape : tuple of int
+        (h, w) or (h, w, c).
+    n_classes, n_images : int
+        Size of the training set, of one byte a value.
+    """
+    warm_up, timed = 3, 5
+    marks: list[float] = []
+    n_tried = max(2 * n_classes, 64)
+    trial = clone(sampler).set_params(
+        n_steps=warm_up + timed,
+        n_epochs=None,
+        budget=None,
+        best_every=0,
+        draws="last",
+        callback=lambda report: marks.append(report.seconds),
+        channels="last" if len(image_shape) == 3 else None,
+    )
+    X = np.random.default_rng(0).integers(0, 256, (n_tried, *image_shape)).astype(np.uint8)
+    trial.fit(X, np.arange(n_tried) % n_classes)
+    pace = (marks[-1] - marks[warm_up - 1]) / timed
+    schedule = sampler._schedule(np.full(n_classes, -(-n_images // n_classes)))
+    n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)
+    return Estimate(n_steps, n_steps * pace, _peak_memory() + n_images * int(np.prod(image_shape)))
+
+
+def _peak_memory() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _arrays(tensors: dict[str, Tensor]) -> Arrays:
+    return {name: value.detach().cpu().contiguous().numpy() for name, value in tensors.items()}

@@ -1,0 +1,25 @@
+"""ACGAN: one objective, and both players classify."""
+
+from typing import ClassVar
+
+from makeweight.evolution import Evolution
+from makeweight.gan_sampler import GANSampler, Recipe
+from makeweight.sampler import METHODS
+
+
+@METHODS.register("acgan")
+class ACGAN(GANSampler):
+    """Auxiliary-classifier GAN: a plain gradient step on the non-saturating loss plus the class loss.
+
+    Parameters are those of `GANSampler`.
+
+    Notes
+    -----
+    AGGAN without evolution: the recipes differ in `evolution` alone.
+
+    References
+    ----------
+    Odena et al., 2017, "Conditional Image Synthesis with Auxiliary Classifier GANs".
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(mutations=("non_saturating",), acceptance="always"))

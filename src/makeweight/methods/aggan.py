@@ -1,0 +1,49 @@
+"""AGGAN: offspring by three objectives; a worse one survives with a probability that cools."""
+
+from typing import ClassVar, Self
+
+from makeweight.evolution import Annealed, Evolution
+from makeweight.gan_sampler import GANSampler, Recipe
+from makeweight.sampler import METHODS
+
+
+@METHODS.register("aggan")
+class AGGAN(GANSampler):
+    """Annealing genetic GAN.
+
+    Each step breeds one offspring of the generator by each of three objectives and scores them by quality and
+    diversity. The fittest replaces its parent if it is fitter, or else with probability
+    exp((F_best − F_parent)/T), where T cools.
+
+    Parameters are those of `GANSampler`.
+
+    Notes
+    -----
+    Departures from the paper, all of which ``AGGAN.from_paper()`` undoes as far as the paper or its public code say:
+    networks without batch norm and dropout in the discriminator, random affine changes of all images before they are
+    judged, a moving average of the generator that draws, a learning rate that falls over the second half. Everywhere:
+    Algorithm 1's exponent has its sign mended.
+
+    References
+    ----------
+    Hao et al., 2020, "Annealing Genetic GAN for Minority Oversampling", Algorithm 1 in its journal version, "Annealing
+    Genetic GAN for Imbalanced Web Data Learning".
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(acceptance=Annealed()))
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of the paper and, where it is silent, of its authors' 28×28 code."""
+        return cls(
+            networks="published_28",
+            augmentation="none",
+            n_epochs=50,
+            batch_size=50,
+            latent_dim=100,
+            learning_rate=2e-4,
+            learning_rate_decay=0.0,
+            betas=(0.5, 0.999),
+            average_decay=0.0,
+            draws="last",
+        )

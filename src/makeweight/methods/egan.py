@@ -1,0 +1,26 @@
+"""E-GAN: offspring by three objectives, the fittest always survives."""
+
+from typing import ClassVar
+
+from makeweight.evolution import Evolution
+from makeweight.gan_sampler import GANSampler, Recipe
+from makeweight.sampler import METHODS
+
+
+@METHODS.register("egan")
+class EGAN(GANSampler):
+    """Evolutionary GAN with an auxiliary classifier.
+
+    Parameters are those of `GANSampler`.
+
+    Notes
+    -----
+    As AGGAN's papers use it: one survivor, the class loss in every objective, the settings of AGGAN. AGGAN differs in
+    the acceptance rule alone.
+
+    References
+    ----------
+    Wang et al., 2019, "Evolutionary Generative Adversarial Networks".
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(acceptance="always"))

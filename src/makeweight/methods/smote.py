@@ -1,0 +1,38 @@
+"""SMOTE: points between near neighbours of one class, pixel by pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imblearn import over_sampling
+
+from makeweight.methods.duplicates import Resampler
+from makeweight.sampler import METHODS
+
+
+@METHODS.register("smote")
+class SMOTE(Resampler):
+    """imbalanced-learn's SMOTE on flattened images.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        As in imbalanced-learn. Values of a dict are final totals.
+    random_state : int, RandomState or None
+        Seed.
+    channels : {"first", "last"}, optional
+        Where the channels of a 4-D array are, where its shape leaves that open.
+
+    Notes
+    -----
+    Five neighbours, or all others where a class has fewer; a class of a single image is duplicated.
+
+    References
+    ----------
+    Chawla et al., 2002, "SMOTE: Synthetic Minority Over-sampling Technique".
+    """
+
+    def _resampler(self, strategy: dict[int, int], n_own: int, seed: int) -> Any:
+        if n_own == 1:
+            return over_sampling.RandomOverSampler(sampling_strategy=strategy, random_state=seed)
+        return over_sampling.SMOTE(sampling_strategy=strategy, k_neighbors=min(5, n_own - 1), random_state=seed)

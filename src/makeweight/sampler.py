@@ -1,0 +1,313 @@
+"""Samplers: what every method shares, from checking input to drawing, saving and loading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_sampling_strategy, check_target_type
+from numpy.typing import ArrayLike, NDArray
+from safetensors.numpy import save, save_file
+from scipy import sparse
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from makeweight.component import Registry, describe, rebuild
+from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.errors import InputError
+from makeweight.saving import (
+    CARD,
+    STATE,
+    TRAINING,
+    WEIGHTS,
+    Arrays,
+    Labels,
+    ModelCard,
+    Pixels,
+    State,
+    read_arrays,
+    read_json,
+    write_json,
+)
+
+FEW = 10
+Strategy = float | str | Mapping[Any, int] | Callable[[Any], Mapping[Any, int]]
+
+
+class ImageSampler(BaseOverSampler):
+    """A sampler of images with the contract of imbalanced-learn.
+
+    A method learns in `_learn` and draws a block of numbered images in `_draw_block`. Every image is a function of the
+    model, a seed, its label and its row number, so that any of them can be drawn again by itself.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        Labels in the order of the codes.
+    class_counts_ : array of int of shape (n_classes,)
+        Number of real images of each.
+    sampling_strategy_ : dict
+        Label to number of images to add.
+    small_classes_ : list
+        Labels with fewer than ten images, learnt from duplicates (and augmentation where the method has it).
+    codec_ : ImageCodec
+        The way from the user's arrays to images and back.
+    seed_ : int
+        Seed of the drawing.
+    rows_drawn_ : dict
+        Label to the row number that `sample` takes next.
+    model_hash_, settings_hash_ : str
+        SHA-256 of what draws, and of the settings, in hexadecimal.
+    """
+
+    axis: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    learns: ClassVar[bool] = False
+    block_size: ClassVar[int] = 1024
+
+    random_state: Any
+    channels: Channels | None
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from images and labels.
+
+        Parameters
+        ----------
+        X : array of shape (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)
+            Images of uint8, uint16 or floats, or flat rows.
+        y : array of shape (n,)
+            Labels of any type that numpy sorts.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            For arrays that hold no images, or a layout left open.
+        ValueError
+            For a single class, or a strategy that asks for fewer images than there are.
+        """
+        array, labels, _ = self._check_X_y(X, y)
+        self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
+        self._begin(_dense(array), labels)
+        return self
+
+    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+        self._begin(_dense(X), y)
+        X_new, y_new = self.sample(self.sampling_strategy_)
+        filled = np.concatenate([_dense(X), X_new])
+        labels = np.concatenate([y, y_new.astype(y.dtype, copy=False)])
+        return X.__class__(filled) if sparse.issparse(X) else filled, labels
+
+    def sample(self, counts: Mapping[Any, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Draw new images.
+
+        Parameters
+        ----------
+        counts : dict
+            Label to number of images, at least 0.
+
+        Returns
+        -------
+        X_new : array of shape (n, ...)
+            Images in the layout and dtype of the training images, label by label in the order of `counts`.
+        y_new : array of shape (n,)
+            Their labels.
+        """
+        check_is_fitted(self, "codec_")
+        for label, count in counts.items():
+            self._code(label)
+            if count < 0:
+                raise InputError(f"{count} images of {label!r} cannot be drawn: ask for 0 or more.")
+        images, labels = [self._nothing()], [self.classes_[:0]]
+        for label, count in counts.items():
+            first = self.rows_drawn_[label]
+            images.append(self.draw(label, range(first, first + count)))
+            labels.append(np.repeat(self.classes_[self._code(label)], count))
+            self.rows_drawn_[label] = first + count
+        return np.concatenate(images), np.concatenate(labels)
+
+    def draw(self, label: Any, rows: Sequence[int], seed: int | None = None) -> NDArray[Any]:
+        """Draw the images with the given row numbers; the same arguments always give the same bytes.
+
+        Parameters
+        ----------
+        label : object
+            One of `classes_`.
+        rows : sequence of int
+            Row numbers, at least 0.
+        seed : int, optional
+            Seed of the drawing, 0 to 2**31 - 1; `seed_` by default.
+
+        Returns
+        -------
+        array of shape (len(rows), ...)
+            Images in the layout and dtype of the training images.
+        """
+        check_is_fitted(self, "codec_")
+        code = self._code(label)
+        numbers = np.asarray(rows, dtype=np.int64)
+        images = np.empty((len(numbers), *self.codec_.shape), self.codec_.dtype)
+        blocks, places = np.divmod(numbers, self.block_size)
+        for block in np.unique(blocks):
+            here = blocks == block
+            drawn = self._draw_block(code, int(block), self.seed_ if seed is None else seed)
+            images[here] = drawn[places[here]]
+        return images
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted model into `folder`, made if need be: JSON and safetensors, never pickle."""
+        check_is_fitted(self, "codec_")
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        training, numbers = self._training()
+        write_json(target / CARD, self._card())
+        save_file(self._weights(), target / WEIGHTS)
+        if training:
+            save_file(training, target / TRAINING)
+        drawn = [self.rows_drawn_[label] for label in self.classes_.tolist()]
+        write_json(target / STATE, State(rows_drawn=drawn, training=numbers))
+
+    @property
+    def settings_(self) -> dict[str, Any]:
+        """Method and constructor's settings as JSON data, without those that only say where and how loudly to run."""
+        silent = ("callback", "device", "warm_start")
+        settings = {key: describe(value) for key, value in self.get_params(deep=False).items() if key not in silent}
+        return {"method": self.name, **settings}
+
+    @property
+    def settings_hash_(self) -> str:
+        """SHA-256 of `settings_` in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.settings_, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def model_hash_(self) -> str:
+        """SHA-256 of the model's description and weights in hexadecimal."""
+        check_is_fitted(self, "codec_")
+        digest = hashlib.sha256(self._card().model_dump_json().encode())
+        digest.update(save(self._weights()))
+        return digest.hexdigest()
+
+    @abstractmethod
+    def _learn(
+        self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
+    ) -> None:
+        """Learn from images in the user's layout and class codes; `classes` are their labels."""
+
+    @abstractmethod
+    def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
+        """Draw rows block·block_size and on, `block_size` of them, of one class, in the user's layout."""
+
+    @abstractmethod
+    def _weights(self) -> Arrays:
+        """Everything that `_draw_block` needs and the card does not hold."""
+
+    @abstractmethod
+    def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
+        """Undo `_weights` and `_training`."""
+
+    def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        """Arrays and numbers from which `fit` can go on; none by default."""
+        return {}, {}
+
+    def _begin(self, X: NDArray[Any], y: NDArray[Any]) -> None:
+        codec = self._codec_for(X)
+        classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._learn(X, codes.astype(np.int64), codec, classes, seed)
+        self._learnt(codec, classes, counts, seed)
+
+    def _codec_for(self, X: NDArray[Any]) -> ImageCodec:
+        return ImageCodec.learn(X, self.channels)
+
+    def _check_X_y(  # noqa: N802
+        self, X: ArrayLike, y: ArrayLike, accept_sparse: Any = None
+    ) -> tuple[Any, Any, bool]:
+        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        X, y = validate_data(
+            self, X=X, y=y, reset=True, allow_nd=True, dtype=None, ensure_all_finite=False, accept_sparse=["csr", "csc"]
+        )
+        return X, y, binarize_y
+
+    def _code(self, label: Any) -> int:
+        found = np.flatnonzero(self.classes_ == label)
+        if len(found) != 1:
+            known = ", ".join(map(str, self.classes_[:20].tolist()))
+            raise InputError(f"There is no class {label!r} in this model: choose from {known}.")
+        return int(found[0])
+
+    def _nothing(self) -> NDArray[Any]:
+        return np.empty((0, *self.codec_.shape), self.codec_.dtype)
+
+    def _card(self) -> ModelCard:
+        return ModelCard(
+            method=self.name,
+            settings=self.settings_,
+            pixels=Pixels(**asdict(self.codec_)),
+            classes=Labels.of(self.classes_),
+            class_counts=self.class_counts_.tolist(),
+            seed=self.seed_,
+        )
+
+    def _learnt(self, codec: ImageCodec, classes: NDArray[Any], counts: NDArray[np.int64], seed: int) -> None:
+        self.codec_, self.classes_, self.class_counts_, self.seed_ = codec, classes, counts, seed
+        self.small_classes_ = [label for label, count in zip(classes.tolist(), counts, strict=True) if count < FEW]
+        self.rows_drawn_ = dict.fromkeys(classes.tolist(), 0)
+
+
+def _dense(X: Any) -> NDArray[Any]:
+    dense: NDArray[Any] = X.toarray() if sparse.issparse(X) else X
+    return dense
+
+
+METHODS: Registry[Any] = Registry("method", ImageSampler)
+
+
+def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> ImageSampler:
+    """Load a saved model.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What ``save`` wrote.
+    networks : Networks, optional
+        The user's own networks, where the model was trained with such: a file holds their weights, not their code.
+    device : str, default="auto"
+        Where to compute.
+
+    Returns
+    -------
+    ImageSampler
+        A fitted sampler of the class that was saved.
+
+    Raises
+    ------
+    InputError
+        If the folder is no model of makeweight, or its files do not belong together.
+    """
+    source = Path(folder)
+    card: ModelCard = read_json(source / CARD, ModelCard)
+    state: State = read_json(source / STATE, State)
+    settings = {key: rebuild(value) for key, value in card.settings.items() if key != "method"}
+    if networks is not None:
+        settings["networks"] = networks
+    if METHODS.get(card.method).learns:
+        settings["device"] = device
+    try:
+        sampler: ImageSampler = METHODS.get(card.method)(**settings)
+    except TypeError as error:
+        raise InputError(f"{source / CARD} has settings that {card.method} does not take: {error}.") from None
+    sampler._learnt(card.codec(), card.classes.array(), np.asarray(card.class_counts), card.seed)
+    sampler.rows_drawn_ = dict(zip(sampler.classes_.tolist(), state.rows_drawn, strict=True))
+    training = read_arrays(source / TRAINING) if (source / TRAINING).exists() else {}
+    sampler._restore(read_arrays(source / WEIGHTS), training, state.training)
+    return sampler

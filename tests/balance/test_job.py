@@ -1,0 +1,266 @@
+import csv
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from makeweight.balance import BalanceSummary, Listener, balance_folder, read_manifest
+from makeweight.balance.drawn_images import read_pixels
+from makeweight.errors import InputError
+from makeweight.methods import get_method
+from makeweight.sampler import load
+
+Fill = Callable[..., None]
+Contents = Callable[[Path], dict[str, bytes]]
+
+
+def test_originals_are_copied_byte_for_byte_and_drawn_ones_added(
+    shoes: Path, balanced: BalanceSummary, tmp_path: Path, contents: Contents
+) -> None:
+    out = tmp_path / "out"
+    assert sorted(os.listdir(out)) == ["images", "manifest.csv", "model", "samples.png"]
+    assert sorted(os.listdir(out / "images")) == ["boot", "clog", "sandal"]
+    written = contents(out / "images")
+    assert {name: written[name] for name in contents(shoes)} == contents(shoes)
+    assert Counter(name.split("/")[0] for name in written) == {"boot": 12, "clog": 12, "sandal": 12}
+    assert sorted(written.keys() - contents(shoes).keys())[0] == f"clog/drawn-duplicates-s{balanced.seed}-000000.png"
+    assert [(c.label, c.real, c.drawn, c.total) for c in balanced.classes] == [
+        ("boot", 12, 0, 12),
+        ("clog", 2, 10, 12),
+        ("sandal", 5, 7, 12),
+    ]
+    assert balanced.small_classes == ["clog", "sandal"]
+    assert sorted(os.listdir(tmp_path)) == ["out", "shoes"]
+
+
+def test_manifest_and_marks_tell_the_same_story(balanced: BalanceSummary, contents: Contents) -> None:
+    out = balanced.out
+    rows = read_manifest(out / "manifest.csv")
+    assert {row.file for row in rows} == {f"images/{name}" for name in contents(out / "images")}
+    assert all(sha256((out / row.file).read_bytes()).hexdigest() == row.sha256 for row in rows)
+    assert Counter(row.origin for row in rows) == {"real": 19, "drawn": 17}
+    for row in rows:
+        if row.origin == "real":
+            assert (row.method, row.seed, row.row, row.model_hash, row.settings_hash) == ("", None, None, "", "")
+            assert row.file == f"images/{row.label}/{row.source}"
+            continue
+        assert (row.method, row.seed, row.model_hash) == ("duplicates", balanced.seed, balanced.model_hash)
+        assert row.settings_hash == balanced.settings_hash
+        with Image.open(out / row.file) as image:
+            assert (image.mode, image.size) == ("L", (9, 8))
+            assert image.text["makeweight"] == "drawn"  # type: ignore[attr-defined]
+            assert image.text["row"] == str(row.row)  # type: ignore[attr-defined]
+            assert image.text["label"] == row.label  # type: ignore[attr-defined]
+            assert image.text["model_hash"] == balanced.model_hash  # type: ignore[attr-defined]
+
+
+def test_drawn_images_are_those_of_fit_resample(shoes: Path, balanced: BalanceSummary) -> None:
+    X = np.stack([np.asarray(Image.open(path)) for path in sorted(shoes.glob("*/*.png"))])
+    y = np.array([path.parent.name for path in sorted(shoes.glob("*/*.png"))])
+    X_res, y_res = get_method("duplicates")(random_state=7).fit_resample(X, y)
+    drawn = [row for row in read_manifest(balanced.out / "manifest.csv") if row.origin == "drawn"]
+    assert [row.label for row in drawn] == y_res[len(X) :].tolist()
+    assert all((read_pixels(balanced.out / row.file) == x).all() for row, x in zip(drawn, X_res[len(X) :], strict=True))
+
+
+def test_the_model_goes_on_where_the_folder_ends(balanced: BalanceSummary) -> None:
+    model = load(balanced.out / "model")
+    assert model.model_hash_ == balanced.model_hash
+    assert model.rows_drawn_ == {"boot": 0, "clog": 10, "sandal": 7}
+
+
+def test_equal_seeds_give_equal_bytes(
+    shoes: Path, balanced: BalanceSummary, tmp_path: Path, contents: Contents
+) -> None:
+    balance_folder(shoes, tmp_path / "again", method="duplicates", seed=7)
+    balance_folder(shoes, tmp_path / "other", method="duplicates", seed=8)
+    assert contents(tmp_path / "again") == contents(balanced.out)
+    assert contents(tmp_path / "other") != contents(balanced.out)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_drawn_images_have_the_originals_mode_and_depth(mode: str, tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "in" / "a", 3, mode=mode)
+    fill(tmp_path / "in" / "b", 1, mode=mode)
+    balance_folder(tmp_path / "in", tmp_path / "out", method="smote" if mode == "RGB" else "duplicates")
+    drawn = sorted((tmp_path / "out" / "images" / "b").glob("drawn-*"))
+    assert len(drawn) == 2
+    with Image.open(drawn[0]) as image:
+        assert (image.mode, image.size) == (mode, (9, 8))
+
+
+def test_aggan_draws_what_was_asked_for(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "in" / "a", 12, size=(9, 8))
+    fill(tmp_path / "in" / "b", 10, size=(9, 8), seed=1)
+    steps: list[int] = []
+
+    class Steps(Listener):
+        def step(self, report: object) -> None:
+            steps.append(report.step)  # type: ignore[attr-defined]
+
+    summary = balance_folder(
+        tmp_path / "in",
+        tmp_path / "out",
+        sampling_strategy={"b": 13},
+        n_steps=2,
+        precision="32-true",
+        device="cpu",
+        listener=Steps(),
+    )
+    assert summary.method == "aggan"
+    assert steps == [1, 2]
+    (kept,) = summary.classes[:1]
+    assert (kept.label, kept.drawn, summary.classes[1].drawn) == ("a", 0, 3)
+    model = load(tmp_path / "out" / "model", device="cpu")
+    rows = [row for row in read_manifest(tmp_path / "out" / "manifest.csv") if row.origin == "drawn"]
+    again = model.draw("b", [2, 0, 1], seed=summary.seed)
+    assert all((read_pixels(tmp_path / "out" / rows[i].file) == x).all() for i, x in zip((2, 0, 1), again, strict=True))
+
+    further = balance_folder(
+        tmp_path / "in", tmp_path / "out2", from_model=tmp_path / "out", n_steps=1, precision="32-true", device="cpu"
+    )
+    assert further.model_hash != summary.model_hash
+    assert load(tmp_path / "out2" / "model", device="cpu").players_.n_steps == 3  # type: ignore[attr-defined]
+
+
+def test_resized_images_come_back_to_the_originals_size(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "in" / "a", 3, size=(20, 12))
+    fill(tmp_path / "in" / "b", 1, size=(20, 12))
+    balance_folder(tmp_path / "in", tmp_path / "same", method="duplicates", resize=8)
+    assert _sizes(tmp_path / "same") == {(20, 12)}
+
+    fill(tmp_path / "in" / "a", 1, size=(10, 10))
+    balance_folder(tmp_path / "in", tmp_path / "differ", method="duplicates", resize=8)
+    assert _sizes(tmp_path / "differ") == {(8, 8)}
+
+
+def test_only_train_is_learnt_from_and_balanced(shoes: Path, tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "split" / "test" / "slipper", 3)
+    shutil.move(shoes, tmp_path / "split" / "train")
+    balance_folder(tmp_path / "split", tmp_path / "out", method="duplicates")
+    assert sorted(os.listdir(tmp_path / "out" / "images")) == ["boot", "clog", "sandal"]
+    assert (tmp_path / "split" / "test" / "slipper" / "0.png").exists()
+
+
+def test_subfolders_are_flattened_and_tables_followed(tmp_path: Path, fill: Fill, contents: Contents) -> None:
+    fill(tmp_path / "in" / "x" / "deep", 3)
+    fill(tmp_path / "in" / "y", 1)
+    with (tmp_path / "in" / "metadata.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "label"])
+        writer.writerows([[f"x/deep/{i}.png", "a:1"] for i in range(3)] + [["y/0.png", "=b"]])
+    balance_folder(tmp_path / "in", tmp_path / "out", method="duplicates")
+    names = sorted(contents(tmp_path / "out" / "images"))
+    assert names[0] == "=b/" + names[0].split("/")[1]
+    assert "a%3A1/x__deep__0.png" in names
+    rows = read_manifest(tmp_path / "out" / "manifest.csv")
+    assert {row.label for row in rows} == {"a:1", "=b"}
+    assert rows[-1].label == "=b"
+    assert "'=b" in (tmp_path / "out" / "manifest.csv").read_text()
+
+
+def test_an_archive_of_arrays_is_written_as_pngs(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).random((5, 8, 9)).astype(np.float32)
+    np.savez(tmp_path / "set.npz", X=X, y=np.array([0, 0, 0, 1, 1]))
+    balance_folder(tmp_path / "set.npz", tmp_path / "out", method="duplicates")
+    real = {read_pixels(path).tobytes() for path in (tmp_path / "out" / "images" / "1").glob("0*.png")}
+    (drawn,) = (tmp_path / "out" / "images" / "1").glob("drawn-*")
+    assert len(real) == 2
+    assert read_pixels(drawn).tobytes() in real
+
+
+def test_links_share_their_bytes_with_the_originals(shoes: Path, tmp_path: Path) -> None:
+    balance_folder(shoes, tmp_path / "out", method="duplicates", link=True)
+    assert (tmp_path / "out" / "images" / "boot" / "0.png").samefile(shoes / "boot" / "0.png")
+    balance_folder(shoes, tmp_path / "out", method="duplicates", overwrite=True)
+    assert not (tmp_path / "out" / "images" / "boot" / "0.png").samefile(shoes / "boot" / "0.png")
+    assert (shoes / "boot" / "0.png").exists()
+
+
+def test_bad_files_are_left_out_where_asked_for(shoes: Path, tmp_path: Path) -> None:
+    (shoes / "boot" / "broken.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"broken\.png"):
+        balance_folder(shoes, tmp_path / "out", method="duplicates")
+    summary = balance_folder(shoes, tmp_path / "out", method="duplicates", skip_bad=True)
+    assert [bad.file for bad in summary.skipped] == ["boot/broken.png"]
+    assert not (tmp_path / "out" / "images" / "boot" / "broken.png").exists()
+
+
+def test_a_balanced_folder_can_be_balanced_again_and_says_so(balanced: BalanceSummary, tmp_path: Path) -> None:
+    notes: list[str] = []
+
+    class Notes(Listener):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    images = balanced.out / "images"
+    balance_folder(
+        images, tmp_path / "more", method="duplicates", sampling_strategy={"clog": 20}, seed=7, listener=Notes()
+    )
+    assert notes == [
+        "17 images of the input are named drawn-*, as if drawn by an earlier run; "
+        "they are learnt from as if they were real"
+    ]
+    clogs = os.listdir(tmp_path / "more" / "images" / "clog")
+    assert len(clogs) == 20
+    assert sum(name.startswith("in__drawn-") for name in clogs) == 10
+    assert sum(name.startswith("drawn-") for name in clogs) == 8
+
+
+def test_an_interruption_leaves_nothing(shoes: Path, tmp_path: Path) -> None:
+    class Impatient(Listener):
+        def stage(self, name: str) -> None:
+            if name == "drawing":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        balance_folder(shoes, tmp_path / "out", method="duplicates", listener=Impatient())
+    assert os.listdir(tmp_path) == ["shoes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magic"}, "no method called 'magic'"),
+        ({"method": "duplicates", "n_steps": 5}, "duplicates does not train: leave out --steps"),
+        ({"n_steps": 5, "budget": 9.0}, "the training has one length: give one of --steps, --epochs and --budget"),
+        ({"n_steps": 0}, "n_steps=0 is no length of a training: give a number above 0"),
+        ({"from_model": "nowhere"}, "nowhere does not exist: give the folder model/ of an output"),
+        ({"from_model": "."}, r"\. holds no model of makeweight"),
+        ({"device": "abacus", "n_steps": 1}, "device='abacus' is no choice"),
+    ],
+)
+def test_settings_that_cannot_be_met(
+    options: dict[str, object], message: str, shoes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shoes)
+    with pytest.raises(InputError, match=message):
+        balance_folder(shoes, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert os.listdir(tmp_path) == ["shoes"]
+
+
+def test_sizes_out_of_the_networks_reach_are_refused_early(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "in" / "a", 2, size=(65, 20))
+    fill(tmp_path / "in" / "b", 1, size=(65, 20))
+    with pytest.raises(InputError, match=r"are 65×20 pixels, and aggan learns 8 to 64 a side: give --resize 64"):
+        balance_folder(tmp_path / "in", tmp_path / "out")
+    assert os.listdir(tmp_path) == ["in"]
+
+
+def test_a_model_that_is_gone_on_with_is_not_overwritten_in_place(balanced: BalanceSummary, shoes: Path) -> None:
+    with pytest.raises(InputError, match="lies inside the input"):
+        balance_folder(shoes, balanced.out / "model" / "new", from_model=balanced.out)
+    with pytest.raises(InputError, match="the model is one of duplicates, not of aggan"):
+        balance_folder(shoes, balanced.out.with_name("new"), from_model=balanced.out, method="aggan")
+    assert json.loads((balanced.out / "model" / "model.json").read_text())["method"] == "duplicates"
+
+
+def _sizes(out: Path) -> set[tuple[int, int]]:
+    return {read_pixels(path).shape[::-1] for path in (out / "images").rglob("drawn-*")}

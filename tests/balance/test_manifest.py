@@ -1,0 +1,79 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from makeweight.balance.manifest import COLUMNS, ManifestRow, guard, read_manifest, unguard, write_manifest
+from makeweight.errors import InputError
+
+LABELS = [
+    "boot",
+    "=1+1",
+    "+x",
+    "-1",
+    "-1.5",
+    "-x",
+    "@me",
+    "'quoted",
+    "''",
+    "a,b",
+    'say "hi"',
+    "line\nbreak",
+    "\tx",
+    "靴",
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_guarding_is_reversible(label: str) -> None:
+    assert unguard(guard(label)) == label
+
+
+def test_formulas_are_guarded_and_numbers_are_not() -> None:
+    assert [guard(cell) for cell in ("=cmd", "+x", "-x", "@x", "\tx", "'x")] == [
+        "'=cmd",
+        "'+x",
+        "'-x",
+        "'@x",
+        "'\tx",
+        "''x",
+    ]
+    assert [guard(cell) for cell in ("-1", "+2.5", "boot", "")] == ["-1", "+2.5", "boot", ""]
+
+
+def test_rows_come_back_as_written(tmp_path: Path) -> None:
+    rows = [
+        ManifestRow(f"images/{i}.png", label, "real", sha256="0" * 64, source=label) for i, label in enumerate(LABELS)
+    ]
+    rows.append(ManifestRow("images/d.png", "boot", "drawn", "aggan", 0, 3, "a" * 64, "b" * 64, "c" * 64))
+    write_manifest(tmp_path / "manifest.csv", rows)
+    assert read_manifest(tmp_path / "manifest.csv") == rows
+
+
+def test_other_csv_readers_see_the_header(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "m.csv", [ManifestRow("images/a/1.png", "a", "real")])
+    with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert tuple(row) == COLUMNS
+    assert (row["file"], row["label"], row["seed"]) == ("images/a/1.png", "a", "")
+
+
+def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    with pytest.raises(InputError, match="no manifest at"):
+        read_manifest(path)
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="no manifest of makeweight: its columns differ"):
+        read_manifest(path)
+    path.write_text(",".join(COLUMNS) + "\nonly,two\n")
+    with pytest.raises(InputError, match="a row of 2 cells instead of 10"):
+        read_manifest(path)
+    path.write_text(",".join(COLUMNS) + "\nf,l,drawn,m,x,1,a,b,c,d\n")
+    with pytest.raises(InputError, match="is damaged"):
+        read_manifest(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="is damaged"):
+        read_manifest(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="no manifest of makeweight"):
+        read_manifest(path)

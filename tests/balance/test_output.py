@@ -1,0 +1,205 @@
+import errno
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import filelock
+import pytest
+
+from makeweight.balance.output import LOCK, MARKER, OutputFolder, size_text
+from makeweight.errors import InputError
+
+NOTHING: list[str] = []
+
+
+def folder(path: Path, *, overwrite: bool = False) -> OutputFolder:
+    return OutputFolder(path, overwrite, lambda place: (place / "ours").exists())
+
+
+def write(output: OutputFolder, name: str = "ours") -> None:
+    with output.writing(NOTHING.append) as partial:
+        (partial / name).write_text("new")
+
+
+def test_an_output_appears_whole(tmp_path: Path) -> None:
+    output = folder(tmp_path / "deep" / "out")
+    output.check()
+    with output.writing(NOTHING.append) as partial:
+        assert partial == tmp_path / "deep" / "out.partial"
+        assert not output.path.exists()
+        (partial / "ours").touch()
+    assert sorted(os.listdir(tmp_path / "deep")) == ["out"]
+    assert os.listdir(output.path) == ["ours"]
+
+
+def fail_half_way(output: OutputFolder, error: type[BaseException]) -> None:
+    with output.writing(NOTHING.append) as partial:
+        (partial / "sub").mkdir()
+        (partial / "sub" / "half").touch()
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_after_an_error_nothing_is_left_and_the_old_output_stands(tmp_path: Path, error: type[BaseException]) -> None:
+    write(folder(tmp_path / "out"))
+    (tmp_path / "out" / "old").touch()
+    with pytest.raises(error):
+        fail_half_way(folder(tmp_path / "out", overwrite=True), error)
+    assert os.listdir(tmp_path) == ["out"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["old", "ours"]
+
+
+def test_overwriting_replaces_an_output_of_ours_only(tmp_path: Path) -> None:
+    write(folder(tmp_path / "out"))
+    with pytest.raises(InputError, match=r"is not empty: name another folder, or replace it with --overwrite\."):
+        folder(tmp_path / "out").check()
+    output = folder(tmp_path / "out", overwrite=True)
+    output.check()
+    (tmp_path / "out" / "old").touch()
+    write(output)
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path / "out") == ["ours"]
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(InputError, match="does not look like an output of makeweight, so it is not overwritten"):
+        folder(tmp_path / "mine", overwrite=True).check()
+
+
+def test_a_failing_swap_puts_the_old_output_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder(tmp_path / "out"))
+    (tmp_path / "out" / "old").touch()
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name.endswith(".partial"):
+            raise PermissionError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        write(folder(tmp_path / "out", overwrite=True))
+    assert os.listdir(tmp_path) == ["out"]
+    assert sorted(os.listdir(tmp_path / "out")) == ["old", "ours"]
+
+
+def test_an_empty_folder_and_a_link_to_one_are_filled(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    output = folder(tmp_path / "link")
+    output.check()
+    write(output)
+    assert (tmp_path / "link").is_symlink()
+    assert os.listdir(tmp_path / "real") == ["ours"]
+
+
+def test_a_stale_partial_of_ours_goes_and_another_stays(tmp_path: Path) -> None:
+    stale = tmp_path / "out.partial"
+    stale.mkdir()
+    (stale / MARKER).touch()
+    (stale / "junk").touch()
+    output, notes = folder(tmp_path / "out"), []
+    output.check()
+    assert (stale / "junk").exists()
+    with output.writing(notes.append):
+        pass
+    assert notes == [f"removed {stale}, left from an interrupted run"]
+    shutil.rmtree(output.path)
+
+    stale.mkdir()
+    (stale / "thesis.tex").touch()
+    with pytest.raises(InputError, match="is in the way and is no unfinished output of makeweight: move it away"):
+        output.check()
+    assert (stale / "thesis.tex").exists()
+
+
+def test_a_partial_that_another_run_holds_is_left_alone(tmp_path: Path) -> None:
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (partial / MARKER).touch()
+    with (
+        filelock.FileLock(partial / LOCK),
+        pytest.raises(InputError, match="another run is writing .*out now"),
+    ):
+        folder(tmp_path / "out").check()
+    assert (partial / MARKER).exists()
+
+
+def test_leftovers_of_an_interrupted_swap_are_named(tmp_path: Path) -> None:
+    (tmp_path / "out.replaced").mkdir()
+    with pytest.raises(InputError, match=r"out\.replaced is left from an interrupted run: move it away or delete it"):
+        folder(tmp_path / "out").check()
+
+
+def test_output_and_input_must_lie_apart(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "boot").mkdir(parents=True)
+    (tmp_path / "alias").symlink_to(source)
+    for inside in (
+        source,
+        source / "out",
+        source / "boot" / "a" / "b",
+        tmp_path / "alias" / "out",
+        source / ".." / "in",
+    ):
+        with pytest.raises(InputError, match="lies inside the input .*in: name a folder outside it"):
+            folder(inside).check([source])
+    for around in (tmp_path, tmp_path / "alias" / ".."):
+        with pytest.raises(InputError, match=r"the input .*in lies inside the output|cannot be replaced"):
+            folder(around, overwrite=True).check([source])
+    with pytest.raises(InputError, match="the input .* lies inside the output"):
+        folder(tmp_path / "in2").check([_made(tmp_path / "in2.partial")])
+    folder(tmp_path / "in-out").check([source])
+
+
+def test_an_input_that_links_into_the_output_is_refused(tmp_path: Path) -> None:
+    write(folder(tmp_path / "out"))
+    (tmp_path / "in" / "boot").mkdir(parents=True)
+    (tmp_path / "in" / "boot" / "a.png").symlink_to(tmp_path / "out" / "ours")
+    with pytest.raises(InputError, match="links into the output"):
+        folder(tmp_path / "out", overwrite=True).check([tmp_path / "in"])
+
+
+def test_places_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file: name a new folder for the output"):
+        folder(tmp_path / "file").check()
+    with pytest.raises(InputError, match=r"cannot write beside .* \(Not a directory\): name another place"):
+        write(folder(tmp_path / "file" / "out"))
+    monkeypatch.chdir(_made(tmp_path / "here"))
+    with pytest.raises(InputError, match="cannot be replaced in one step: name a new folder inside it"):
+        folder(Path()).check()
+
+
+def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1_000_000))
+    with pytest.raises(InputError, match=r"not enough disk for .*out: about 2\.5 GB needed, 1\.0 MB free\."):
+        folder(tmp_path / "not" / "there" / "out").check_space(2_500_000_000)
+    folder(tmp_path / "out").check_space(999_999)
+
+
+def test_a_disk_that_fills_up_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="the disk filled up while .*out was written"),
+        folder(tmp_path / "out").writing(NOTHING.append),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+def test_sizes_read_well() -> None:
+    assert [size_text(n) for n in (0, 999, 1000, 1_550_000, 12e9, 3e15)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.0 kB",
+        "1.6 MB",
+        "12 GB",
+        "3000 TB",
+    ]
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from makeweight.balance import BalanceSummary, ManifestRow, balance_folder, read_manifest, verify_folder
+from makeweight.balance.manifest import write_manifest
+from makeweight.balance.verify import choose_rows
+from makeweight.errors import InputError
+from makeweight.methods.duplicates import Duplicates
+
+
+def test_an_untouched_output_is_good(balanced: BalanceSummary) -> None:
+    found = verify_folder(balanced.out)
+    assert found.good
+    assert (found.n_files, found.n_redrawn, found.most_levels, found.notes) == (36, 16, 0.0, [])
+
+
+def test_missing_extra_and_changed_files_are_named(balanced: BalanceSummary) -> None:
+    images = balanced.out / "images"
+    (images / "boot" / "0.png").unlink()
+    (images / "boot" / "1.png").write_bytes(b"x")
+    (images / "clog" / "new.png").write_bytes(b"x")
+    (images / "hat").mkdir()
+    (images / "hat" / "1.txt").touch()
+    found = verify_folder(balanced.out, redraw=0)
+    assert found.problems == [
+        "1 file missing: images/boot/0.png",
+        "1 file changed since written: images/boot/1.png",
+        "2 files in images/ but not in the manifest: images/clog/new.png, images/hat/1.txt",
+    ]
+
+
+def test_a_manifest_that_points_elsewhere_is_a_problem(balanced: BalanceSummary) -> None:
+    path = balanced.out / "manifest.csv"
+    write_manifest(path, [*read_manifest(path), ManifestRow("images/../../secret", "a", "real")])
+    assert verify_folder(balanced.out).problems == ["1 file named in the manifest outside images/: images/../../secret"]
+
+
+def test_another_model_is_noticed(balanced: BalanceSummary, shoes: Path, tmp_path: Path) -> None:
+    other = balance_folder(shoes, tmp_path / "other", method="duplicates", seed=8)
+    (balanced.out / "model").rename(tmp_path / "gone")
+    (other.out / "model").rename(balanced.out / "model")
+    problems = verify_folder(balanced.out).problems
+    assert problems[0] == (
+        f"the hash of the model is {other.model_hash[:12]}…, and the manifest says {balanced.model_hash[:12]}…"
+    )
+    assert problems[1].startswith("the hash of the settings is")
+
+
+def test_a_damaged_model_is_a_problem_not_a_crash(balanced: BalanceSummary) -> None:
+    (balanced.out / "model" / "weights.safetensors").write_bytes(b"x")
+    (problem,) = verify_folder(balanced.out).problems
+    assert problem.startswith("the model cannot be read: ")
+
+
+@pytest.mark.parametrize(("shift", "good"), [(1, True), (2, True), (3, False)])
+def test_small_differences_are_told_and_large_ones_fail(
+    shift: int, good: bool, balanced: BalanceSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Duplicates.draw
+
+    def shifted(self: Duplicates, *args: object, **options: object) -> np.ndarray:
+        drawn = draw(self, *args, **options).astype(int)  # type: ignore[arg-type]
+        return np.where(drawn > 127, drawn - shift, drawn + shift).astype(np.uint8)
+
+    monkeypatch.setattr(Duplicates, "draw", shifted)
+    found = verify_folder(balanced.out, redraw=4)
+    assert found.good is good
+    assert found.most_levels == shift
+    if good:
+        assert found.notes == [f"redrawn images differ by at most {shift} of 255 levels (another machine?)"]
+    else:
+        assert found.problems[0].startswith("4 images drawn again came out different: images/clog/drawn-duplicates-")
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_images_brought_back_to_their_size_verify_too(mode: str, tmp_path: Path) -> None:
+    for label, n_images in (("a", 3), ("b", 1)):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        for number in range(n_images):
+            pixels = np.random.default_rng(number).integers(0, 256, (12, 10), dtype=np.uint16)
+            image = Image.fromarray(pixels * 257 if mode == "I;16" else pixels.astype(np.uint8))
+            image.save(tmp_path / "in" / label / f"{number}.png")
+    balance_folder(tmp_path / "in", tmp_path / "out", method="duplicates", resize=16)
+    found = verify_folder(tmp_path / "out")
+    assert (found.problems, found.n_redrawn, found.most_levels) == ([], 2, 0.0)
+
+
+def test_rows_are_chosen_evenly_over_labels() -> None:
+    rows = [
+        ManifestRow(f"{label}{i}", label, "drawn") for label, n in (("a", 20), ("b", 2), ("c", 9)) for i in range(n)
+    ]
+    chosen = choose_rows(rows, 10, seed=0)
+    assert [sum(row.label == label for row in chosen) for label in "abc"] == [4, 2, 4]
+    assert chosen == choose_rows(rows, 10, seed=0) != choose_rows(rows, 10, seed=1)
+    assert len(choose_rows(rows, 99, seed=0)) == 31
+
+
+def test_what_is_no_output_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no folder"):
+        verify_folder(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no manifest at"):
+        verify_folder(tmp_path)

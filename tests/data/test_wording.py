@@ -1,0 +1,35 @@
+import pytest
+
+from makeweight.data.wording import counted, label_fault, listed, shown
+
+
+def test_names_are_counted_only_beyond_the_limit():
+    assert listed("abcde") == "a, b, c, d, e"
+    assert listed("abcdefg") == "a, b, c, d, e and 2 more"
+    assert listed([]) == ""
+
+
+def test_counts():
+    assert counted(0, "file") == "0 files"
+    assert counted(1200, "file") == "1,200 files"
+
+
+def test_unprintable_letters_are_escaped():
+    assert shown("a\nb\x1b\udcff é 靴") == r"a\nb\x1b\udcff é 靴"
+
+
+@pytest.mark.parametrize(
+    ("label", "fault"),
+    [
+        ("-x = y, z", None),
+        (" ", "is empty"),
+        ("a/b", "holds a slash"),
+        ("a\\b", "holds a slash"),
+        ("..", "starts with a dot"),
+        ("\udcff", "is no valid UTF-8"),
+        ("a\0", "holds control characters"),
+        ("é" * 101, "is longer than 200 bytes"),
+    ],
+)
+def test_labels_that_name_no_folder(label, fault):
+    assert label_fault(label) == fault
