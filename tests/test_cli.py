@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections import namedtuple
 from pathlib import Path
 
@@ -151,8 +152,6 @@ def bomb(folder: Path) -> None:
     paint(folder / "boot" / "bomb.png")
     data = bytearray((folder / "boot" / "bomb.png").read_bytes())
     data[16:24] = (20000).to_bytes(4) * 2
-    import zlib
-
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4)
     (folder / "boot" / "bomb.png").write_bytes(bytes(data))
 
@@ -253,7 +252,8 @@ def test_models_and_outputs_that_are_none(tmp_path: Path) -> None:
     assert "holds no model of makeweight" in refusal("sample", tmp_path, 2, "--label", "a", "--out", tmp_path / "x")
     assert "no manifest at" in refusal("verify", tmp_path)
     assert "there is no folder" in refusal("verify", tmp_path / "nowhere")
-    (tmp_path / "model.json").write_text('{"format": "other"}')
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text('{"format": "other"}')
     assert "no card of a makeweight model" in refusal("sample", tmp_path, 2, "--label", "a", "--out", tmp_path / "x")
 
 
@@ -270,11 +270,11 @@ def test_version_and_help() -> None:
     assert run("--version") == (0, f"makeweight {makeweight.__version__}\n", "")
     status, text, _ = run("balance", "--help")
     assert status == 0
-    for option in (
-        "--method --sampling-strategy --steps --epochs --budget --seed --device --precision --from --labels --data-dir "
-        "--download --resize --mode --skip-bad --overwrite --link"
-    ).split():
-        assert option in text
+    names = (
+        "method sampling-strategy steps epochs budget seed device precision from labels data-dir download resize mode"
+    )
+    for name in (*names.split(), "mode", "skip-bad", "overwrite", "link"):
+        assert f"--{name}" in text
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -282,7 +282,8 @@ def test_help_loads_nothing_heavy() -> None:
         "import sys\n"
         "from makeweight.cli import app\n"
         "try:\n    app(['--help'])\n"
-        "except SystemExit:\n    print([name for name in ('torch', 'numpy', 'sklearn', 'PIL') if name in sys.modules])\n"
+        "except SystemExit:\n"
+        "    print([name for name in ('torch', 'numpy', 'sklearn', 'PIL') if name in sys.modules])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=_environment()

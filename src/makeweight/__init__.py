@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from makeweight.balance import balance_folder, sample_folder, verify_folder
+    from makeweight.classifiers.gan_classifier import GANClassifier
+    from makeweight.classifiers.small_cnn import CNNClassifier
     from makeweight.errors import InputError
     from makeweight.evolution import Annealed, Evolution
     from makeweight.methods.acgan import ACGAN
@@ -25,12 +28,17 @@ _HOMES = {
     "ACGAN": "methods.acgan",
     "AGGAN": "methods.aggan",
     "Annealed": "evolution",
+    "CNNClassifier": "classifiers.small_cnn",
     "Duplicates": "methods.duplicates",
     "EGAN": "methods.egan",
     "Evolution": "evolution",
+    "GANClassifier": "classifiers.gan_classifier",
     "InputError": "errors",
     "OwnNetworks": "networks",
     "SMOTE": "methods.smote",
+    "balance_folder": "balance",
+    "sample_folder": "balance",
+    "verify_folder": "balance",
     "load": "sampler",
 }
 __all__ = [
@@ -39,11 +47,16 @@ __all__ = [
     "EGAN",
     "SMOTE",
     "Annealed",
+    "CNNClassifier",
     "Duplicates",
     "Evolution",
+    "GANClassifier",
     "InputError",
     "OwnNetworks",
+    "balance_folder",
     "load",
+    "sample_folder",
+    "verify_folder",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
 
@@ -80,7 +80,7 @@ class Registry(Generic[T]):
     def resolve(self, part: str | T) -> T:
         """Turn a name, or an instance, into an instance of its own (a clone, so that nothing is shared)."""
         if isinstance(part, str):
-            return self.get(part)()
+            return cast("T", self.get(part)())
         if isinstance(part, self.base):
             return cast("T", clone(part))
         raise InputError(f"{part!r} is no {self.axis}: give a name ({', '.join(self.names())}) or an instance.")
@@ -93,17 +93,17 @@ def describe(value: Any) -> Any:
         return {"axis": value.axis, "name": value.name, **settings}
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {"pairs": [[describe(key), describe(item)] for key, item in value.items()]}
     if isinstance(value, (str, int, float, bool)) or value is None:
         return value
     if isinstance(value, np.generic):
         return value.item()
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+    return {"foreign": f"{type(value).__module__}.{type(value).__qualname__}"}
 
 
 def rebuild(value: Any) -> Any:
-    """Undo `describe`: parts are looked up in the registry of their axis, and lists become tuples.
+    """Undo `describe`: parts are looked up in the registry of their axis, lists become tuples, the foreign None.
 
     Raises
     ------
@@ -112,11 +112,17 @@ def rebuild(value: Any) -> Any:
     """
     if isinstance(value, list):
         return tuple(rebuild(item) for item in value)
-    if not isinstance(value, dict) or "axis" not in value:
+    if not isinstance(value, dict):
         return value
+    if "foreign" in value:
+        return None
+    if "pairs" in value:
+        return {key: rebuild(item) for key, item in value["pairs"]}
     settings = {key: rebuild(item) for key, item in value.items() if key not in ("axis", "name")}
-    if value["axis"] not in _REGISTRIES:
-        raise InputError(f"There is no axis called {value['axis']!r}: the model is from another version of makeweight.")
+    if value.get("axis") not in _REGISTRIES:
+        raise InputError(
+            f"There is no axis called {value.get('axis')!r}: the model is from another version of makeweight."
+        )
     part = _REGISTRIES[value["axis"]].get(value["name"])
     try:
         return part(**settings)

@@ -77,7 +77,8 @@ class Individual:
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
     def _tensors(self) -> list[Tensor]:
-        moments = (value for state in self.optimiser.state.values() for value in state.values())
+        states = [self.optimiser.state.get(parameter, {}) for parameter in self.parameters]
+        moments = (state[name] for state in states for name in sorted(state))
         return [*self.parameters, *self.network.buffers(), *moments]
 
 

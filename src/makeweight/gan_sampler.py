@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +21,7 @@ from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
 from makeweight.evolution import EVOLUTIONS, Evolution, Individual
-from makeweight.heads import HEADS, Discriminator, Head
+from makeweight.heads import HEADS, AuxiliaryClassifier, Discriminator, Head
 from makeweight.networks import NETWORKS, Networks
 from makeweight.objectives import OBJECTIVES, Objective
 from makeweight.priors import PRIORS, Prior, row_noise
@@ -27,8 +29,10 @@ from makeweight.sampler import ImageSampler, Strategy
 from makeweight.saving import Arrays
 from makeweight.stabilisers import (
     AUGMENTATIONS,
+    PENALTIES,
     Augmentation,
     AveragedWeights,
+    Penalty,
     balanced_epoch,
     endless_batches,
     plain_epoch,
@@ -36,6 +40,24 @@ from makeweight.stabilisers import (
 from makeweight.train import Game, Players, Schedule, StepReport, train
 
 DRAWS = ("average", "best", "last")
+
+
+def _whole(low: int) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: isinstance(value, (int, np.integer)) and int(value) >= low), f"a whole number, {low} or more"
+
+
+LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "batch_size": _whole(1),
+    "latent_dim": _whole(1),
+    "best_every": _whole(0),
+    "learning_rate": (lambda value: 0 < value < math.inf, "above 0"),
+    "learning_rate_decay": (lambda value: 0 <= value <= 1, "0 to 1"),
+    "average_decay": (lambda value: 0 <= value < 1, "0 or more and below 1"),
+}
+
+
+def _gentle_head() -> Head:
+    return AuxiliaryClassifier(fakes=False, generator_weight=0.1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,9 @@ class Recipe:
     ----------
     networks : Networks or None
         None takes DCGAN for images and MLP for flat rows.
+    head : str or Head
+        By default the discriminator learns classes from real images alone, and the generator is pulled towards the
+        class gently, so that it keeps its variety.
     n_steps : int
         Steps of the game.
     learning_rate_decay : float
@@ -62,19 +87,20 @@ class Recipe:
 
     networks: Networks | None = None
     prior: str | Prior = "uniform"
-    head: str | Head = "auxiliary_classifier"
+    head: str | Head = field(default_factory=_gentle_head)
     objective: str | Objective = "non_saturating"
     evolution: str | Evolution = "offspring"
     augmentation: str | Augmentation = "affine"
+    penalty: str | Penalty = "none"
     n_steps: int = 9000
     batch_size: int = 64
     latent_dim: int = 100
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
     learning_rate_decay: float = 0.5
     betas: tuple[float, float] = (0.5, 0.999)
     balanced_batches: bool = True
     average_decay: float = 0.999
-    best_every: int = 0
+    best_every: int = 100
     draws: str = "average"
 
 
@@ -97,6 +123,8 @@ class GANSampler(ImageSampler):
         How the generator takes a step.
     augmentation : str or Augmentation, optional
         What is done to real and drawn images before they are judged.
+    penalty : str or Penalty, optional
+        A cost on the discriminator's slope.
     n_steps : int, optional
         Steps of the game, at least 1.
     n_epochs : int, optional
@@ -162,6 +190,7 @@ class GANSampler(ImageSampler):
         objective: str | Objective | None = None,
         evolution: str | Evolution | None = None,
         augmentation: str | Augmentation | None = None,
+        penalty: str | Penalty | None = None,
         n_steps: int | None = None,
         n_epochs: int | None = None,
         budget: float | None = None,
@@ -188,6 +217,7 @@ class GANSampler(ImageSampler):
         self.objective = objective
         self.evolution = evolution
         self.augmentation = augmentation
+        self.penalty = penalty
         self.n_steps = n_steps
         self.n_epochs = n_epochs
         self.budget = budget
@@ -212,6 +242,12 @@ class GANSampler(ImageSampler):
         """The discriminator's class output as a classifier with ``predict`` and ``predict_proba``."""
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
 
+    def _check_settings(self) -> None:
+        for name, (fits, words) in LIMITS.items():
+            value = self._setting(name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not fits(value):
+                raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
+
     def _setting(self, name: str) -> Any:
         own = getattr(self, name)
         return getattr(self.recipe, name) if own is None else own
@@ -219,6 +255,7 @@ class GANSampler(ImageSampler):
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
     ) -> None:
+        self._check_settings()
         fabric = fabric_for(self.device, self.precision)
         on_gpu = [fabric.device] if fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=on_gpu):
@@ -227,6 +264,7 @@ class GANSampler(ImageSampler):
             if self._goes_on():
                 self._check_classes(classes)
                 players = self.players_
+                players.nursery = _nursery(players.generator, game)
             else:
                 players = self._players(codec.image_shape, game)
             schedule = self._schedule(np.bincount(codes))
@@ -249,6 +287,7 @@ class GANSampler(ImageSampler):
             head=HEADS.resolve(self._setting("head")),
             prior=PRIORS.resolve(self._setting("prior")),
             augmentation=AUGMENTATIONS.resolve(self._setting("augmentation")),
+            penalty=PENALTIES.resolve(self._setting("penalty")),
             class_counts=counts,
             latent_dim=self._setting("latent_dim"),
             batch_size=self._setting("batch_size"),
@@ -265,15 +304,17 @@ class GANSampler(ImageSampler):
         return Players(
             generator=generator,
             discriminator=Individual(discriminator.to(game.device), rate, betas),
-            nursery=[] if game.plain else [generator.offspring() for _ in game.mutations],
+            nursery=_nursery(generator, game),
             average=AveragedWeights(copy.deepcopy(generator.network), decay) if decay else None,
         )
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         lengths = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
-        if len(lengths) > 1 or any(length <= 0 for length in lengths):
+        whole = all(length is None or int(length) == length for length in (self.n_steps, self.n_epochs))
+        if len(lengths) > 1 or not whole or any(length <= 0 for length in lengths):
             raise InputError(
-                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0."
+                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0, "
+                "steps and epochs in whole numbers."
             )
         shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
         steps_per_epoch = max(1, int(shown) // self._setting("batch_size"))
@@ -425,6 +466,10 @@ def _peak_memory() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _nursery(generator: Individual, game: Game) -> list[Individual]:
+    return [] if game.plain else [generator.offspring() for _ in game.mutations]
 
 
 def _arrays(tensors: dict[str, Tensor]) -> Arrays:

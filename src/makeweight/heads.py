@@ -78,7 +78,9 @@ class AuxiliaryClassifier(Head):
     Parameters
     ----------
     weight : float, default=1.0
-        Weight of the classification losses, at least 0.
+        Weight of the discriminator's classification losses, at least 0.
+    generator_weight : float, default=1.0
+        Weight of the generator's, at least 0. A small one leaves it more room to vary within a class.
     fakes : bool, default=True
         Whether the discriminator, too, learns the classes from drawn images. ``True`` is ACGAN, ``False`` drops the
         term, so that images of a wrong class teach the classifier nothing (modified AC-GAN).
@@ -88,8 +90,9 @@ class AuxiliaryClassifier(Head):
     Odena et al., 2017, "Conditional Image Synthesis with Auxiliary Classifier GANs", eq. 2 and 3.
     """
 
-    def __init__(self, *, weight: float = 1.0, fakes: bool = True) -> None:
+    def __init__(self, *, weight: float = 1.0, generator_weight: float = 1.0, fakes: bool = True) -> None:
         self.weight = weight
+        self.generator_weight = generator_weight
         self.fakes = fakes
 
     def real_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
@@ -98,8 +101,8 @@ class AuxiliaryClassifier(Head):
 
     def fake_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
         """Return the weighted cross-entropy of drawn images' labels, or zero without `fakes`."""
-        return self.generator_loss(judgement, codes) if self.fakes else super().fake_loss(judgement, codes)
+        return self.real_loss(judgement, codes) if self.fakes else super().fake_loss(judgement, codes)
 
     def generator_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
         """Return the weighted cross-entropy of the labels asked for."""
-        return self.weight * cross_entropy(judgement.class_logits, codes)
+        return self.generator_weight * cross_entropy(judgement.class_logits, codes)

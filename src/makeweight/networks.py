@@ -147,7 +147,7 @@ class DCGAN(Networks):
         layers: list[nn.Module] = []
         height, width = sides
         before, after = channels, self.width
-        while min(height, width) >= SMALLEST_SIDE - 1:
+        while min(height, width) >= SMALLEST_SIDE // 2:
             layers += [nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(0.2)]
             height, width = height // 2, width // 2
             before, after = after, 2 * after
@@ -259,6 +259,11 @@ class OwnNetworks(Networks):
     def build(self, shape: Shape, n_classes: int, latent_dim: int) -> NetworkPair:
         """Copy or call for the pair, and try it once on two images; a misfit is an InputError."""
         own_generator, own_trunk = self.generator, self.trunk
+        if own_generator is None or own_trunk is None:
+            raise InputError(
+                "The model was trained with its user's own networks, whose code is not saved: give them as networks=, "
+                "OwnNetworks(generator=..., trunk=...)."
+            )
         generator = (
             copy.deepcopy(own_generator)
             if isinstance(own_generator, nn.Module)
@@ -278,4 +283,4 @@ class OwnNetworks(Networks):
                 f"The trunk given in networks= answers with shape {tuple(features.shape)} where (batch, n_features) is "
                 "needed: flatten its output."
             )
-        return NetworkPair(generator, trunk, features.shape[1])
+        return NetworkPair(generator.train(), trunk.train(), features.shape[1])

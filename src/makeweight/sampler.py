@@ -7,6 +7,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save, save_file
 from scipy import sparse
 from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from makeweight.component import Registry, describe, rebuild
@@ -96,6 +98,7 @@ class ImageSampler(BaseOverSampler):
         ValueError
             For a single class, or a strategy that asks for fewer images than there are.
         """
+        check_classification_targets(y)
         array, labels, _ = self._check_X_y(X, y)
         self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
         self._begin(_dense(array), labels)
@@ -124,10 +127,12 @@ class ImageSampler(BaseOverSampler):
             Their labels.
         """
         check_is_fitted(self, "codec_")
+        if not isinstance(counts, Mapping):
+            raise InputError(f"{counts!r} says not how many images of which class: give a dict such as {{label: 10}}.")
         for label, count in counts.items():
             self._code(label)
-            if count < 0:
-                raise InputError(f"{count} images of {label!r} cannot be drawn: ask for 0 or more.")
+            if not isinstance(count, (int, np.integer)) or count < 0:
+                raise InputError(f"{count} images of {label!r} cannot be drawn: ask for a whole number, 0 or more.")
         images, labels = [self._nothing()], [self.classes_[:0]]
         for label, count in counts.items():
             first = self.rows_drawn_[label]
@@ -155,12 +160,15 @@ class ImageSampler(BaseOverSampler):
         """
         check_is_fitted(self, "codec_")
         code = self._code(label)
+        seed = self.seed_ if seed is None else seed
         numbers = np.asarray(rows, dtype=np.int64)
+        if (numbers < 0).any() or not 0 <= seed < 2**31:
+            raise InputError("Rows are numbered from 0, and a seed is 0 to 2**31 - 1: one of those given is outside.")
         images = np.empty((len(numbers), *self.codec_.shape), self.codec_.dtype)
         blocks, places = np.divmod(numbers, self.block_size)
         for block in np.unique(blocks):
             here = blocks == block
-            drawn = self._draw_block(code, int(block), self.seed_ if seed is None else seed)
+            drawn = self._draw_block(code, int(block), seed)
             images[here] = drawn[places[here]]
         return images
 
@@ -239,11 +247,11 @@ class ImageSampler(BaseOverSampler):
         return X, y, binarize_y
 
     def _code(self, label: Any) -> int:
-        found = np.flatnonzero(self.classes_ == label)
-        if len(found) != 1:
+        found = [code for code, known in enumerate(self.classes_.tolist()) if known == label]
+        if not found:
             known = ", ".join(map(str, self.classes_[:20].tolist()))
             raise InputError(f"There is no class {label!r} in this model: choose from {known}.")
-        return int(found[0])
+        return found[0]
 
     def _nothing(self) -> NDArray[Any]:
         return np.empty((0, *self.codec_.shape), self.codec_.dtype)
@@ -287,25 +295,36 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
     Returns
     -------
     ImageSampler
-        A fitted sampler of the class that was saved.
+        A fitted sampler of the class that was saved. What JSON cannot hold, a callable strategy or a RandomState, is
+        at its default.
 
     Raises
     ------
     InputError
         If the folder is no model of makeweight, or its files do not belong together.
     """
+    import_module("makeweight.methods")  # fills the registry, which lies above this module
     source = Path(folder)
     card: ModelCard = read_json(source / CARD, ModelCard)
     state: State = read_json(source / STATE, State)
-    settings = {key: rebuild(value) for key, value in card.settings.items() if key != "method"}
+    try:
+        return _rebuilt(source, card, state, networks, device)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder} is a damaged model ({type(error).__name__}: {error}): save it anew.") from None
+
+
+def _rebuilt(source: Path, card: ModelCard, state: State, networks: Any, device: str) -> ImageSampler:
+    method = METHODS.get(card.method)
+    given = {key: value for key, value in card.settings.items() if key != "method"}
+    foreign = [key for key, value in given.items() if isinstance(value, dict) and "foreign" in value]
+    settings = {key: rebuild(value) for key, value in given.items() if key not in foreign}
     if networks is not None:
         settings["networks"] = networks
-    if METHODS.get(card.method).learns:
+    if method.learns:
         settings["device"] = device
-    try:
-        sampler: ImageSampler = METHODS.get(card.method)(**settings)
-    except TypeError as error:
-        raise InputError(f"{source / CARD} has settings that {card.method} does not take: {error}.") from None
+    sampler: ImageSampler = method(**settings)
     sampler._learnt(card.codec(), card.classes.array(), np.asarray(card.class_counts), card.seed)
     sampler.rows_drawn_ = dict(zip(sampler.classes_.tolist(), state.rows_drawn, strict=True))
     training = read_arrays(source / TRAINING) if (source / TRAINING).exists() else {}

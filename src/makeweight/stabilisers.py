@@ -78,6 +78,48 @@ class Affine(Augmentation):
         return transform
 
 
+class Penalty(Component):
+    """A cost on the discriminator's slope, added to its step but not to the fitness of generators."""
+
+    every = 0
+
+    def loss(self, discriminator: nn.Module, images: Tensor) -> Tensor:
+        """Return the penalty on real images of shape (batch, c, h, w)."""
+        raise TypeError(f"{type(self).__name__} must say what it costs")
+
+
+PENALTIES: Registry[Penalty] = Registry("penalty", Penalty)
+PENALTIES.register("none")(Penalty)
+
+
+@PENALTIES.register("r1")
+class R1(Penalty):
+    """Zero-centred gradient penalty on real images, γ/2·E‖∇_x s(x)‖², taken every few steps at as much more weight.
+
+    Parameters
+    ----------
+    gamma : float, default=0.1
+        Weight γ, above 0.
+    every : int, default=8
+        Steps between two penalties; the weight is multiplied by it.
+
+    References
+    ----------
+    Mescheder et al., 2018, "Which Training Methods for GANs do actually Converge?", eq. 9; Karras et al., 2020,
+    "Analyzing and Improving the Image Quality of StyleGAN", appendix B, for taking it now and then.
+    """
+
+    def __init__(self, *, gamma: float = 0.1, every: int = 8) -> None:
+        self.gamma = gamma
+        self.every = every
+
+    def loss(self, discriminator: nn.Module, images: Tensor) -> Tensor:
+        """Return every·γ/2·E‖∇_x s(x)‖²."""
+        shown = images.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(discriminator(shown).scores.sum(), shown, create_graph=True)
+        return self.every * self.gamma / 2 * slope.square().sum(dim=(1, 2, 3)).mean()
+
+
 def balanced_epoch(codes: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
     """Order one epoch with every class duplicated up to the largest, shuffled.
 
@@ -148,7 +190,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, current: nn.Module, n_steps: int) -> None:
-        """Move towards `current` after its step number `n_steps` (from 0)."""
+        """Move towards `current`, which has taken `n_steps` steps."""
         decay = min(self.decay, (1 + n_steps) / (10 + n_steps))
         mine = [*self.module.parameters(), *self.module.buffers()]
         theirs = [*current.parameters(), *current.buffers()]

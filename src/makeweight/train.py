@@ -18,10 +18,10 @@ from makeweight.evolution import Acceptance, Evolution, Individual, fitness
 from makeweight.heads import Head, Judgement
 from makeweight.objectives import Objective
 from makeweight.priors import Prior, Request
-from makeweight.stabilisers import Augmentation, AveragedWeights, Transform
+from makeweight.stabilisers import Augmentation, AveragedWeights, Penalty, Transform
 
-MODE_DEPENDENT = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 REPORT_WINDOW = 100
+SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Game:
     head: Head
     prior: Prior
     augmentation: Augmentation
+    penalty: Penalty
     class_counts: NDArray[np.int64]
     latent_dim: int
     batch_size: int
@@ -93,7 +94,14 @@ class Players:
     @cached_property
     def judge_depends_on_mode(self) -> bool:
         """Whether the discriminator has layers that differ between training and evaluation."""
-        return any(isinstance(part, MODE_DEPENDENT) for part in self.discriminator.network.modules())
+        return any(depends_on_mode(part) for part in self.discriminator.network.modules())
+
+
+def depends_on_mode(layer: nn.Module) -> bool:
+    """Tell whether a layer answers differently in training and in evaluation."""
+    if isinstance(layer, nn.modules.batchnorm._NormBase):
+        return layer.track_running_stats
+    return isinstance(layer, (nn.modules.dropout._DropoutNd, nn.RReLU))
 
 
 @dataclass(frozen=True)
@@ -120,13 +128,15 @@ class Contender:
 class GeneratorStep:
     """What came of a generator's step: its loss, the winning mutation, whether it was accepted, the survivor.
 
-    A plain game has no contenders, so its survivor is None.
+    `real` is the half on the real batch under which the contenders were scored. A plain game scores nothing, so it has
+    neither that nor a survivor.
     """
 
     loss: float
     winner: int
     accepted: bool
     survivor: Contender | None = None
+    real: Half | None = None
 
 
 def discriminator_half(game: Game, players: Players, judgement: Judgement, codes: Tensor, *, real: bool) -> Half:
@@ -157,7 +167,12 @@ def score(
 
 
 def generator_step(
-    game: Game, players: Players, real: Half, request: Request, transform: Transform, random: torch.Generator
+    game: Game,
+    players: Players,
+    real_half: Callable[[], Half],
+    request: Request,
+    transform: Transform,
+    random: torch.Generator,
 ) -> GeneratorStep:
     """Breed one offspring a mutation from the same parent, score all on the same request, choose the survivor.
 
@@ -184,6 +199,7 @@ def generator_step(
         child.become(parent)
         child.step(gradient)
     judge.eval()
+    real = real_half()
     test = game.request(random) if game.evolution.fresh_noise else request
     children = [score(game, players, child, real, test, transform) for child in players.nursery]
     winner = max(range(len(children)), key=lambda i: children[i].fitness)
@@ -200,7 +216,7 @@ def generator_step(
         survivor = children[winner] if accepted else home
     if accepted:
         players.generator, players.nursery[winner] = players.nursery[winner], parent
-    return GeneratorStep(losses[winner].item(), winner, accepted, survivor)
+    return GeneratorStep(losses[winner].item(), winner, accepted, survivor, real)
 
 
 def step(
@@ -224,25 +240,33 @@ def step(
     (GeneratorStep, float)
         What came of the generator's step, and the discriminator's loss.
     """
-    judge, switches = players.discriminator.network, players.judge_depends_on_mode
+    judge = players.discriminator.network
     show_real, show_fake = (game.augmentation.draw(len(images), random) for _ in range(2))
-    judge.train(game.plain or not switches)
-    real = discriminator_half(game, players, game.judge(judge, images, show_real), codes, real=True)
-    outcome = generator_step(game, players, real, game.request(random), show_fake, random)
-    survivor = outcome.survivor
-    if survivor is not None and not switches:
+
+    def real_half() -> Half:
+        return discriminator_half(game, players, game.judge(judge, images, show_real), codes, real=True)
+
+    outcome = generator_step(game, players, real_half, game.request(random), show_fake, random)
+    survivor, real = outcome.survivor, outcome.real
+    if survivor is not None and real is not None and not players.judge_depends_on_mode:
         fake = survivor.half
     else:
         judge.train()
+        real = real_half()
         if survivor is not None:
-            real = discriminator_half(game, players, game.judge(judge, images, show_real), codes, real=True)
             drawn, asked = survivor.images, survivor.codes
         else:
             request = game.request(random)
             with torch.no_grad():
                 drawn, asked = game.draw(players.generator.network, request), request.codes
         fake = discriminator_half(game, players, game.judge(judge, drawn, show_fake), asked, real=False)
-    players.discriminator.step(torch._foreach_add(real.gradient, fake.gradient))
+    gradient = torch._foreach_add(real.gradient, fake.gradient)
+    if game.penalty.every and players.n_steps % game.penalty.every == 0:
+        with game.autocast():
+            cost = game.penalty.loss(judge, show_real(images))
+        parameters = players.discriminator.parameters
+        torch._foreach_add_(gradient, torch.autograd.grad(cost, parameters, materialize_grads=True))
+    players.discriminator.step(gradient)
     players.n_steps += 1
     return outcome, (real.loss + fake.loss).item()
 
@@ -297,10 +321,10 @@ class Schedule:
         """Return the number of steps in all, None while it is open."""
         if self.n_steps is not None or self.budget is None:
             return self.n_steps
-        steady = 1 - self.decay
-        if seconds < self.budget * steady:
+        steady = max(1 - self.decay, SHORTEST_TRIAL)
+        if n_done == 0 or seconds < self.budget * steady:
             return None
-        return max(n_done, round(n_done / steady)) if steady > 0.01 else n_done
+        return max(n_done, round(n_done / steady))
 
     def rate(self, n_done: int, n_steps: int | None) -> float:
         """Learning rate of the step after `n_done`."""
@@ -384,7 +408,7 @@ def train(
         report = summarise(game, players, recent, done, n_steps, seconds, schedule.budget)
         if callback is not None:
             callback(report)
-        if n_steps is not None and (done % max(1, n_steps // 100) == 0 or done == n_steps):
+        if done % max(1, report.n_steps // 100) == 0 or done == n_steps:
             history.append(report)
     return history
 

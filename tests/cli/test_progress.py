@@ -49,11 +49,12 @@ def test_details_leave_out_what_a_method_does_not_have() -> None:
 def test_the_log_speaks_at_tenths_and_every_ten_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    times = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: times[-1])
     log = LogProgress()
     log.stage("learning")
     for now, step in ((0.5, 1000), (1.5, 1200), (1.9, 2500), (5.0, 2600), (14.9, 2650), (15.1, 2700)):
+        times.append(now)
         log.step(report(step))
     log.note("something")
     assert capsys.readouterr().err.splitlines() == [
@@ -67,11 +68,11 @@ def test_the_log_speaks_at_tenths_and_every_ten_seconds(
 
 
 def test_counts_are_logged_with_their_unit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    times = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: times[-1])
     log = LogProgress()
     log.stage("copying")
-    now = 2.0
+    times.append(2.0)
     log.count(1000, 4000)
     assert capsys.readouterr().err == "makeweight: copying: 1,000 of 4,000 files, 500 a second\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
     height = HEADER + len(shown) * (TILE + GAP) + GAP + (HEADER if len(rows) > len(shown) else 0)
     picture = Image.new("RGB", (middle + half + GAP, height), BACKGROUND)
     pen = ImageDraw.Draw(picture)
-    title = ImageFont.load_default(16)
+    title = _font(16)
     pen.text((LABEL_WIDTH, 6), "real", INK, title)
     pen.text((middle, 6), "drawn", INK, title)
     for number, row in enumerate(shown):
@@ -76,7 +77,7 @@ def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
             for column, pixels in enumerate(tiles[:columns]):
                 picture.paste(_tile(pixels, limits), (left + column * (TILE + GAP), top))
         if not row.drawn:
-            pen.text((middle, top + TILE // 2 - 8), "none drawn", FAINT, ImageFont.load_default(13))
+            pen.text((middle, top + TILE // 2 - 8), "none drawn", FAINT, _font(13))
     line = middle - 2 * GAP
     pen.line([(line, GAP), (line, height - GAP)], FAINT, 1)
     if len(rows) > len(shown):
@@ -84,8 +85,13 @@ def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
     return picture
 
 
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
 def _label(pen: ImageDraw.ImageDraw, row: GridRow, top: int) -> None:
-    name, count = ImageFont.load_default(16), ImageFont.load_default(13)
+    name, count = _font(16), _font(13)
     pen.text((GAP * 2, top + 12), _fitted(row.label, name), INK, name)
     pen.text((GAP * 2, top + 36), f"{row.n_real:,} real, {row.n_drawn:,} drawn", FAINT, count)
 

@@ -15,7 +15,8 @@ class ACGAN(GANSampler):
 
     Notes
     -----
-    AGGAN without evolution: the recipes differ in `evolution` alone.
+    AGGAN without evolution: the recipes differ in `evolution` alone. By default the discriminator learns the classes
+    from real images alone, as modified AC-GAN does; ``head="auxiliary_classifier"`` is the paper's.
 
     References
     ----------

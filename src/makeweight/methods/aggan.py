@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from makeweight.evolution import Annealed, Evolution
 from makeweight.gan_sampler import GANSampler, Recipe
+from makeweight.heads import AuxiliaryClassifier
 from makeweight.sampler import METHODS
 
 
@@ -20,9 +21,10 @@ class AGGAN(GANSampler):
     Notes
     -----
     Departures from the paper, all of which ``AGGAN.from_paper()`` undoes as far as the paper or its public code say:
-    networks without batch norm and dropout in the discriminator, random affine changes of all images before they are
-    judged, a moving average of the generator that draws, a learning rate that falls over the second half. Everywhere:
-    Algorithm 1's exponent has its sign mended.
+    networks without batch norm and dropout in the discriminator, which learns classes from real images alone; a small
+    weight of the class loss in the generator's; random affine changes of all images before they are judged; a larger
+    learning rate, which falls over the second half; a moving average of the generator that draws. Everywhere, the sign
+    in Algorithm 1's exponent is mended.
 
     References
     ----------
@@ -37,6 +39,7 @@ class AGGAN(GANSampler):
         """Return a sampler with the settings of the paper and, where it is silent, of its authors' 28×28 code."""
         return cls(
             networks="published_28",
+            head=AuxiliaryClassifier(),
             augmentation="none",
             n_epochs=50,
             batch_size=50,

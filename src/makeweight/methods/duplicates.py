@@ -9,6 +9,7 @@ from imblearn.over_sampling import RandomOverSampler
 from numpy.typing import NDArray
 
 from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.errors import InputError
 from makeweight.sampler import METHODS, ImageSampler, Strategy
 from makeweight.saving import Arrays
 
@@ -30,21 +31,29 @@ class Resampler(ImageSampler):
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
     ) -> None:
-        self.images_, self.codes_ = X, codes
+        self.images_, self.codes_ = X.copy(), codes
 
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
         n_own = int(np.count_nonzero(self.codes_ == code))
-        rows = self.images_.reshape(len(self.images_), -1)
+        # imbalanced-learn subtracts in the dtype that it is given, and unsigned integers would wrap around.
+        rows = self.images_.reshape(len(self.images_), -1).astype(np.float64)
         block_seed = int(np.random.SeedSequence((seed, code, block)).generate_state(1)[0])
         sampler = self._resampler({code: n_own + self.block_size}, n_own, block_seed)
         filled, _ = sampler.fit_resample(rows, self.codes_)
-        return np.asarray(filled[len(rows) :]).astype(self.codec_.dtype).reshape(-1, *self.codec_.shape)
+        drawn = filled[len(rows) :]
+        whole = np.dtype(self.codec_.dtype).kind in "bui"
+        images: NDArray[Any] = (drawn.round() if whole else drawn).astype(self.codec_.dtype)
+        return images.reshape(-1, *self.codec_.shape)
 
     def _weights(self) -> Arrays:
         return {"images": np.ascontiguousarray(self.images_), "codes": self.codes_}
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         self.images_, self.codes_ = weights["images"], weights["codes"]
+        if self.images_.shape != (len(self.codes_), *self.codec_.shape):
+            raise InputError(
+                f"images of shape {self.images_.shape} do not belong to {len(self.codes_)} codes: save the model anew."
+            )
 
 
 @METHODS.register("duplicates")

@@ -1,0 +1,62 @@
+"""A GAN's discriminator as a classifier of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from makeweight.errors import InputError
+from makeweight.gan_sampler import GANSampler
+from makeweight.methods.aggan import AGGAN
+
+
+class GANClassifier(ClassifierMixin, BaseEstimator):
+    """Classify by the class output of a GAN's discriminator, which is what the papers report.
+
+    Parameters
+    ----------
+    sampler : GANSampler, optional
+        The GAN to train, which is cloned; by default ``AGGAN()``. Its parameters are reached as ``sampler__n_steps``.
+
+    Attributes
+    ----------
+    sampler_ : GANSampler
+        The fitted GAN.
+    classes_ : array of shape (n_classes,)
+        Labels in the order of ``predict_proba``.
+
+    Examples
+    --------
+    >>> from makeweight import ACGAN
+    >>> from sklearn.datasets import load_digits
+    >>> digits = load_digits()
+    >>> classifier = GANClassifier(sampler=ACGAN(n_steps=60, random_state=0))
+    >>> classifier.fit(digits.images[:600], digits.target[:600]).predict(digits.images[:3]).shape
+    (3,)
+    """
+
+    def __init__(self, *, sampler: GANSampler | None = None) -> None:
+        self.sampler = sampler
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train the GAN on images (n, h, w), (n, h, w, c), (n, c, h, w) or rows (n, d), and labels (n,)."""
+        if self.sampler is not None and not isinstance(self.sampler, GANSampler):
+            raise InputError(f"sampler={self.sampler!r} has no class head: give a GAN such as AGGAN().")
+        self.sampler_ = AGGAN() if self.sampler is None else clone(self.sampler)
+        self.sampler_.fit(X, y)
+        self.classes_ = self.sampler_.classes_
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the probability of each class, of shape (n, n_classes)."""
+        check_is_fitted(self, "sampler_")
+        return self.sampler_.classifier_.predict_proba(X)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label of each image, of shape (n,)."""
+        check_is_fitted(self, "sampler_")
+        return self.sampler_.classifier_.predict(X)

@@ -1,0 +1,105 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+
+from makeweight import AGGAN, CNNClassifier
+from makeweight.errors import InputError
+from makeweight.networks import DCGAN, MLP
+
+TINY: dict[str, Any] = {"networks": DCGAN(width=4), "batch_size": 8, "random_state": 0}
+
+
+def test_learns(make_images: Any) -> None:
+    X, y = make_images({"a": 30, "b": 30, "c": 30})
+    classifier = CNNClassifier(**TINY, n_epochs=8, learning_rate=5e-3).fit(X, y)
+    assert classifier.classes_.tolist() == ["a", "b", "c"]
+    X_test, y_test = make_images({"a": 20, "b": 20, "c": 20}, seed=1)
+    assert classifier.score(X_test, y_test) > 0.9
+    chances = classifier.predict_proba(X_test)
+    assert chances.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
+    assert (classifier.predict(X_test) == classifier.classes_[chances.argmax(axis=1)]).all()
+
+
+def test_equal_seeds_give_equal_answers_and_leave_the_global_states(boots: Any) -> None:
+    X, y = boots
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    first, again, other = (CNNClassifier(**{**TINY, "random_state": s}, n_steps=3).fit(X, y) for s in (0, 0, 1))
+    assert first.predict_proba(X).tobytes() == again.predict_proba(X).tobytes() != other.predict_proba(X).tobytes()
+    assert torch.equal(torch.random.get_rng_state(), states[0])
+    assert (np.random.get_state()[1] == states[1]).all()
+
+
+@pytest.mark.parametrize(("balanced", "n_steps"), [(False, 2 * 3), (True, 2 * 5)])
+def test_epochs(boots: Any, balanced: bool, n_steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty images in batches of eight; or three classes of twelve."""
+    X, y = boots
+    n_taken = 0
+    shipped = torch.optim.Adam.step
+
+    def count(*arguments: Any, **named: Any) -> Any:
+        nonlocal n_taken
+        n_taken += 1
+        return shipped(*arguments, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", count)
+    CNNClassifier(**TINY, n_epochs=2, balanced_batches=balanced).fit(X, y)
+    assert n_taken == n_steps
+
+
+@pytest.mark.parametrize("shape", [(9, 12), (8, 8, 3), (5,)])
+def test_layouts(make_images: Any, shape: tuple[int, ...]) -> None:
+    X, y = make_images({"a": 9, "b": 7}, shape)
+    networks = MLP(width=4) if len(shape) == 1 else DCGAN(width=2)
+    classifier = CNNClassifier(**{**TINY, "networks": networks}, n_steps=2).fit(X, y)
+    assert classifier.predict(X).shape == (16,)
+
+
+def test_contract_of_scikit_learn(boots: Any) -> None:
+    X, y = boots
+    classifier = CNNClassifier(**TINY, n_steps=2)
+    assert clone(classifier).get_params()["n_steps"] == 2
+    assert len(cross_val_score(classifier, X, y == "boot", cv=2)) == 2
+
+
+def test_twin_has_the_discriminator_s_settings() -> None:
+    sampler = AGGAN(networks=DCGAN(width=5), batch_size=9, learning_rate=0.01, balanced_batches=False, random_state=3)
+    twin = CNNClassifier.twin(sampler, n_steps=11)
+    given = twin.get_params(deep=False)
+    assert given["networks"] == sampler.networks
+    assert (given["n_steps"], given["batch_size"], given["learning_rate"]) == (11, 9, 0.01)
+    assert (given["balanced_batches"], given["random_state"]) == (False, 3)
+    for name in ("betas", "augmentation", "learning_rate_decay"):
+        assert given[name] == getattr(AGGAN.recipe, name), name
+
+
+def test_twin_of_the_paper_s_sampler_leaves_images_as_they_are() -> None:
+    twin = CNNClassifier.twin(AGGAN.from_paper(), n_steps=1)
+    assert twin.augmentation == "none"
+    assert twin.networks == "published_28"
+    assert twin.learning_rate_decay == 0
+
+
+def test_one_class_is_refused(boots: Any) -> None:
+    with pytest.raises(InputError, match=r"^There is one class only \(.*'a'.*\): give images of at least two\.$"):
+        CNNClassifier(**TINY, n_steps=1).fit(boots[0], np.full(20, "a"))
+
+
+def test_unknown_parts_are_refused(boots: Any) -> None:
+    with pytest.raises(
+        InputError, match="^There is no networks called 'vgg': choose from dcgan, mlp, own, published_28"
+    ):
+        CNNClassifier(networks="vgg", n_steps=1).fit(*boots)
+    with pytest.raises(InputError, match="^There is no augmentation called 'cutmix': choose from affine, none"):
+        CNNClassifier(**TINY, augmentation="cutmix", n_steps=1).fit(*boots)
+    with pytest.raises(InputError, match="^device='tpu' is no choice"):
+        CNNClassifier(**TINY, device="tpu").fit(*boots)
+
+
+def test_images_of_another_shape_are_refused(boots: Any) -> None:
+    classifier = CNNClassifier(**TINY, n_steps=1).fit(*boots)
+    with pytest.raises(InputError, match="^Images of shape .* do not fit what was learnt"):
+        classifier.predict(boots[0][:, :7])

@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from makeweight.devices import bfloat16_works_on_processor, fabric_for, native_precision
+from makeweight.errors import InputError
+
+WITHOUT_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+def test_the_processor(device: str) -> None:
+    fabric = fabric_for(device, None)
+    assert fabric.device.type == "cpu"
+    with fabric.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@WITHOUT_CUDA
+def test_auto_takes_the_processor_where_there_is_nothing_else() -> None:
+    assert fabric_for("auto", "32-true").device.type == "cpu"
+
+
+def test_processors_compute_in_single_precision_unless_told() -> None:
+    assert native_precision("cpu") == "32-true"
+
+
+def test_bfloat16_on_a_processor_is_used_or_refused() -> None:
+    if bfloat16_works_on_processor():
+        with fabric_for("cpu", "bf16-mixed").autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    else:
+        with pytest.raises(InputError, match="^This processor cannot compute in bfloat16: "):
+            fabric_for("cpu", "bf16-mixed")
+
+
+def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makeweight.devices.bfloat16_works_on_processor", lambda: False)
+    with pytest.raises(InputError) as caught:
+        fabric_for("cpu", "bf16-mixed")
+    assert str(caught.value) == ("This processor cannot compute in bfloat16: use precision 32-true, or leave it out.")
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:-1", "", "CPU", "cuda:0:1"])
+def test_unknown_devices(device: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fabric_for(device, None)
+    assert str(caught.value) == f"device={device!r} is no choice: give auto, cpu, cuda, cuda:N or mps."
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "64", "bf16", ""])
+def test_unknown_precisions(precision: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fabric_for("cpu", precision)
+    assert str(caught.value) == (f"precision={precision!r} is no choice: give 32-true or bf16-mixed, or leave it out.")
+
+
+@WITHOUT_CUDA
+@pytest.mark.parametrize("device", ["cuda", "cuda:3"])
+def test_cuda_that_is_not_there(device: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fabric_for(device, None)
+    assert str(caught.value) == f"There is no device {device!r} here: 0 CUDA devices were found."
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an MPS device")
+def test_mps_that_is_not_there() -> None:
+    with pytest.raises(InputError) as caught:
+        fabric_for("mps", None)
+    assert str(caught.value) == "There is no device 'mps' here: use device='auto'."

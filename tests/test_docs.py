@@ -1,0 +1,199 @@
+"""The documentation against the program: commands, options, links, examples, settings and layers."""
+
+import ast
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import typer.main
+
+from makeweight import AGGAN
+from makeweight.cli import app
+from makeweight.component import _REGISTRIES, describe
+from makeweight.methods import method_names
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "makeweight"
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *(ROOT / "docs").rglob("*.md")]
+)
+RUNNABLE = {"imblearn", "makeweight", "math", "numpy", "sklearn", "torch"}
+COMMANDS = {
+    name: {option for parameter in command.params for option in parameter.opts if option.startswith("--")} | {"--help"}
+    for name, command in typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
+}
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[tuple[int, str]]:
+    """Line number and text of the fenced blocks of a language."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(text[: match.start()].count("\n") + 2, match.group(1)) for match in found]
+
+
+def prose(page: Path) -> str:
+    return re.sub(r"^\s*```.*?^\s*```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def spans(page: Path) -> list[str]:
+    """Code within lines."""
+    return re.findall(r"`([^`\n]+)`", prose(page))
+
+
+PYTHON = [pytest.param(text, id=f"{named(page)}:{line}") for page in PAGES for line, text in blocks(page, "python")]
+
+
+def commands_of(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """Commands of makeweight in code, with the options given to each."""
+    code = [*spans(page), *(text for _, text in blocks(page, "console"))]
+    for line in "\n".join(code).splitlines():
+        used = re.match(r"(?:\$ )?(?:\S*/)?makeweight ([a-z]+)\b(?! with)(.*)", line)
+        if used:
+            yield used.group(1), re.findall(r"--[a-z-]+", used.group(2).partition("#")[0])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_commands_and_options_exist(page: Path) -> None:
+    for command, options in commands_of(page):
+        assert command in COMMANDS, f"{named(page)} names the command {command}"
+        assert set(options) <= COMMANDS[command], f"{named(page)} gives {command} the options {options}"
+    known = set().union(*COMMANDS.values())
+    alone = {option for span in spans(page) for option in re.findall(r"^--[a-z-]+", span)}
+    assert alone <= known, f"{named(page)} names {sorted(alone - known)}"
+
+
+def test_the_readme_and_the_guide_name_every_command_and_option() -> None:
+    pages = [ROOT / name for name in ("README.md", "docs/guide.md", "docs/output.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    assert not {name for name in COMMANDS if f"makeweight {name}" not in text}
+    explained_by_help_alone = {"--help", "--seed"}
+    assert not {o for options in COMMANDS.values() for o in options if o not in text} - explained_by_help_alone
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_relative_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path) if path else page
+        assert place.exists(), f"{named(page)} links to {target}"
+        assert not anchor or anchor in anchors(place), f"{named(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    used = set(re.findall(r"(?:`|^\$ )make (?:[A-Z_]+=\S+ )?([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert used <= targets
+
+
+def modules(code: str) -> set[str]:
+    trees = ast.walk(ast.parse(code))
+    names = [
+        name
+        for node in trees
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    ]
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_examples_run(code: str, tmp_path: Path) -> None:
+    """All compile; those that need nothing but makeweight and what it needs run, with fewer steps."""
+    compile(code, "example", "exec")
+    if not modules(code) or not modules(code) <= RUNNABLE:
+        return
+    with contextlib.chdir(tmp_path):
+        exec(re.sub(r"n_steps=\d+", "n_steps=2", code), {"__name__": "example"})
+
+
+def test_every_method_has_a_line_and_a_page() -> None:
+    lines = re.findall(r"^\| \[`(\w+)`\]", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(lines) == method_names()
+    assert sorted(page.stem for page in (ROOT / "docs" / "methods").glob("*.md")) == method_names()
+
+
+def test_every_part_of_the_registries_is_listed() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [row for row in re.findall(r"^\|(.+)\|$", text, re.MULTILINE) if "`" in row]
+    listed = {frozenset(re.findall(r"`(\w+)`", row.split("|")[-1])) for row in rows}
+    assert {frozenset(registry.names()) for registry in _REGISTRIES.values()} == listed
+
+
+def setting(sampler: AGGAN, name: str) -> object:
+    """Value of a setting, the recipe's where the constructor was told nothing."""
+    head, *rest = name.split(".")
+    value = getattr(sampler, head)
+    if value is None and not (head == "n_steps" and sampler.n_epochs):
+        value = getattr(sampler.recipe, head, None)
+    for part in rest:
+        value = getattr(value, part)
+    return value
+
+
+def test_the_settings_of_aggan_are_those_of_its_page() -> None:
+    text = (ROOT / "docs" / "methods" / "aggan.md").read_text(encoding="utf-8")
+    table = text.partition("## Settings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w.]+)`[^|]*\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
+    assert len(rows) >= 15
+    for name, *told in rows:
+        values = [setting(sampler, name) for sampler in (AGGAN(), AGGAN.from_paper())]
+        assert [ast.literal_eval(each) for each in told] == [describe_plainly(value) for value in values], name
+
+
+def describe_plainly(value: object) -> object:
+    return value if isinstance(value, tuple) else describe(value)
+
+
+def layer_of(module: str, layers: dict[str, int]) -> int | None:
+    """Line of the longest prefix of a module's name that is listed."""
+    parts = module.split(".")
+    return next((layers[p] for n in range(len(parts), 0, -1) if (p := ".".join(parts[:n])) in layers), None)
+
+
+def imports_at_load(path: Path) -> Iterator[str]:
+    """Modules of makeweight that a module imports when it is loaded, relative to the package."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("makeweight."):
+            module = (node.module or "").removeprefix("makeweight.")
+            inner = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (i if (SOURCE / i.replace(".", "/")).with_suffix(".py").exists() else module for i in inner)
+
+
+def test_imports_point_one_way() -> None:
+    ((_, text),) = blocks(ROOT / "docs" / "architecture.md", "layers")
+    layers = {name: number for number, line in enumerate(text.splitlines()) for name in line.split()}
+    for path in sorted(SOURCE.rglob("*.py")):
+        module = path.relative_to(SOURCE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        if module in ("__init__", "__main__"):
+            continue
+        own = layer_of(module, layers)
+        assert own is not None or module == "data", f"{module} is missing from the layers of docs/architecture.md"
+        for imported in imports_at_load(path):
+            theirs = layer_of(imported, layers)
+            assert theirs is not None, f"{module} imports {imported}, which has no layer"
+            assert own is None or theirs <= own, f"{module} imports {imported}, which lies above it"
+
+
+def test_import_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, makeweight; print({'torch', 'numpy'} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "set()"

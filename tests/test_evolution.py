@@ -1,0 +1,241 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from makeweight.errors import InputError
+from makeweight.evolution import ACCEPTANCES, Always, Annealed, Evolution, Individual, fitness
+from makeweight.objectives import OBJECTIVES
+
+
+def make_individual(seed: int = 0, learning_rate: float = 0.1) -> Individual:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    return Individual(network, learning_rate, (0.5, 0.999))
+
+
+def learn(individual: Individual, n_steps: int = 1, seed: int = 0) -> None:
+    random = torch.Generator().manual_seed(seed)
+    for _ in range(n_steps):
+        loss = individual.network(torch.randn(5, 3, generator=random)).square().sum()
+        individual.step(torch.autograd.grad(loss, individual.parameters))
+
+
+def contents(individual: Individual) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in individual.named_tensors().items()}
+
+
+class TestFitness:
+    def test_by_hand(self) -> None:
+        scores = torch.tensor([0.0, math.log(3)])  # realness 1/2 and 3/4
+        gradient = [torch.tensor([[2.0, 1.0], [2.0, 0.0]]), torch.tensor([4.0])]  # norm 5
+        assert fitness(scores, gradient, 0.2).item() == pytest.approx(0.625 - 0.2 * math.log(5), rel=1e-6)
+        assert fitness(scores, gradient, 0.0).item() == pytest.approx(0.625, rel=1e-6)
+
+    def test_grows_with_realness_and_falls_with_the_gradient(self) -> None:
+        low, high = torch.tensor([-1.0]), torch.tensor([1.0])
+        short, long = [torch.tensor([0.1])], [torch.tensor([10.0])]
+        assert fitness(high, short, 0.2) > fitness(low, short, 0.2)
+        assert fitness(low, short, 0.2) > fitness(low, long, 0.2)
+
+
+class TestAlways:
+    def test_accepts_whatever_comes(self) -> None:
+        rule = Always()
+        assert rule.chance(-9.0, 9.0, None) == 1
+        assert rule.start() is None
+        assert rule.cooled(None) is None
+        assert not rule.scores_parent
+        assert not rule.per_epoch()
+
+
+class TestAnnealed:
+    @pytest.mark.parametrize(
+        ("best", "parent", "temperature", "chance"),
+        [
+            (0.5, 0.4, 1.0, 1.0),  # fitter
+            (0.5, 0.4, 1e-300, 1.0),
+            (0.5, 0.4, 0.0, 1.0),
+            (0.4, 0.4, 1.0, 1.0),  # no gap: exp(0)
+            (0.4, 0.4, 0.0, 0.0),  # no gap and no heat
+            (0.25, 0.5, 0.25, math.exp(-1)),  # the sign: worse means less likely
+            (0.0, 2.0, 1.0, math.exp(-2)),
+            (-3.0, -1.0, 4.0, math.exp(-0.5)),
+            (0.4, 0.5, 1000.0, math.exp(-1e-4)),  # hot: nearly anything goes
+            (0.4, 0.5, 1e-5, 0.0),  # cold: exp(-10⁴) is nothing
+            (0.4, 0.5, 5e-324, 0.0),  # T → 0 overflows nothing
+            (0.4, 0.5, 0.0, 0.0),
+            (0.4, 0.5, None, 0.0),
+        ],
+    )
+    def test_chance_by_hand(self, best: float, parent: float, temperature: float | None, chance: float) -> None:
+        assert Annealed().chance(best, parent, temperature) == pytest.approx(chance, rel=1e-9, abs=1e-300)
+
+    def test_chance_falls_as_it_cools(self) -> None:
+        chances = [Annealed().chance(0.4, 0.5, 10.0**-power) for power in range(5)]
+        assert chances == sorted(chances, reverse=True)
+        assert chances[0] == pytest.approx(math.exp(-0.1))
+
+    def test_cooling_by_hand(self) -> None:
+        rule = Annealed(temperature=1000, cooling=0.99)
+        temperature: float | None = rule.start()
+        for _ in range(917):
+            temperature = rule.cooled(temperature)
+        assert temperature == pytest.approx(1000 * 0.99**917)
+        assert temperature is not None
+        assert temperature < 0.1 < temperature / 0.99
+        assert rule.cooled(None) is None
+
+    def test_units_of_time(self) -> None:
+        assert not Annealed().per_epoch()
+        assert Annealed(per="epoch").per_epoch()
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"temperature": 0.0},
+            {"temperature": -1.0},
+            {"temperature": math.nan},
+            {"cooling": 0.0},
+            {"cooling": 1.01},
+            {"per": "batch"},
+        ],
+    )
+    def test_impossible_parameters_are_refused(self, wrong: dict[str, float | str]) -> None:
+        rule = Annealed(**wrong)  # type: ignore[arg-type]
+        with pytest.raises(InputError) as caught:
+            rule.start()
+        assert str(caught.value) == (
+            f"Annealed(temperature={rule.temperature}, cooling={rule.cooling}, per={rule.per!r}) is impossible: "
+            "temperature must be above 0, cooling in (0, 1], per 'step' or 'epoch'."
+        )
+
+
+@pytest.mark.parametrize("name", ACCEPTANCES.names())
+def test_every_rule_gives_a_probability_and_takes_the_fitter(name: str) -> None:
+    rule = ACCEPTANCES.get(name)()
+    temperature = rule.start()
+    for gap in (-5.0, -0.1, 0.0, 0.1, 5.0):
+        assert 0 <= rule.chance(gap, 0.0, temperature) <= 1
+    assert rule.chance(0.1, 0.0, temperature) == 1
+
+
+class TestEvolution:
+    def test_default_parts(self) -> None:
+        mutations, acceptance = Evolution().parts()
+        assert [mutation.name for mutation in mutations] == ["minimax", "non_saturating", "least_squares"]
+        assert isinstance(acceptance, Always)
+
+    def test_instances_are_cloned(self) -> None:
+        rule = Annealed(cooling=0.5)
+        mutation = OBJECTIVES.get("minimax")()
+        mutations, acceptance = Evolution(mutations=(mutation,), acceptance=rule).parts()
+        assert acceptance is not rule
+        assert mutations[0] is not mutation
+        assert acceptance.get_params() == rule.get_params()
+
+    @pytest.mark.parametrize("wrong", [(), [], "minimax", ["minimax"], None])
+    def test_no_mutations_are_refused(self, wrong: object) -> None:
+        with pytest.raises(InputError) as caught:
+            Evolution(mutations=wrong).parts()  # type: ignore[arg-type]
+        assert str(caught.value) == f"mutations={wrong!r} is no choice: give a tuple of at least one objective."
+
+    def test_unknown_names_are_refused(self) -> None:
+        with pytest.raises(InputError, match="^There is no objective called 'anneal': choose from .*"):
+            Evolution(mutations=("anneal",)).parts()
+        with pytest.raises(InputError) as caught:
+            Evolution(acceptance="anneal").parts()
+        assert str(caught.value) == (
+            "There is no acceptance called 'anneal': choose from always, annealed; did you mean 'annealed'?"
+        )
+
+    def test_nested_parameters_are_reached_by_name(self) -> None:
+        evolution = Evolution(acceptance=Annealed())
+        evolution.set_params(acceptance__cooling=0.5, diversity_weight=0.1)
+        assert evolution.get_params()["acceptance__cooling"] == 0.5
+
+
+class TestIndividual:
+    def test_steps_like_adam(self) -> None:
+        mine = make_individual()
+        theirs = copy.deepcopy(mine.network)
+        adam = torch.optim.Adam(theirs.parameters(), lr=0.1, betas=(0.5, 0.999))
+        random = torch.Generator().manual_seed(0)
+        for _ in range(3):
+            gradient = [torch.randn(p.shape, generator=random) for p in mine.parameters]
+            for parameter, value in zip(theirs.parameters(), gradient, strict=True):
+                parameter.grad = value.clone()
+            mine.step(gradient)
+            adam.step()
+        for parameter, expected in zip(mine.parameters, theirs.parameters(), strict=True):
+            torch.testing.assert_close(parameter, expected)
+            assert parameter.grad is None
+
+    @pytest.mark.parametrize("n_steps", [0, 2])
+    def test_offspring_equal_their_parent_and_share_nothing(self, n_steps: int) -> None:
+        parent = make_individual()
+        learn(parent, n_steps)
+        before = contents(parent)
+        child = parent.offspring()
+        assert contents(child) == before
+        assert len(before) > len(parent.network.state_dict()) or n_steps == 0
+        learn(child, 2, seed=1)
+        assert contents(parent) == before
+        assert contents(child) != before
+
+    def test_offspring_and_parent_step_alike(self) -> None:
+        """Equal optimiser states: the same gradient takes both to the same place."""
+        parent = make_individual()
+        learn(parent, 3)
+        child = parent.offspring()
+        for individual in (parent, child):
+            learn(individual, 1, seed=5)
+        assert contents(parent) == contents(child)
+
+    @pytest.mark.parametrize(("n_mine", "n_theirs"), [(0, 0), (0, 2), (2, 0), (1, 3)])
+    def test_become_takes_weights_buffers_moments_and_step_size(self, n_mine: int, n_theirs: int) -> None:
+        mine, theirs = make_individual(1), make_individual(2, learning_rate=0.03)
+        learn(mine, n_mine, seed=1)
+        learn(theirs, n_theirs, seed=2)
+        expected = contents(theirs)
+        mine.become(theirs)
+        assert contents(mine) == expected
+        assert mine.optimiser.param_groups[0]["lr"] == 0.03
+        for individual in (mine, theirs):
+            learn(individual, 2, seed=9)
+        assert contents(mine) == contents(theirs)
+        learn(mine, 1)
+        assert contents(mine) != contents(theirs)
+
+    def test_restored_individuals_go_on_alike(self) -> None:
+        old, new = make_individual(1), make_individual(2)
+        learn(old, 3)
+        # Files hold tensors in an order of their own.
+        named = {name: old.named_tensors()[name].clone() for name in sorted(old.named_tensors())}
+        new.restore(named)
+        assert contents(new) == contents(old)
+        child = new.offspring()
+        for individual in (old, new, child):
+            learn(individual, 2, seed=4)
+        assert contents(new) == contents(old) == contents(child)
+
+    def test_become_copes_with_moments_in_another_order(self) -> None:
+        """More than ten parameters: in a file, number 10 stands before number 2."""
+        layers = [nn.Linear(2, 2) for _ in range(7)]
+        old, new = (Individual(nn.Sequential(*copy.deepcopy(layers)), 0.1, (0.5, 0.999)) for _ in range(2))
+
+        def go(individual: Individual) -> None:
+            loss: Tensor = individual.network(torch.ones(1, 2)).square().sum()
+            individual.step(torch.autograd.grad(loss, individual.parameters))
+
+        go(old)
+        go(old)
+        expected = contents(old)
+        new.restore({name: old.named_tensors()[name].clone() for name in sorted(old.named_tensors())})
+        place = old.offspring()
+        go(place)
+        place.become(new)
+        assert contents(place) == expected

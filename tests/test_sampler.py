@@ -1,0 +1,385 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from makeweight import ACGAN, AGGAN, EGAN, Annealed, Duplicates, Evolution, load
+from makeweight.component import describe
+from makeweight.errors import InputError
+from makeweight.gan_sampler import GANSampler, Recipe, estimate
+from makeweight.networks import DCGAN
+from makeweight.train import StepReport
+
+Images = tuple[np.ndarray, np.ndarray]
+TINY: dict[str, Any] = {
+    "n_steps": 3,
+    "batch_size": 8,
+    "latent_dim": 4,
+    "random_state": 0,
+    "networks": DCGAN(width=2, generator_width=2),
+}
+
+
+def weights(sampler: GANSampler) -> bytes:
+    players = sampler.players_
+    parts = [players.generator, players.discriminator]
+    return b"".join(v.numpy().tobytes() for part in parts for _, v in sorted(part.named_tensors().items()))
+
+
+class TestRecipes:
+    def test_methods_differ_by_their_axes_alone(self) -> None:
+        """AGGAN from E-GAN by the acceptance rule, E-GAN from ACGAN by its evolution."""
+        fields = [name for name in Recipe.__dataclass_fields__ if name != "evolution"]
+        for name in fields:
+            aggan, egan, acgan = (describe(getattr(method.recipe, name)) for method in (AGGAN, EGAN, ACGAN))
+            assert aggan == egan == acgan, name
+        evolutions = [method.recipe.evolution for method in (AGGAN, EGAN, ACGAN)]
+        assert all(isinstance(evolution, Evolution) for evolution in evolutions)
+        aggan, egan, acgan = (evolution.get_params(deep=False) for evolution in evolutions)
+        assert isinstance(aggan.pop("acceptance"), Annealed)
+        assert egan.pop("acceptance") == acgan.pop("acceptance") == "always"
+        assert aggan == egan
+        assert (egan.pop("mutations"), acgan.pop("mutations")) == (
+            ("minimax", "non_saturating", "least_squares"),
+            ("non_saturating",),
+        )
+        assert egan == acgan
+
+    def test_annealing_starts_as_the_authors_do(self) -> None:
+        evolution = AGGAN.recipe.evolution
+        assert isinstance(evolution, Evolution)
+        assert evolution.get_params()["acceptance__temperature"] == 1000
+        assert evolution.get_params()["acceptance__cooling"] == 0.99
+        assert evolution.diversity_weight == 0.2
+
+    def test_settings_of_the_paper(self) -> None:
+        sampler = AGGAN.from_paper()
+        assert isinstance(sampler, AGGAN)
+        given = {name: value for name, value in sampler.get_params().items() if value is not None}
+        assert given["networks"] == "published_28"
+        assert given["augmentation"] == "none"
+        assert given["head"].get_params() == {
+            "weight": 1.0,
+            "generator_weight": 1.0,
+            "fakes": True,
+        }
+        assert (given["n_epochs"], given["batch_size"], given["latent_dim"]) == (50, 50, 100)
+        assert (given["learning_rate"], given["betas"], given["learning_rate_decay"]) == (2e-4, (0.5, 0.999), 0)
+        assert (given["average_decay"], given["draws"]) == (0, "last")
+
+    def test_the_paper_s_sampler_plays(self, make_images: Any) -> None:
+        X, y = make_images({"a": 5, "b": 3}, (28, 28))
+        sampler = AGGAN.from_paper().set_params(n_epochs=None, n_steps=1, batch_size=4, random_state=0)
+        X_new, y_new = sampler.fit(X, y).sample({"b": 2})
+        assert X_new.shape == (2, 28, 28)
+        assert y_new.tolist() == ["b", "b"]
+        assert sampler.players_.judge_depends_on_mode
+
+    def test_what_the_constructor_is_not_told_comes_from_the_recipe(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY)
+        assert sampler._setting("learning_rate") == Recipe().learning_rate
+        assert sampler.set_params(learning_rate=0.5)._setting("learning_rate") == 0.5
+        assert sampler.set_params(average_decay=0.0)._setting("average_decay") == 0.0
+
+
+class TestLength:
+    def test_steps_and_history(self, boots: Images) -> None:
+        told: list[StepReport] = []
+        sampler = AGGAN(**TINY, callback=told.append).fit(*boots)
+        assert sampler.n_steps_ == 3
+        assert [report.step for report in told] == [1, 2, 3]
+        assert [entry["step"] for entry in sampler.history_] == [1, 2, 3]
+        assert sampler.history_[-1]["temperature"] == pytest.approx(1000 * 0.99**3)
+        assert set(sampler.history_[0]["wins"]) == {"minimax", "non_saturating", "least_squares"}
+
+    @pytest.mark.parametrize(("balanced", "n_steps"), [(True, 2 * (3 * 12 // 8)), (False, 2 * (20 // 8))])
+    def test_epochs_count_classes_duplicated_up_to_the_largest(
+        self, boots: Images, balanced: bool, n_steps: int
+    ) -> None:
+        sampler = AGGAN(**{**TINY, "n_steps": None}, n_epochs=2, balanced_batches=balanced).fit(*boots)
+        assert sampler.n_steps_ == n_steps
+
+    def test_cooling_by_epochs(self, boots: Images) -> None:
+        evolution = Evolution(acceptance=Annealed(temperature=8, cooling=0.5, per="epoch"))
+        sampler = AGGAN(**{**TINY, "n_steps": 9}, evolution=evolution).fit(*boots)  # four steps an epoch
+        assert [entry["temperature"] for entry in sampler.history_] == [8, 8, 8, 4, 4, 4, 4, 2, 2]
+
+    def test_budget(self, boots: Images) -> None:
+        sampler = ACGAN(**{**TINY, "n_steps": None}, budget=0.3).fit(*boots)
+        assert sampler.n_steps_ >= 2
+        assert sampler.history_[-1]["step"] == sampler.n_steps_
+
+    def test_budget_with_a_rate_that_falls_from_the_start(self, boots: Images) -> None:
+        sampler = ACGAN(**{**TINY, "n_steps": None}, budget=0.1, learning_rate_decay=1.0).fit(*boots)
+        assert sampler.n_steps_ >= 1
+
+    @pytest.mark.parametrize(
+        "lengths",
+        [
+            {"n_steps": 0},
+            {"n_steps": -1},
+            {"n_steps": 2.5},
+            {"n_epochs": 0},
+            {"budget": 0.0},
+            {"budget": -3.0},
+            {"n_steps": 2, "n_epochs": 2},
+            {"n_steps": 2, "budget": 2.0},
+        ],
+    )
+    def test_impossible_lengths_are_refused(self, boots: Images, lengths: dict[str, Any]) -> None:
+        sampler = AGGAN(**{**TINY, "n_steps": None, **lengths})
+        with pytest.raises(InputError) as caught:
+            sampler.fit(*boots)
+        assert str(caught.value) == (
+            f"n_steps={sampler.n_steps}, n_epochs={sampler.n_epochs}, budget={sampler.budget}: "
+            "give one of them, above 0, steps and epochs in whole numbers."
+        )
+
+    @pytest.mark.parametrize(
+        "wrong", [{"batch_size": 0}, {"batch_size": -4}, {"learning_rate_decay": 2.0}, {"average_decay": 3.0}], ids=str
+    )
+    def test_impossible_numbers_are_refused(self, boots: Images, wrong: dict[str, Any]) -> None:
+        (name,) = wrong
+        with pytest.raises(InputError, match=name):
+            AGGAN(**{**TINY, **wrong}).fit(*boots)
+
+    def test_an_interrupt_passes_through(self, boots: Images) -> None:
+        def interrupt(report: StepReport) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            AGGAN(**TINY, callback=interrupt).fit(*boots)
+
+
+class TestWhatDraws:
+    def test_three_generators(self, boots: Images) -> None:
+        samplers = {
+            draws: AGGAN(**TINY, draws=draws, best_every=2).fit(*boots) for draws in ("average", "best", "last")
+        }
+        players = samplers["last"].players_
+        assert players.average is not None
+        assert players.best is not None
+        networks = {"average": players.average.module, "best": players.best.network, "last": players.generator.network}
+        drawn = set()
+        for draws, sampler in samplers.items():
+            assert not sampler.generator_.training
+            for name, value in networks[draws].state_dict().items():
+                assert torch.equal(value, sampler.generator_.state_dict()[name])
+            drawn.add(sampler.draw("boot", [0, 1]).tobytes())
+        assert len(drawn) == 3
+
+    def test_what_draws_stays_when_the_game_goes_on(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY, draws="last", warm_start=True).fit(*boots)
+        before = sampler.generator_
+        kept = {name: value.clone() for name, value in before.state_dict().items()}
+        sampler.fit(*boots)
+        assert all(torch.equal(value, kept[name]) for name, value in before.state_dict().items())
+
+    @pytest.mark.parametrize(
+        "wrong", [{"average_decay": 0.0}, {"draws": "best"}, {"draws": "best", "best_every": 4}, {"draws": "first"}]
+    )
+    def test_impossible_choices_are_refused(self, boots: Images, wrong: dict[str, Any]) -> None:
+        with pytest.raises(InputError) as caught:
+            AGGAN(**TINY, **wrong).fit(*boots)
+        assert str(caught.value) == (
+            f"draws={wrong.get('draws', 'average')!r} is impossible here: 'average' needs average_decay above 0, "
+            "'best' a best_every above 0 and no more than the steps taken, and average, best, last are all there is."
+        )
+
+
+class TestWarmStart:
+    def test_goes_on_from_the_last_fit(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY, warm_start=True).fit(*boots)
+        first = weights(sampler)
+        sampler.fit(*boots)
+        assert sampler.n_steps_ == 3
+        assert sampler.players_.n_steps == 6
+        assert sampler.players_.temperature == pytest.approx(1000 * 0.99**6)
+        assert weights(sampler) != first
+
+    def test_starts_afresh_without_it(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY).fit(*boots)
+        first = weights(sampler)
+        assert weights(sampler.fit(*boots)) == first
+        assert sampler.players_.n_steps == 3
+
+    def test_a_loaded_model_goes_on_as_the_one_in_memory(self, boots: Images, tmp_path: Any) -> None:
+        """Weights, moments, temperature, average and best all come back."""
+        networks = DCGAN(width=2, generator_width=2)
+        settings = {**TINY, "networks": networks, "best_every": 2, "draws": "best", "n_steps": 5}
+        sampler = AGGAN(**settings).fit(*boots)
+        sampler.save(tmp_path)
+        loaded = load(tmp_path)
+        for each in (sampler, loaded):
+            each.set_params(warm_start=True).fit(*boots)
+        assert isinstance(loaded, AGGAN)
+        assert weights(loaded) == weights(sampler)
+        assert loaded.players_.temperature == sampler.players_.temperature
+        assert loaded.model_hash_ == sampler.model_hash_
+        assert loaded.players_.n_steps == 10
+
+    @pytest.mark.parametrize("strategy", [{1: 9}, "auto", lambda y: {1: 9}], ids=["dict", "name", "callable"])
+    def test_a_loaded_model_can_be_fitted_with_its_settings(self, strategy: Any, tmp_path: Any, boots: Images) -> None:
+        X, y = boots[0], (boots[1] == "clog").astype(int)
+        AGGAN(**TINY, sampling_strategy=strategy).fit(X, y).save(tmp_path)
+        loaded = load(tmp_path).set_params(warm_start=True)
+        X_res, _ = loaded.fit_resample(X, y)
+        assert len(X_res) > len(X)
+
+    def test_a_loaded_model_can_be_fitted_whatever_its_random_state_was(self, tmp_path: Any, boots: Images) -> None:
+        AGGAN(**{**TINY, "random_state": np.random.RandomState(0)}).fit(*boots).save(tmp_path)
+        load(tmp_path).set_params(warm_start=True).fit(*boots)
+
+    def test_other_images_are_refused(self, boots: Images) -> None:
+        X, y = boots
+        sampler = AGGAN(**TINY, warm_start=True).fit(X, y)
+        with pytest.raises(InputError) as caught:
+            sampler.fit(X.astype(np.float32), y)
+        assert str(caught.value) == (
+            "The model to go on from knows images of shape (8, 8), uint8, and these are (8, 8), float32: "
+            "both must be the same."
+        )
+
+    def test_other_classes_are_refused(self, boots: Images) -> None:
+        X, y = boots
+        sampler = AGGAN(**TINY, warm_start=True).fit(X, y)
+        with pytest.raises(InputError) as caught:
+            sampler.fit(X, np.where(y == "clog", "mule", y))
+        assert str(caught.value) == (
+            "The model to go on from knows the classes boot, clog, sandal, and these are boot, mule, sandal: "
+            "both must be the same."
+        )
+
+    def test_a_wider_range_keeps_the_learnt_one(self, boots: Images) -> None:
+        X, y = boots
+        sampler = AGGAN(**TINY, warm_start=True).fit(X, y)
+        codec = sampler.codec_
+        sampler.fit(X // 2 + 127, y)
+        assert sampler.codec_ == codec
+
+    def test_another_evolution_goes_on(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY, evolution=Evolution(mutations=("minimax",)), warm_start=True).fit(*boots)
+        sampler.set_params(evolution=None).fit(*boots)
+        assert sampler.players_.n_steps == 6
+
+
+class TestDrawing:
+    def test_numbers_go_on_and_are_counted(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY).fit(*boots)
+        assert sampler.rows_drawn_ == {"boot": 0, "clog": 0, "sandal": 0}
+        first, _ = sampler.sample({"clog": 2, "boot": 1})
+        second, labels = sampler.sample({"clog": 3, "sandal": 0})
+        assert sampler.rows_drawn_ == {"boot": 1, "clog": 5, "sandal": 0}
+        assert labels.tolist() == ["clog"] * 3
+        assert np.concatenate([first[:2], second]).tobytes() == sampler.draw("clog", range(5)).tobytes()
+
+    def test_seeds(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY).fit(*boots)
+        own, same, other = (sampler.draw("clog", range(4), seed=s) for s in (None, sampler.seed_, sampler.seed_ + 1))
+        assert own.tobytes() == same.tobytes() != other.tobytes()
+
+    @pytest.mark.parametrize(("rows", "seed"), [([-1], None), ([3, -70], None), ([0], -1)])
+    def test_numbers_below_zero_are_refused(self, boots: Images, rows: list[int], seed: int | None) -> None:
+        sampler = AGGAN(**TINY).fit(*boots)
+        with pytest.raises(InputError):
+            sampler.draw("clog", rows, seed=seed)
+
+    def test_unknown_labels_are_told_with_the_choices(self, boots: Images) -> None:
+        sampler = Duplicates(random_state=0).fit(*boots)
+        for label in ("mule", 3, ("boot", "clog"), None):
+            for ask in (lambda label=label: sampler.sample({label: 1}), lambda label=label: sampler.draw(label, [0])):
+                with pytest.raises(InputError) as caught:
+                    ask()
+                assert str(caught.value) == (
+                    f"There is no class {label!r} in this model: choose from boot, clog, sandal."
+                )
+        assert sampler.rows_drawn_ == {"boot": 0, "clog": 0, "sandal": 0}
+
+    def test_negative_counts_are_refused_before_anything_is_drawn(self, boots: Images) -> None:
+        sampler = Duplicates(random_state=0).fit(*boots)
+        with pytest.raises(InputError) as caught:
+            sampler.sample({"boot": 2, "clog": -1})
+        assert str(caught.value) == "-1 images of 'clog' cannot be drawn: ask for a whole number, 0 or more."
+        assert sampler.rows_drawn_["boot"] == 0
+
+    def test_small_classes_are_named(self, boots: Images) -> None:
+        assert Duplicates().fit(*boots).small_classes_ == ["clog", "sandal"]
+        assert Duplicates().fit(*boots).class_counts_.tolist() == [12, 5, 3]
+
+
+def test_class_head(boots: Images) -> None:
+    X, y = boots
+    sampler = ACGAN(**{**TINY, "n_steps": 100, "learning_rate": 5e-3}, augmentation="none").fit(X, y)
+    head = sampler.classifier_
+    chances = head.predict_proba(X)
+    assert chances.shape == (20, 3)
+    assert chances.sum(axis=1) == pytest.approx(np.ones(20), abs=1e-5)
+    assert (head.predict(X) == sampler.classes_[chances.argmax(axis=1)]).all()
+    assert (head.predict(X) == y).mean() > 0.8
+    assert head.predict_proba(X[:0]).shape == (0, 3)
+    assert head.predict(X[:0]).dtype == sampler.classes_.dtype
+    with pytest.raises(InputError) as caught:
+        head.predict(X[:, 1:])
+    assert str(caught.value) == "Images of shape (7, 8) do not fit what was learnt, (8, 8): resize them."
+
+
+class TestSettings:
+    def test_hash_knows_what_is_drawn_from_and_not_where(self, boots: Images) -> None:
+        base = AGGAN(**TINY)
+        for name, value in {"device": "cpu", "callback": print, "warm_start": True}.items():
+            assert AGGAN(**TINY, **{name: value}).settings_hash_ == base.settings_hash_
+        for name, value in {"n_steps": 4, "random_state": 1, "draws": "last"}.items():
+            assert AGGAN(**{**TINY, name: value}).settings_hash_ != base.settings_hash_
+        evolution = Evolution(acceptance=Annealed(cooling=0.98))
+        assert AGGAN(**TINY, evolution=evolution).settings_hash_ != base.settings_hash_
+        assert EGAN(**TINY).settings_hash_ != base.settings_hash_
+        assert len(base.settings_hash_) == 64
+
+    def test_settings_are_plain_data(self) -> None:
+        settings = AGGAN(**TINY, evolution=Evolution(acceptance=Annealed(cooling=0.5))).settings_
+        assert settings["method"] == "aggan"
+        assert settings["evolution"]["acceptance"] == {
+            "axis": "acceptance",
+            "name": "annealed",
+            "temperature": 1000.0,
+            "cooling": 0.5,
+            "per": "step",
+        }
+
+    def test_nested_parameters(self, boots: Images) -> None:
+        sampler = AGGAN(**TINY, evolution=Evolution(acceptance=Annealed(temperature=8.0)))
+        sampler.set_params(evolution__acceptance__cooling=0.5).fit(*boots)
+        assert [entry["temperature"] for entry in sampler.history_] == [4, 2, 1]
+
+    @pytest.mark.parametrize(
+        ("axis", "choices"),
+        [
+            ("networks", "dcgan, mlp, own, published_28"),
+            ("prior", "empirical, uniform"),
+            ("head", "auxiliary_classifier"),
+            ("objective", "least_squares, minimax, non_saturating"),
+            ("evolution", "offspring"),
+            ("augmentation", "affine, none"),
+            ("penalty", "none, r1"),
+        ],
+    )
+    def test_unknown_parts_are_told_with_the_choices(self, boots: Images, axis: str, choices: str) -> None:
+        with pytest.raises(InputError) as caught:
+            AGGAN(**{**TINY, axis: "zzz"}).fit(*boots)
+        assert str(caught.value) == f"There is no {axis} called 'zzz': choose from {choices}."
+
+
+@pytest.mark.parametrize("sides", [(8, 8), (9, 12, 3)])
+def test_estimate_leaves_the_sampler_and_foretells_its_steps(sides: tuple[int, ...]) -> None:
+    sampler = AGGAN(**{**TINY, "n_steps": 7})
+    before = sampler.get_params()
+    cost = estimate(sampler, sides, n_classes=3, n_images=20)
+    assert cost.n_steps == 7
+    assert 0 < cost.seconds < math.inf
+    assert cost.bytes > 0
+    assert sampler.get_params() == before
+    assert not hasattr(sampler, "players_")
+    by_budget = estimate(sampler.set_params(n_steps=None, budget=5.0), sides, n_classes=3, n_images=20)
+    assert by_budget.seconds == pytest.approx(5.0, rel=0.5)
