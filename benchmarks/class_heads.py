@@ -129,8 +129,6 @@ def drawn_accuracy(sampler: GANSampler, judge: CNNClassifier) -> dict[str, Any]:
 def run_gan(split: Split, method: str, variant: str, n_steps: int, judge: CNNClassifier, rows: RowFile) -> Row:
     """Train a GAN and measure its class head and its images."""
     sampler: GANSampler = get_method(method)(n_steps=n_steps, random_state=split.seed, **VARIANTS[variant])
-    recipe = {key: describe(value) for key, value in vars(sampler.recipe).items()}
-    settings = {**sampler.settings_, "recipe": recipe}
 
     def compute(run: Run) -> Outcome:
         marks: deque[float] = deque(maxlen=1)
@@ -140,7 +138,7 @@ def run_gan(split: Split, method: str, variant: str, n_steps: int, judge: CNNCla
         metrics["drawn_accuracy"] = drawn_accuracy(sampler, judge)
         return Outcome(metrics | {"threads": torch.get_num_threads()}, history=sampler.history_, seconds=marks[-1])
 
-    return run_once(rows, split.run(method, settings, n_steps), compute)
+    return run_once(rows, split.run(method, sampler.settings_, n_steps), compute)
 
 
 def run_twin(split: Split, variant: str, n_steps: int, rows: RowFile) -> Row:

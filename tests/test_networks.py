@@ -132,7 +132,7 @@ def test_equal_seeds_build_equal_networks() -> None:
 def test_networks_must_say_how_they_are_built() -> None:
     with pytest.raises(TypeError, match="^Networks must say how networks are built$"):
         Networks().build((1, 8, 8), 2, 3)
-    assert NETWORKS.names() == ["dcgan", "mlp", "own", "published_28"]
+    assert NETWORKS.names() == ["by_shape", "dcgan", "mlp", "own", "published_28"]
 
 
 class Draws(nn.Module):
@@ -233,7 +233,7 @@ class TestOwnNetworks:
         with pytest.raises(InputError) as caught:
             AGGAN(networks=nn.Flatten(), **self.SETTINGS).fit(*boots)
         assert str(caught.value) == (
-            "Flatten(start_dim=1, end_dim=-1) is no networks: give a name (dcgan, mlp, own, published_28) or "
+            "Flatten(start_dim=1, end_dim=-1) is no networks: give a name (by_shape, dcgan, mlp, own, published_28) or "
             "an instance."
         )
 

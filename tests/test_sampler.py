@@ -60,7 +60,9 @@ class TestRecipes:
         given = {name: value for name, value in sampler.get_params().items() if value is not None}
         assert given["networks"] == "published_28"
         assert given["augmentation"] == "none"
-        assert given["head"].get_params() == {
+        assert sampler.settings_["head"] == {
+            "axis": "head",
+            "name": "auxiliary_classifier",
             "weight": 1.0,
             "generator_weight": 1.0,
             "fakes": True,
@@ -356,7 +358,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("axis", "choices"),
         [
-            ("networks", "dcgan, mlp, own, published_28"),
+            ("networks", "by_shape, dcgan, mlp, own, published_28"),
             ("prior", "empirical, uniform"),
             ("head", "auxiliary_classifier"),
             ("objective", "least_squares, minimax, non_saturating"),

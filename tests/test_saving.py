@@ -160,7 +160,9 @@ class TestRefusals:
 
     def test_an_unknown_part(self, model: Path) -> None:
         change(model / CARD, "settings", "networks", "name", value="resnet")
-        assert refusal(model) == ("There is no networks called 'resnet': choose from dcgan, mlp, own, published_28.")
+        assert refusal(model) == (
+            "There is no networks called 'resnet': choose from by_shape, dcgan, mlp, own, published_28."
+        )
 
     def test_an_unknown_axis(self, model: Path) -> None:
         change(model / CARD, "settings", "networks", "axis", value="nets")

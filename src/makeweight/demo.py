@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from makeweight.balance.listener import Listener
 
 # Enough for recognisable digits within three minutes on two busy cores.
-N_STEPS = 3000
+N_STEPS = 1500
 # The same number for every set, so that the larger ones are not trained for longer.
 N_CLASSIFIER_STEPS = 600
 N_REPEATS = 3

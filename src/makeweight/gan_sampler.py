@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from makeweight.class_head import ClassHead
+from makeweight.component import Registry
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
@@ -40,6 +41,15 @@ from makeweight.stabilisers import (
 from makeweight.train import Game, Players, Schedule, StepReport, train
 
 DRAWS = ("average", "best", "last")
+PARTS: dict[str, Registry[Any]] = {
+    "networks": NETWORKS,
+    "prior": PRIORS,
+    "head": HEADS,
+    "objective": OBJECTIVES,
+    "evolution": EVOLUTIONS,
+    "augmentation": AUGMENTATIONS,
+    "penalty": PENALTIES,
+}
 
 
 def _whole(low: int) -> tuple[Callable[[Any], bool], str]:
@@ -66,8 +76,6 @@ class Recipe:
 
     Attributes
     ----------
-    networks : Networks or None
-        None takes DCGAN for images and MLP for flat rows.
     head : str or Head
         By default the discriminator learns classes from real images alone, and the generator is pulled towards the
         class gently, so that it keeps its variety.
@@ -85,7 +93,7 @@ class Recipe:
         Which generator draws.
     """
 
-    networks: Networks | None = None
+    networks: str | Networks = "by_shape"
     prior: str | Prior = "uniform"
     head: str | Head = field(default_factory=_gentle_head)
     objective: str | Objective = "non_saturating"
@@ -112,7 +120,7 @@ class GANSampler(ImageSampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         As in imbalanced-learn: how far the classes are filled. Values of a dict are final totals.
     networks : str or Networks, optional
-        "dcgan", "mlp", "published_28", or `OwnNetworks`.
+        "by_shape" (DCGAN for images, MLP for flat rows), "dcgan", "mlp", "published_28", or `OwnNetworks`.
     prior : str or Prior, optional
         Which labels are asked for while training.
     head : str or Head, optional
@@ -237,6 +245,26 @@ class GANSampler(ImageSampler):
         self.warm_start = warm_start
         self.callback = callback
 
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of AGGAN's papers and, where they are silent, of the public 28×28 code.
+
+        The papers compare AGGAN with E-GAN and ACGAN under the same settings.
+        """
+        return cls(
+            networks="published_28",
+            head=AuxiliaryClassifier(),
+            augmentation="none",
+            n_epochs=50,
+            batch_size=50,
+            latent_dim=100,
+            learning_rate=2e-4,
+            learning_rate_decay=0.0,
+            betas=(0.5, 0.999),
+            average_decay=0.0,
+            draws="last",
+        )
+
     @property
     def classifier_(self) -> ClassHead:
         """The discriminator's class output as a classifier with ``predict`` and ``predict_proba``."""
@@ -249,8 +277,10 @@ class GANSampler(ImageSampler):
                 raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
 
     def _setting(self, name: str) -> Any:
-        own = getattr(self, name)
-        return getattr(self.recipe, name) if own is None else own
+        value = getattr(self, name)
+        if value is None and not (name == "n_steps" and (self.n_epochs is not None or self.budget is not None)):
+            value = getattr(self.recipe, name, None)
+        return PARTS[name].resolve(value) if name in PARTS else value
 
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
@@ -277,17 +307,17 @@ class GANSampler(ImageSampler):
         self.generator_ = self._drawer(players)
 
     def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
-        evolution = EVOLUTIONS.resolve(self._setting("evolution"))
+        evolution: Evolution = self._setting("evolution")
         mutations, acceptance = evolution.parts()
         return Game(
-            objective=OBJECTIVES.resolve(self._setting("objective")),
+            objective=self._setting("objective"),
             mutations=mutations,
             acceptance=acceptance,
             evolution=evolution,
-            head=HEADS.resolve(self._setting("head")),
-            prior=PRIORS.resolve(self._setting("prior")),
-            augmentation=AUGMENTATIONS.resolve(self._setting("augmentation")),
-            penalty=PENALTIES.resolve(self._setting("penalty")),
+            head=self._setting("head"),
+            prior=self._setting("prior"),
+            augmentation=self._setting("augmentation"),
+            penalty=self._setting("penalty"),
             class_counts=counts,
             latent_dim=self._setting("latent_dim"),
             batch_size=self._setting("batch_size"),
@@ -296,8 +326,7 @@ class GANSampler(ImageSampler):
         )
 
     def _players(self, shape: tuple[int, int, int], game: Game) -> Players:
-        choice = self._setting("networks") or ("mlp" if shape[1:] == (1, 1) else "dcgan")
-        pair = NETWORKS.resolve(choice).build(shape, len(game.class_counts), game.latent_dim)
+        pair = self._setting("networks").build(shape, len(game.class_counts), game.latent_dim)
         discriminator = Discriminator(pair.trunk, pair.n_features, len(game.class_counts))
         rate, betas, decay = self._setting("learning_rate"), self._setting("betas"), self._setting("average_decay")
         generator = Individual(pair.generator.to(game.device), rate, betas)
@@ -318,7 +347,7 @@ class GANSampler(ImageSampler):
             )
         shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
         steps_per_epoch = max(1, int(shown) // self._setting("batch_size"))
-        n_steps = None if self.budget is not None else self._setting("n_steps")
+        n_steps = self._setting("n_steps")
         return Schedule(
             n_steps=n_steps if self.n_epochs is None else self.n_epochs * steps_per_epoch,
             budget=self.budget,

@@ -234,6 +234,30 @@ class MLP(Networks):
         return NetworkPair(LabelledGenerator(body, shape, n_classes), trunk, self.width)
 
 
+@NETWORKS.register("by_shape")
+class ByShape(Networks):
+    """`DCGAN` for images, `MLP` for flat rows.
+
+    Parameters
+    ----------
+    width, generator_width : int, default=32 and 64
+        As for `DCGAN`.
+    row_width : int, default=128
+        As `MLP`'s width.
+    """
+
+    def __init__(self, *, width: int = 32, generator_width: int = 64, row_width: int = 128) -> None:
+        self.width = width
+        self.generator_width = generator_width
+        self.row_width = row_width
+
+    def build(self, shape: Shape, n_classes: int, latent_dim: int) -> NetworkPair:
+        """Build for images of 8 to 64 pixels a side, or for rows, which are images of a single pixel."""
+        images = DCGAN(width=self.width, generator_width=self.generator_width)
+        family: Networks = MLP(width=self.row_width) if shape[1:] == (1, 1) else images
+        return family.build(shape, n_classes, latent_dim)
+
+
 @NETWORKS.register("own")
 class OwnNetworks(Networks):
     """The user's own pair. Saved models hold its weights, not its code: give the same networks to ``load``.

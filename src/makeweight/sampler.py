@@ -187,10 +187,16 @@ class ImageSampler(BaseOverSampler):
 
     @property
     def settings_(self) -> dict[str, Any]:
-        """Method and constructor's settings as JSON data, without those that only say where and how loudly to run."""
+        """Method and settings as JSON data, without those that only say where and how loudly to run.
+
+        What the constructor was not told is what the recipe says, so that a saved model means the same for ever.
+        """
         silent = ("callback", "device", "warm_start")
-        settings = {key: describe(value) for key, value in self.get_params(deep=False).items() if key not in silent}
-        return {"method": self.name, **settings}
+        names = [name for name in self.get_params(deep=False) if name not in silent]
+        return {"method": self.name, **{name: describe(self._setting(name)) for name in names}}
+
+    def _setting(self, name: str) -> Any:
+        return getattr(self, name)
 
     @property
     def settings_hash_(self) -> str:

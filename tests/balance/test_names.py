@@ -74,3 +74,11 @@ def test_long_original_names_keep_their_suffix() -> None:
 
 def test_drawn_names_tell_method_seed_and_row() -> None:
     assert drawn_name("aggan", 12, 34) == "drawn-aggan-s12-000034.png"
+
+
+@pytest.mark.parametrize("label", ["train", "Test", "valid", "evaluation"])
+def test_no_folder_reads_as_a_split(label: str) -> None:
+    folder = class_folder(label)
+    assert folder.startswith("%")
+    assert folder[3:] == label[1:]
+    assert class_folder(f"{label}s") == f"{label}s"

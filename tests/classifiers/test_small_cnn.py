@@ -7,8 +7,10 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from makeweight import AGGAN, CNNClassifier
+from makeweight.component import describe
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN, MLP
+from makeweight.stabilisers import Affine
 
 TINY: dict[str, Any] = {"networks": DCGAN(width=4), "batch_size": 8, "random_state": 0}
 
@@ -69,17 +71,18 @@ def test_twin_has_the_discriminator_s_settings() -> None:
     sampler = AGGAN(networks=DCGAN(width=5), batch_size=9, learning_rate=0.01, balanced_batches=False, random_state=3)
     twin = CNNClassifier.twin(sampler, n_steps=11)
     given = twin.get_params(deep=False)
-    assert given["networks"] == sampler.networks
+    assert describe(given["networks"]) == describe(DCGAN(width=5))
     assert (given["n_steps"], given["batch_size"], given["learning_rate"]) == (11, 9, 0.01)
     assert (given["balanced_batches"], given["random_state"]) == (False, 3)
-    for name in ("betas", "augmentation", "learning_rate_decay"):
+    for name in ("betas", "learning_rate_decay"):
         assert given[name] == getattr(AGGAN.recipe, name), name
+    assert describe(given["augmentation"]) == describe(Affine())
 
 
 def test_twin_of_the_paper_s_sampler_leaves_images_as_they_are() -> None:
     twin = CNNClassifier.twin(AGGAN.from_paper(), n_steps=1)
-    assert twin.augmentation == "none"
-    assert twin.networks == "published_28"
+    assert describe(twin.augmentation)["name"] == "none"
+    assert describe(twin.networks)["name"] == "published_28"
     assert twin.learning_rate_decay == 0
 
 
@@ -90,7 +93,7 @@ def test_one_class_is_refused(boots: Any) -> None:
 
 def test_unknown_parts_are_refused(boots: Any) -> None:
     with pytest.raises(
-        InputError, match="^There is no networks called 'vgg': choose from dcgan, mlp, own, published_28"
+        InputError, match="^There is no networks called 'vgg': choose from by_shape, dcgan, mlp, own, published_28"
     ):
         CNNClassifier(networks="vgg", n_steps=1).fit(*boots)
     with pytest.raises(InputError, match="^There is no augmentation called 'cutmix': choose from affine, none"):

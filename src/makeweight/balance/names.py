@@ -15,6 +15,8 @@ EMPTY_LABEL = "%empty"
 MAX_BYTES = 200
 
 _UNSAFE = set('/\\:*?"<>|')
+# Readers of data sets take such folders for splits, and then miss the classes.
+_SPLITS = re.compile(r"(train|training|dev|val|valid|validation|test|testing|eval|evaluation)", re.IGNORECASE)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -24,8 +26,9 @@ def class_folder(label: str) -> str:
 
     Most labels stay as they are. A character that cannot be in a name is written as ``%`` and the two hexadecimal
     digits of each of its UTF-8 bytes: separators, ``: * ? " < > |``, control and invisible characters, a dot or space
-    in front or at the end, the first letter of a name that Windows reserves, and a ``%`` that would read as such an
-    escape. An empty label becomes ``%empty``; a name over 200 bytes is cut and ends in twelve digits of its SHA-256.
+    in front or at the end, the first letter of a name that Windows reserves or that readers of data sets take for a
+    split (``train``, ``test``, …), and a ``%`` that would read as such an escape. An empty label becomes ``%empty``; a
+    name over 200 bytes is cut and ends in twelve digits of its SHA-256.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ def class_folder(label: str) -> str:
     if not label:
         return EMPTY_LABEL
     last = len(label) - 1
-    reserved = _RESERVED.fullmatch(label) is not None
+    reserved = any(names.fullmatch(label) is not None for names in (_RESERVED, _SPLITS))
     parts = []
     for position, character in enumerate(label):
         at_edge = (position == 0 and character in ". ") or (position == last and character in ". ")

@@ -30,7 +30,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     networks : str or Networks, optional
-        Family whose trunk is used; by default DCGAN for images and MLP for flat rows.
+        Family whose trunk is used; "by_shape" by default.
     n_epochs : int, default=20
         Passes over the training images (with balanced batches: over the largest class, for every class).
     n_steps : int, optional
@@ -105,7 +105,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """
         setting = sampler._setting
         return cls(
-            networks=sampler.networks,
+            networks=setting("networks"),
             n_steps=n_steps,
             batch_size=setting("batch_size"),
             learning_rate=setting("learning_rate"),
@@ -148,8 +148,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _build(self) -> Discriminator:
         shape, n_classes = self.codec_.image_shape, len(self.classes_)
-        choice = self.networks or ("mlp" if shape[1:] == (1, 1) else "dcgan")
-        pair = NETWORKS.resolve(choice).build(shape, n_classes, latent_dim=1)
+        pair = NETWORKS.resolve(self.networks or "by_shape").build(shape, n_classes, latent_dim=1)
         return Discriminator(pair.trunk, pair.n_features, n_classes)
 
     def _train(self, X: NDArray[Any], codes: NDArray[np.int64], device: torch.device, seed: int) -> None:

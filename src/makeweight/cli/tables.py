@@ -84,7 +84,7 @@ def print_verification(found: Verification) -> None:
 
 def _print_plan(plan: BalancePlan) -> None:
     _print_table(
-        "To draw, with the sampling strategy auto",
+        "To draw (auto)",
         ("class", "to draw"),
         [(shown(label), f"{number:,}") for label, number in plan.to_draw.items()]
         or [("none: the classes are balanced", "0")],

@@ -1,10 +1,9 @@
 """AGGAN: offspring by three objectives; a worse one survives with a probability that cools."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from makeweight.evolution import Annealed, Evolution
 from makeweight.gan_sampler import GANSampler, Recipe
-from makeweight.heads import AuxiliaryClassifier
 from makeweight.sampler import METHODS
 
 
@@ -33,20 +32,3 @@ class AGGAN(GANSampler):
     """
 
     recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(acceptance=Annealed()))
-
-    @classmethod
-    def from_paper(cls) -> Self:
-        """Return a sampler with the settings of the paper and, where it is silent, of its authors' 28×28 code."""
-        return cls(
-            networks="published_28",
-            head=AuxiliaryClassifier(),
-            augmentation="none",
-            n_epochs=50,
-            batch_size=50,
-            latent_dim=100,
-            learning_rate=2e-4,
-            learning_rate_decay=0.0,
-            betas=(0.5, 0.999),
-            average_decay=0.0,
-            draws="last",
-        )
