@@ -6,6 +6,7 @@ drawn by the last, the averaged and the best generator; seconds a step. Rows tha
 
     python benchmarks/class_heads.py                                   # the test protocol, default settings
     python benchmarks/class_heads.py --protocol development --variants default,real-labels --steps 2500
+    python benchmarks/class_heads.py --table                           # from the rows that are there
 
 The protocol `test` draws the papers' counts from the training file and measures on the full test set; nothing is chosen
 there. The protocol `development`, on which defaults are chosen, gives the counts to the classes in reverse order and
@@ -156,8 +157,28 @@ def run_twin(split: Split, variant: str, n_steps: int, rows: RowFile) -> Row:
     )
 
 
+def print_table(rows: RowFile) -> None:
+    """Print all rows as a table in Markdown, the mean over seeds and the spread (standard deviation) of ACSA."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.protocol.rsplit("/", 1)[1], row.budget, row.metrics["variant"], row.method)
+        groups.setdefault(key, []).append(row)
+    print("| protocol | budget | variant | method | seeds | ACSA | spread | drawn: average | last | best | s/step |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for key, group in sorted(groups.items()):
+        acsa = [row.metrics["acsa"] for row in group]
+        spread = f"{np.std(acsa, ddof=1):.2f}" if len(group) > 1 else ""
+        drawn = []
+        for draws in ("average", "last", "best"):
+            means = [row.metrics.get("drawn_accuracy", {}).get(draws, {}).get("mean") for row in group]
+            drawn.append("" if None in means else f"{np.mean(means):.2f}")
+        paces = [row.metrics["seconds_per_step"] for row in group if "seconds_per_step" in row.metrics]
+        pace = f"{np.mean(paces):.3f}" if paces else ""
+        print("|", " | ".join([*key, str(len(group)), f"{np.mean(acsa):.2f}", spread, *drawn, pace]), "|")
+
+
 def main() -> None:
-    """Run what is missing and print the table."""
+    """Run what is missing and say what came out, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--protocol", choices=("test", "development"), default="test")
     parser.add_argument("--methods", default="aggan,egan,acgan,twin")
@@ -166,7 +187,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "class_heads.jsonl")
+    parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     options = parser.parse_args()
+    if options.table:
+        print_table(RowFile(options.rows))
+        return
     torch.set_num_threads(options.threads)
     known = load_named("fashion-mnist")
     judge = full_data_classifier(known)

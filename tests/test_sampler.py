@@ -54,9 +54,10 @@ class TestRecipes:
         assert evolution.get_params()["acceptance__cooling"] == 0.99
         assert evolution.diversity_weight == 0.2
 
-    def test_settings_of_the_paper(self) -> None:
-        sampler = AGGAN.from_paper()
-        assert isinstance(sampler, AGGAN)
+    @pytest.mark.parametrize("method", [AGGAN, EGAN, ACGAN])
+    def test_settings_of_the_paper(self, method: type[GANSampler]) -> None:
+        sampler = method.from_paper()
+        assert type(sampler) is method
         given = {name: value for name, value in sampler.get_params().items() if value is not None}
         assert given["networks"] == "published_28"
         assert given["augmentation"] == "none"
