@@ -143,7 +143,7 @@ def test_inspect_reports_what_balance_refuses(shoes: Path) -> None:
     assert status == 0
     assert "boot/bad.png" in text
     assert "99×70" in text
-    assert "(needs --resize 64)" in text
+    assert "(needs --resize 9)" in text
     assert "[bold]" not in text
 
 
@@ -167,7 +167,7 @@ def truncate(folder: Path) -> None:
         (lambda folder: shutil.rmtree(folder), ["there is no folder or file", "check the path"]),
         (lambda folder: [shutil.rmtree(folder / c) for c in ("boot", "clog")], ["holds no images"]),
         (lambda folder: shutil.rmtree(folder / "clog"), ["one class only (boot)", "at least two"]),
-        (lambda folder: paint(folder / "boot" / "x.png", size=(9, 9)), ["different sizes", "9×8 (6)", "--resize 64"]),
+        (lambda folder: paint(folder / "boot" / "x.png", size=(9, 9)), ["different sizes", "9×8 (6)", "--resize 9"]),
         (lambda folder: paint(folder / "boot" / "x.png", mode="RGB"), ["different modes", "--mode RGB"]),
         (truncate, ["boot/0.png (truncated", "--skip-bad"]),
         (lambda folder: (folder / "boot" / "e.png").touch(), ["boot/e.png (empty)", "--skip-bad"]),

@@ -386,3 +386,27 @@ def test_estimate_leaves_the_sampler_and_foretells_its_steps(sides: tuple[int, .
     assert not hasattr(sampler, "players_")
     by_budget = estimate(sampler.set_params(n_steps=None, budget=5.0), sides, n_classes=3, n_images=20)
     assert by_budget.seconds == pytest.approx(5.0, rel=0.5)
+
+
+def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:
+    with pytest.raises(
+        InputError, match=r"^The training broke down at step \d+: a loss is (nan|inf|-inf)\. Try a smaller"
+    ):
+        AGGAN(**{**TINY, "n_steps": 30}, learning_rate=1e30).fit(*boots)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"betas": (2, 3)}, r"^betas=\(2, 3\) is impossible"),
+        ({"batch_size": 0}, r"^batch_size=0 is impossible: it must be a whole number, 1 or more\."),
+        ({"learning_rate_decay": 2}, r"^learning_rate_decay=2 is impossible: it must be 0 to 1\."),
+        ({"average_decay": 1.0}, r"^average_decay=1.0 is impossible"),
+        ({"n_steps": None, "budget": math.nan}, r"^n_steps=None, n_epochs=None, budget=nan: give one of them"),
+        ({"n_steps": "a"}, r"^n_steps=a, n_epochs=None, budget=None: give one of them"),
+        ({"evolution": Evolution(diversity_weight="x")}, r"^diversity_weight='x' is impossible"),  # type: ignore[arg-type]
+    ],
+)
+def test_impossible_settings_are_refused(boots: Images, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        AGGAN(**{**TINY, **settings}).fit(*boots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -221,6 +222,9 @@ class Evolution(Component):
         """
         if not isinstance(self.mutations, tuple) or not self.mutations:
             raise InputError(f"mutations={self.mutations!r} is no choice: give a tuple of at least one objective.")
+        weight: Any = self.diversity_weight
+        if not isinstance(weight, (int, float)) or not math.isfinite(weight):
+            raise InputError(f"diversity_weight={self.diversity_weight!r} is impossible: give a finite number.")
         return [OBJECTIVES.resolve(part) for part in self.mutations], ACCEPTANCES.resolve(self.acceptance)
 
 

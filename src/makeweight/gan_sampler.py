@@ -7,13 +7,13 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from makeweight.class_head import ClassHead
@@ -158,7 +158,8 @@ class GANSampler(ImageSampler):
     draws : {"average", "best", "last"}, optional
         Which generator draws.
     random_state : int, RandomState or None
-        Seed of fit and draw. Global random states are left as they were found.
+        Seed of fit and draw. With an int, global random states are left as they were found; with None, the seed is
+        taken from numpy's.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:1", "mps".
     precision : {"32-true", "bf16-mixed"}, optional
@@ -268,13 +269,17 @@ class GANSampler(ImageSampler):
     @property
     def classifier_(self) -> ClassHead:
         """The discriminator's class output as a classifier with ``predict`` and ``predict_proba``."""
+        check_is_fitted(self, "players_")
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
 
     def _check_settings(self) -> None:
         for name, (fits, words) in LIMITS.items():
             value = self._setting(name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not fits(value):
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
                 raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
+        betas = self._setting("betas")
+        if len(betas) != 2 or not all(isinstance(beta, (int, float)) and 0 <= beta < 1 for beta in betas):
+            raise InputError(f"betas={betas!r} is impossible: give two numbers, 0 or more and below 1.")
 
     def _setting(self, name: str) -> Any:
         value = getattr(self, name)
@@ -338,9 +343,10 @@ class GANSampler(ImageSampler):
         )
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
-        lengths = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
-        whole = all(length is None or int(length) == length for length in (self.n_steps, self.n_epochs))
-        if len(lengths) > 1 or not whole or any(length <= 0 for length in lengths):
+        lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
+        numbers = all(isinstance(length, (int, float, np.integer)) and 0 < length < math.inf for length in lengths)
+        whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)
+        if len(lengths) > 1 or not (numbers and whole):
             raise InputError(
                 f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0, "
                 "steps and epochs in whole numbers."
@@ -469,7 +475,7 @@ def estimate(sampler: GANSampler, image_shape: tuple[int, ...], n_classes: int, 
     n_classes, n_images : int
         Size of the training set, of one byte a value.
     """
-    warm_up, timed = 3, 5
+    warm_up, timed = 1, 3
     marks: list[float] = []
     n_tried = max(2 * n_classes, 64)
     trial = clone(sampler).set_params(

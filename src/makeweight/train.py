@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from makeweight.errors import InputError
 from makeweight.evolution import Acceptance, Evolution, Individual, fitness
 from makeweight.heads import Head, Judgement
 from makeweight.objectives import Objective
@@ -394,6 +396,11 @@ def train(
         images, codes = next(batches)
         outcome, discriminator_loss = step(game, players, images, codes, random)
         done += 1
+        if not math.isfinite(outcome.loss + discriminator_loss):
+            raise InputError(
+                f"The training broke down at step {done}: a loss is {outcome.loss + discriminator_loss}. Try a smaller "
+                "learning_rate, a penalty such as 'r1', or precision 32-true."
+            )
         if players.average is not None:
             players.average.update(players.generator.network, players.n_steps)
         if schedule.best_every and players.n_steps % schedule.best_every == 0:

@@ -46,3 +46,12 @@ def test_long_names_and_many_classes_keep_the_picture_readable() -> None:
     name = np.asarray(grid.crop((0, HEADER, LABEL_WIDTH, HEADER + TILE)))
     assert name[:, : LABEL_WIDTH // 2].min() < 100
     assert name[:, LABEL_WIDTH - GAP :].min() == 255
+
+
+def test_what_the_font_cannot_show_becomes_a_question_mark() -> None:
+    def written(label: str) -> bytes:
+        return samples_grid([GridRow(label, 1, 0, [BLACK], [])]).tobytes()
+
+    assert written("naïve 猫") == written("nai\u0308ve 猫") == written("naive ?") != written("naive")
+    assert written("a\nb\u202ec") == written("a?b?c")
+    assert written("ﬁsh") == written("fish")

@@ -184,6 +184,22 @@ def test_links_share_their_bytes_with_the_originals(shoes: Path, tmp_path: Path)
     assert (shoes / "boot" / "0.png").exists()
 
 
+def test_an_output_with_a_foreign_file_is_not_overwritten(
+    balanced: BalanceSummary, shoes: Path, contents: Contents
+) -> None:
+    (balanced.out / "notes.txt").touch()
+    before = contents(balanced.out)
+    with pytest.raises(
+        InputError, match=r"does not look like an output of makeweight \(it holds notes\.txt\), so it is"
+    ):
+        balance_folder(shoes, balanced.out, method="duplicates", overwrite=True)
+    assert contents(balanced.out) == before
+    (balanced.out / "notes.txt").unlink()
+    (balanced.out / "manifest.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"\(it lacks images/ or a manifest\.csv of makeweight\)"):
+        balance_folder(shoes, balanced.out, method="duplicates", overwrite=True)
+
+
 def test_bad_files_are_left_out_where_asked_for(shoes: Path, tmp_path: Path) -> None:
     (shoes / "boot" / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match=r"broken\.png"):

@@ -77,3 +77,27 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(InputError, match="no manifest of makeweight"):
         read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("f,l,other,,,,,,,", "line 2: the origin 'other' instead of real or drawn"),
+        ("f,l,,,,,,,,", "line 2: the origin '' instead"),
+        ("f,l,real,,,3,,,,", "line 2: a real image with a method, seed, row or model_hash"),
+        ("f,l,real,m,,,,,,", "a real image with a method"),
+        ("f,l,drawn,m,1,,h,,,", "a drawn image without method, seed, row or model_hash"),
+        ("f,l,drawn,,1,2,h,,,", "a drawn image without"),
+        ("f,l,drawn,m,1,2,,,,", "a drawn image without"),
+        ("f,l,drawn,m,1,-3,h,,,", "the row '-3' is no whole number from 0 to 9223372036854775807"),
+        (f"f,l,drawn,m,1,{10**30},h,,,", "the row '1000000000000000000000000000000' is no whole number"),
+        (f"f,l,drawn,m,1,{2**63},h,,,", "the row '9223372036854775808' is no"),
+        (f"f,l,drawn,m,{2**31},1,h,,,", "the seed '2147483648' is no whole number from 0 to 2147483647"),
+        (f"f,l,drawn,m,{'9' * 5000},1,h,,,", "the seed '99999"),
+    ],
+)
+def test_rows_that_describe_no_image_are_refused(row: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + row + "\n")
+    with pytest.raises(InputError, match=message):
+        read_manifest(path)

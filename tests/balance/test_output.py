@@ -7,14 +7,14 @@ from pathlib import Path
 import filelock
 import pytest
 
-from makeweight.balance.output import LOCK, MARKER, OutputFolder, size_text
+from makeweight.balance.output import MARKER, OutputFolder, size_text
 from makeweight.errors import InputError
 
 NOTHING: list[str] = []
 
 
 def folder(path: Path, *, overwrite: bool = False) -> OutputFolder:
-    return OutputFolder(path, overwrite, lambda place: (place / "ours").exists())
+    return OutputFolder(path, overwrite, lambda place: None if (place / "ours").exists() else "it holds no ours")
 
 
 def write(output: OutputFolder, name: str = "ours") -> None:
@@ -63,7 +63,9 @@ def test_overwriting_replaces_an_output_of_ours_only(tmp_path: Path) -> None:
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
-    with pytest.raises(InputError, match="does not look like an output of makeweight, so it is not overwritten"):
+    with pytest.raises(
+        InputError, match=r"does not look like an output of makeweight \(it holds no ours\), so it is not over"
+    ):
         folder(tmp_path / "mine", overwrite=True).check()
 
 
@@ -74,14 +76,67 @@ def test_a_failing_swap_puts_the_old_output_back(tmp_path: Path, monkeypatch: py
 
     def refuse(self: Path, target: Path) -> Path:
         if self.name.endswith(".partial"):
-            raise PermissionError("no")
+            raise PermissionError(errno.EACCES, "no")
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(PermissionError):
+    with pytest.raises(
+        InputError, match=r"out cannot be put in place \(no\), so the finished result is kept in .*partial"
+    ):
         write(folder(tmp_path / "out", overwrite=True))
-    assert os.listdir(tmp_path) == ["out"]
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.partial"]
     assert sorted(os.listdir(tmp_path / "out")) == ["old", "ours"]
+    assert os.listdir(tmp_path / "out.partial") == ["ours"]
+
+
+def fill_meanwhile(output: OutputFolder) -> None:
+    with output.writing(NOTHING.append) as partial:
+        (partial / "ours").touch()
+        output.path.mkdir(exist_ok=True)
+        (output.path / "thesis.tex").touch()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("made_before", [False, True])
+def test_an_output_filled_meanwhile_stays_and_the_result_is_kept(
+    tmp_path: Path, overwrite: bool, made_before: bool
+) -> None:
+    output = folder(tmp_path / "out", overwrite=overwrite)
+    if made_before:
+        output.path.mkdir()
+    output.check()
+    with pytest.raises(InputError, match=r"was filled by something else .* result is kept in .*out\.partial: move it"):
+        fill_meanwhile(output)
+    assert os.listdir(output.path) == ["thesis.tex"]
+    assert os.listdir(output.partial) == ["ours"]
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.partial"]
+    with pytest.raises(InputError):
+        output.check()
+    assert os.listdir(output.partial) == ["ours"]
+
+
+def test_an_output_filled_after_the_check_is_refused_before_the_work(tmp_path: Path) -> None:
+    output = folder(tmp_path / "out")
+    output.check()
+    output.path.mkdir()
+    (output.path / "thesis.tex").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        write(output)
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_older_output_that_cannot_be_removed_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder(tmp_path / "out"))
+    notes: list[str] = []
+
+    def refuse(place: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with folder(tmp_path / "out", overwrite=True).writing(notes.append) as partial:
+        (partial / "new").touch()
+    assert os.listdir(tmp_path / "out") == ["new"]
+    assert notes == [f"the older output could not be removed (Permission denied): delete {tmp_path / 'out.replaced'}"]
 
 
 def test_an_empty_folder_and_a_link_to_one_are_filled(tmp_path: Path) -> None:
@@ -115,15 +170,50 @@ def test_a_stale_partial_of_ours_goes_and_another_stays(tmp_path: Path) -> None:
 
 
 def test_a_partial_that_another_run_holds_is_left_alone(tmp_path: Path) -> None:
-    partial = tmp_path / "out.partial"
-    partial.mkdir()
-    (partial / MARKER).touch()
-    with (
-        filelock.FileLock(partial / LOCK),
-        pytest.raises(InputError, match="another run is writing .*out now"),
-    ):
-        folder(tmp_path / "out").check()
-    assert (partial / MARKER).exists()
+    first, second = folder(tmp_path / "out"), folder(tmp_path / "out")
+    second.check()
+    with first.writing(NOTHING.append) as partial:
+        (partial / "ours").touch()
+        for attempt in (second.check, lambda: write(second, "other")):
+            with pytest.raises(InputError, match="out is in use by another run: wait for it, or name another folder"):
+                attempt()
+        assert sorted(os.listdir(partial)) == sorted([MARKER, "ours"])
+        assert sorted(os.listdir(tmp_path)) == ["out.partial", "out.partial.lock"]
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(first.path) == ["ours"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_foreign_folder_where_the_older_output_would_wait_is_left_alone(tmp_path: Path, overwrite: bool) -> None:
+    output = folder(tmp_path / "out", overwrite=overwrite)
+    with output.writing(NOTHING.append) as partial:
+        (partial / "ours").touch()
+        output.replaced.mkdir()
+        (output.replaced / "thesis.tex").touch()
+    assert os.listdir(output.path) == ["ours"]
+    assert os.listdir(output.replaced) == ["thesis.tex"]
+
+
+def test_the_lock_is_held_until_the_output_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, held = Path.rename, []
+
+    def watch(self: Path, target: Path) -> Path:
+        with pytest.raises(filelock.Timeout):
+            filelock.FileLock(tmp_path / "out.partial.lock", timeout=0).acquire()
+        held.append(self.name)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watch)
+    write(folder(tmp_path / "out"))
+    assert held == ["out.partial"]
+
+
+def test_a_lock_left_from_a_killed_run_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "out.partial.lock").touch()
+    output = folder(tmp_path / "out")
+    output.check()
+    write(output)
+    assert os.listdir(tmp_path) == ["out"]
 
 
 def test_leftovers_of_an_interrupted_swap_are_named(tmp_path: Path) -> None:
@@ -165,11 +255,23 @@ def test_places_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch: 
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file: name a new folder for the output"):
         folder(tmp_path / "file").check()
-    with pytest.raises(InputError, match=r"cannot write beside .* \(Not a directory\): name another place"):
+    with pytest.raises(InputError, match=r"out cannot be made, since .*file is a file: name another place"):
+        folder(tmp_path / "file" / "out").check()
+    with pytest.raises(InputError, match=r"out cannot be written \(.*\): name another place"):
         write(folder(tmp_path / "file" / "out"))
+    for length in (244, 249, 256):
+        with pytest.raises(InputError, match=r"nn cannot be used \(File name too long\): .* give a shorter name\.$"):
+            folder(tmp_path / ("n" * length)).check()
     monkeypatch.chdir(_made(tmp_path / "here"))
     with pytest.raises(InputError, match="cannot be replaced in one step: name a new folder inside it"):
         folder(Path()).check()
+
+
+def test_a_place_that_is_not_writable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    with pytest.raises(InputError, match=r"out cannot be made, since .* is not writable: name another place\.$"):
+        folder(tmp_path / "not" / "there" / "out").check()
+    folder(_made(tmp_path / "sub") / "out").check()
 
 
 def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +280,9 @@ def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InputError, match=r"not enough disk for .*out: about 2\.5 GB needed, 1\.0 MB free\."):
         folder(tmp_path / "not" / "there" / "out").check_space(2_500_000_000)
     folder(tmp_path / "out").check_space(999_999)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0))
+    with pytest.raises(InputError, match="out lies where there is no room for files at all: name another place"):
+        folder(tmp_path / "out").check_space(1)
 
 
 def test_a_disk_that_fills_up_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,8 +46,19 @@ def test_an_older_sample_is_replaced_only_where_asked_for(balanced: BalanceSumma
     sample_folder(balanced.out, 1, label="clog", out=extra, overwrite=True)
     assert len(os.listdir(extra)) == 2
     (extra / "mine.txt").touch()
-    with pytest.raises(InputError, match="does not look like an output"):
+    with pytest.raises(InputError, match=r"does not look like an output of makeweight \(it holds mine\.txt\)"):
         sample_folder(balanced.out, 1, label="clog", out=extra, overwrite=True)
+
+
+@pytest.mark.parametrize("place", ["extra", "images/extra", "images/clog/extra", "model/extra"])
+def test_a_balanced_folder_takes_no_samples(
+    place: str, balanced: BalanceSummary, tmp_path: Path, contents: Contents
+) -> None:
+    model = shutil.copytree(balanced.out / "model", tmp_path / "copy")
+    before = contents(balanced.out)
+    with pytest.raises(InputError, match=r"lies inside the balanced folder .*out: name a folder outside it"):
+        sample_folder(model, 1, label="clog", out=balanced.out / place)
+    assert contents(balanced.out) == before
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,20 @@
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from makeweight.balance import BalanceSummary, ManifestRow, balance_folder, read_manifest, verify_folder
+from makeweight.balance import (
+    BalanceSummary,
+    ManifestRow,
+    balance_folder,
+    read_manifest,
+    sample_folder,
+    verify_folder,
+)
 from makeweight.balance.manifest import write_manifest
 from makeweight.balance.verify import choose_rows
 from makeweight.errors import InputError
@@ -103,3 +113,94 @@ def test_what_is_no_output_is_refused(tmp_path: Path) -> None:
         verify_folder(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no manifest at"):
         verify_folder(tmp_path)
+
+
+def tampered(out: Path, **changes: Any) -> list[str]:
+    """Change the manifest's first drawn row and verify."""
+    path = out / "manifest.csv"
+    rows = read_manifest(path)
+    place = next(number for number, row in enumerate(rows) if row.origin == "drawn")
+    rows[place] = replace(rows[place], **changes)
+    write_manifest(path, rows)
+    return verify_folder(out).problems
+
+
+REAL = {"origin": "real", "method": "", "seed": None, "row": None, "model_hash": "", "settings_hash": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (REAL, "1 image real by the manifest but with the mark of a drawn one: images/clog/drawn-duplicates-"),
+        ({"origin": "other"}, "the manifest cannot be read: "),
+        ({"origin": "real"}, "the manifest cannot be read: "),
+        ({"row": None}, "the manifest cannot be read: "),
+        ({"row": 10**30}, "the manifest cannot be read: "),
+        ({"row": -3}, "the manifest cannot be read: "),
+        ({"seed": 10**12}, "the manifest cannot be read: "),
+        ({"method": "smote"}, "1 image whose mark differs from the manifest: images/clog/drawn-"),
+        ({"row": 2**63 - 1}, "1 image whose mark differs from the manifest: images/clog/drawn-"),
+        ({"seed": 5}, "1 image whose mark differs from the manifest: images/clog/drawn-"),
+        ({"label": "boot"}, "1 file in another folder than that of the label: images/clog/drawn-"),
+    ],
+)
+def test_a_tampered_row_is_a_problem(changes: dict[str, Any], problem: str, balanced: BalanceSummary) -> None:
+    assert any(each.startswith(problem) for each in tampered(balanced.out, **changes))
+
+
+def test_a_file_name_that_no_disk_holds_is_a_problem(balanced: BalanceSummary) -> None:
+    name = f"images/clog/{'a' * 300}.png"
+    assert any(each.startswith(f"1 file that cannot be read: {name}") for each in tampered(balanced.out, file=name))
+
+
+def test_a_doubled_row_is_a_problem(balanced: BalanceSummary) -> None:
+    path = balanced.out / "manifest.csv"
+    rows = read_manifest(path)
+    write_manifest(path, [*rows, rows[0]])
+    assert verify_folder(balanced.out, redraw=0).problems == [
+        f"2 rows of the manifest for an image that has another row: {rows[0].file}, {rows[0].file}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keep", "problem"),
+    [
+        (0, "1 image drawn by the manifest but without makeweight's mark: "),
+        (20, "1 file not readable as PNG: "),
+        (-30, "1 image that cannot be decoded: "),
+    ],
+)
+def test_a_drawn_file_that_is_no_image_is_a_problem(keep: int, problem: str, balanced: BalanceSummary) -> None:
+    row = next(row for row in read_manifest(balanced.out / "manifest.csv") if row.origin == "drawn")
+    data = (balanced.out / row.file).read_bytes()[:keep]
+    (balanced.out / row.file).write_bytes(data)
+    write_manifest(
+        balanced.out / "manifest.csv",
+        [
+            replace(each, sha256=sha256(data).hexdigest()) if each == row else each
+            for each in read_manifest(balanced.out / "manifest.csv")
+        ],
+    )
+    assert verify_folder(balanced.out, redraw=99).problems == [problem + row.file]
+
+
+def test_stray_files_beside_images_are_named(balanced: BalanceSummary) -> None:
+    (balanced.out / "extra").mkdir()
+    (balanced.out / "notes.txt").touch()
+    assert verify_folder(balanced.out, redraw=0).problems == [
+        "2 files or folders that makeweight did not write: extra, notes.txt"
+    ]
+
+
+def test_originals_that_were_drawn_earlier_are_noted(balanced: BalanceSummary, tmp_path: Path) -> None:
+    (balanced.out / "images" / "sandal" / "0.png").unlink()
+    balance_folder(balanced.out / "images", tmp_path / "again", method="duplicates")
+    found = verify_folder(tmp_path / "again")
+    assert found.good
+    assert found.notes[0].startswith("17 originals drawn earlier by another model: images/clog/in__drawn-")
+
+
+def test_an_output_of_sample_is_refused(balanced: BalanceSummary, tmp_path: Path) -> None:
+    sample_folder(balanced.out, 2, label="clog", out=tmp_path / "drawn")
+    with pytest.raises(InputError, match="was written by makeweight sample: give an output of makeweight balance"):
+        verify_folder(tmp_path / "drawn")

@@ -153,7 +153,7 @@ def test_sections_are_safe_to_print():
         problems=["Something else."],
     )
     by_title = {section.title: section for section in sections(found)}
-    small = "fewer than ten: learnt with duplicates and augmentation"
+    small = "fewer than ten: too few to learn any variety from"
     assert by_title["Classes"].rows == [
         ("bo\\x1bot", "1,200", "1", ""),
         ("sandal", "3", "400", small),

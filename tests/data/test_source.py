@@ -107,7 +107,7 @@ def test_different_sizes_offer_resize(shoes, paint):
     paint(shoes / "boot/d.png", 9, size=(20, 30))
     assert message(shoes) == (
         f"{shoes} holds images of different sizes (width×height: 10×8 (5), 20×30 (1)): bring all to one size with "
-        "--resize 64 (resize=64)."
+        "--resize 10 (resize=10)."
     )
     source = open_source(shoes, resize=16)
     assert source.spec == ImageSpec(16, 16, 1, "uint8", "L")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ GAP = 4
 HEADER = 30
 LABEL_WIDTH = 210
 BACKGROUND, INK, FAINT = (255, 255, 255), (20, 20, 20), (120, 120, 120)
+NO_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,26 @@ def _label(pen: ImageDraw.ImageDraw, row: GridRow, top: int) -> None:
 
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in text[:80])
+    text = "".join(_writable(letter, font) for letter in unicodedata.normalize("NFC", text)[:80])
     room = LABEL_WIDTH - 5 * GAP
     if font.getlength(text) <= room:
         return text
     while text and font.getlength(text + "...") > room:
         text = text[:-1]
     return text + "..."
+
+
+@cache
+def _writable(letter: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Give a character without its accents, or a question mark where the font cannot show it."""
+    plain = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
+    return "".join(plain) if all(_has_glyph(part, font) for part in plain) else "?"
+
+
+def _has_glyph(letter: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> bool:
+    if letter.isascii() or not isinstance(font, ImageFont.FreeTypeFont):
+        return letter.isascii() and letter.isprintable()
+    return letter.isprintable() and bytes(font.getmask(letter)) != bytes(font.getmask(NO_CHARACTER))
 
 
 def _limits(images: Sequence[NDArray[Any]]) -> tuple[float, float]:

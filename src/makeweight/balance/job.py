@@ -23,6 +23,7 @@ from makeweight.balance.output import OutputFolder
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.data.folders import BadFile
 from makeweight.data.source import ImageSource, open_source
+from makeweight.data.wording import listed
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 
@@ -164,7 +165,7 @@ def balance_folder(
     """
     begin = time.perf_counter()
     listener = listener or Listener()
-    output = OutputFolder(Path(out), overwrite, is_output)
+    output = OutputFolder(Path(out), overwrite, output_fault)
     output.check([Path(path) for path in (source, labels) if path is not None])
     if from_model is not None:
         output.check_outside(find_model(from_model))
@@ -218,8 +219,16 @@ def balance_folder(
 
 
 def is_output(folder: Path) -> bool:
-    """Tell whether a folder looks like an output of `balance_folder`: a manifest of ours beside ``images/``."""
+    """Tell whether a folder was written by `balance_folder`: a manifest of ours beside ``images/``."""
     return is_manifest(folder / MANIFEST) and (folder / IMAGES).is_dir()
+
+
+def output_fault(folder: Path) -> str | None:
+    """Say why a folder is no output of `balance_folder`, or holds more than one; None if it is just that."""
+    foreign = sorted({path.name for path in folder.iterdir()} - {IMAGES, MODEL, MANIFEST, SAMPLES})
+    if foreign:
+        return f"it holds {listed(foreign)}"
+    return None if is_output(folder) else f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"
 
 
 @dataclass

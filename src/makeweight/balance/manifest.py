@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "label", "origin", "method", "seed", "row", "model_hash", "settings_hash", "sha256", "source")
 
 _STARTS_FORMULA = "=+-@\t\r\n"
+_DIGITS = re.compile(r"[0-9]{1,20}")
+_LARGEST_SEED, _LARGEST_ROW = 2**31 - 1, 2**63 - 1
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -88,17 +91,17 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     Raises
     ------
     InputError
-        If the file is missing or is no manifest of makeweight.
+        If the file is missing, is no manifest of makeweight, or has a row that describes no image.
     """
     if not path.is_file():
         raise InputError(f"no manifest at {path}: give a folder that makeweight wrote.")
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = list(csv.reader(file, strict=True)) or [[]]
-            if tuple(header) != COLUMNS:
+            lines = csv.reader(file, strict=True)
+            if tuple(next(lines, [])) != COLUMNS:
                 raise InputError(f"{path} is no manifest of makeweight: its columns differ from {','.join(COLUMNS)}.")
-            return [_row(cells) for cells in lines]
-    except (csv.Error, UnicodeDecodeError, ValueError, TypeError) as error:
+            return [_row(cells, lines.line_num) for cells in lines]
+    except (csv.Error, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is damaged ({error}): restore it or balance again.") from error
@@ -130,8 +133,33 @@ def unguard(cell: str) -> str:
     return cell.removeprefix("'")
 
 
-def _row(cells: list[str]) -> ManifestRow:
+def _row(cells: list[str], line: int) -> ManifestRow:
+    """Read one row; `line` says where it ends in the file."""
     if len(cells) != len(COLUMNS):
-        raise ValueError(f"a row of {len(cells)} cells instead of {len(COLUMNS)}")
-    file, label, origin, method, seed, row, *rest = (unguard(cell) for cell in cells)
-    return ManifestRow(file, label, origin, method, int(seed) if seed else None, int(row) if row else None, *rest)
+        raise ValueError(f"line {line}: a row of {len(cells)} cells instead of {len(COLUMNS)}")
+    file, label, origin, method, seed, row, model_hash, *rest = (unguard(cell) for cell in cells)
+    described = (method, seed, row, model_hash)
+    if origin not in ("real", "drawn"):
+        raise ValueError(f"line {line}: the origin {shown(origin[:40])!r} instead of real or drawn")
+    if origin == "real" and any(described):
+        raise ValueError(f"line {line}: a real image with a method, seed, row or model_hash")
+    if origin == "drawn" and not all(described):
+        raise ValueError(f"line {line}: a drawn image without method, seed, row or model_hash")
+    return ManifestRow(
+        file,
+        label,
+        origin,
+        method,
+        _number(seed, _LARGEST_SEED, f"line {line}: the seed"),
+        _number(row, _LARGEST_ROW, f"line {line}: the row"),
+        model_hash,
+        *rest,
+    )
+
+
+def _number(cell: str, largest: int, what: str) -> int | None:
+    if not cell:
+        return None
+    if not _DIGITS.fullmatch(cell) or int(cell) > largest:
+        raise ValueError(f"{what} {shown(cell[:40])!r} is no whole number from 0 to {largest}")
+    return int(cell)

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import filelock
 from makeweight.errors import InputError
 
 MARKER = ".makeweight-partial"
-LOCK = ".makeweight-partial.lock"
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,13 @@ class OutputFolder:
         The output folder as the user named it.
     overwrite : bool
         Replace an older output of ours.
-    is_ours : callable
-        Tells whether a folder looks like an output of the same job.
+    fault : callable
+        Says in a few words why a folder is no output of the same job, None if it is one.
     """
 
     given: Path
     overwrite: bool
-    is_ours: Callable[[Path], bool]
+    fault: Callable[[Path], str | None]
 
     @property
     def path(self) -> Path:
@@ -45,6 +44,11 @@ class OutputFolder:
     def partial(self) -> Path:
         """Where unfinished work lives."""
         return self.path.with_name(self.path.name + ".partial")
+
+    @property
+    def lock(self) -> Path:
+        """The file that a run locks while it works, so that no other one writes the same output."""
+        return self.path.with_name(self.path.name + ".partial.lock")
 
     @property
     def replaced(self) -> Path:
@@ -62,23 +66,18 @@ class OutputFolder:
         Raises
         ------
         InputError
-            If the folder is in use, is not ours, or lies inside an input or around it.
+            If the folder cannot be written, is in use, is not ours, or lies inside an input or around it.
         """
+        with self._told("used"):
+            _ = self.path.exists() and self.lock.exists()
         for source in inputs:
             self._check_apart(source)
-        path = self.path
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{self.given} is a file: name a new folder for the output.")
-        if path.is_dir() and (os.path.ismount(path) or path == Path.cwd()):
-            raise InputError(f"{self.given} cannot be replaced in one step: name a new folder inside it.")
-        if _has_entries(path):
-            if not self.overwrite:
-                raise InputError(f"{self.given} is not empty: name another folder, or replace it with --overwrite.")
-            if not self.is_ours(path):
-                raise InputError(f"{self.given} does not look like an output of makeweight, so it is not overwritten.")
-        if self.replaced.exists():
-            raise InputError(f"{self.replaced} is left from an interrupted run: move it away or delete it.")
-        self._stale_partial()
+        with self._told("used"):
+            self._check_free()
+            self._check_writable()
+            if self.lock.exists():
+                with self._locked():
+                    pass
 
     def check_outside(self, source: Path) -> None:
         """Refuse an output that lies inside `source`, or is the same folder.
@@ -99,7 +98,10 @@ class OutputFolder:
         InputError
             If there is less room.
         """
-        free = shutil.disk_usage(_nearest_existing(self.path)).free
+        with self._told("used"):
+            free = shutil.disk_usage(_nearest_existing(self.path)).free
+        if free == 0:
+            raise InputError(f"{self.given} lies where there is no room for files at all: name another place.")
         if n_bytes > free:
             raise InputError(
                 f"not enough disk for {self.given}: about {size_text(n_bytes)} needed, {size_text(free)} free."
@@ -107,76 +109,134 @@ class OutputFolder:
 
     @contextmanager
     def writing(self, note: Callable[[str], None]) -> Iterator[Path]:
-        """Give the folder to write into; at the end it becomes the output, after any error it is gone.
+        """Give the folder to write into; at the end it becomes the output, after an error in between it is gone.
+
+        A finished folder that cannot take the output's place is kept where it is.
 
         Parameters
         ----------
         note : callable
-            Told when something stale is removed.
+            Told when something stale is removed, or cannot be.
 
         Yields
         ------
         Path
             The unfinished folder.
+
+        Raises
+        ------
+        InputError
+            If another run writes the same output, or the folder cannot be made or put in its place.
         """
-        if self._stale_partial():
-            note(f"removed {self.partial}, left from an interrupted run")
-            _remove_tree(self.partial)
-        try:
-            self.partial.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot write beside {self.given} ({error.strerror}): name another place.") from error
-        try:
-            with filelock.FileLock(self.partial / LOCK, timeout=0):
-                (self.partial / MARKER).touch()
+        with self._locked():
+            with self._told("written"):
+                self._check_free()
+                if self.partial.exists():
+                    note(f"removed {self.partial}, left from an interrupted run")
+                    _remove_tree(self.partial)
+                self.partial.mkdir()
+            try:
+                with self._told("written"):
+                    (self.partial / MARKER).touch()
                 yield self.partial
-            (self.partial / LOCK).unlink(missing_ok=True)
-            (self.partial / MARKER).unlink()
-            self._commit()
-        except OSError as error:
-            _remove_tree(self.partial)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise InputError(
-                    f"the disk filled up while {self.given} was written: make room and start again."
-                ) from error
-            raise
-        except BaseException:
-            _remove_tree(self.partial)
-            raise
-
-    def _commit(self) -> None:
-        """Put the finished folder in its place; an older output goes only after that."""
-        path = self.path
-        if not path.is_dir():
-            self.partial.rename(path)
-        elif not _has_entries(path):
-            path.rmdir()
-            self.partial.rename(path)
-        else:
-            path.rename(self.replaced)
-            try:
-                self.partial.rename(path)
-            except BaseException:
-                self.replaced.rename(path)
+                (self.partial / MARKER).unlink()
+            except OSError as error:
+                _remove_tree(self.partial)
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise InputError(
+                        f"the disk filled up while {self.given} was written: make room and start again."
+                    ) from error
                 raise
-            shutil.rmtree(self.replaced)
+            except BaseException:
+                _remove_tree(self.partial)
+                raise
+            self._commit(note)
 
-    def _stale_partial(self) -> bool:
-        partial = self.partial
-        if not partial.exists():
+    def _commit(self, note: Callable[[str], None]) -> None:
+        """Put the finished folder in its place; an older output goes only after that."""
+        kept = f"the finished result is kept in {self.partial}: move it to a free place."
+        try:
+            if _has_entries(self.path) and (not self.overwrite or self.fault(self.path) is not None):
+                raise InputError(f"{self.given} was filled by something else meanwhile, so {kept}")
+            swapped = self._swap()
+        except OSError as error:
+            raise InputError(f"{self.given} cannot be put in place ({error.strerror}), so {kept}") from error
+        try:
+            if swapped:
+                shutil.rmtree(self.replaced)
+        except OSError as error:
+            note(f"the older output could not be removed ({error.strerror}): delete {self.replaced}")
+
+    def _swap(self) -> bool:
+        """Rename the finished folder; tell whether an older output now waits to be removed."""
+        if not _has_entries(self.path):
+            if self.path.is_dir():
+                self.path.rmdir()
+            self.partial.rename(self.path)
             return False
-        marker = partial / MARKER
-        if not partial.is_dir() or (_has_entries(partial) and not marker.is_file()):
-            raise InputError(f"{partial} is in the way and is no unfinished output of makeweight: move it away.")
-        if marker.is_file():
+        self.path.rename(self.replaced)
+        try:
+            self.partial.rename(self.path)
+        except BaseException:
+            self.replaced.rename(self.path)
+            raise
+        return True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock, whose file is gone afterwards."""
+        lock = filelock.FileLock(self.lock, timeout=0)
+        with self._told("written"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with filelock.FileLock(partial / LOCK, timeout=0):
-                    pass
+                lock.acquire()
             except filelock.Timeout:
                 raise InputError(
-                    f"another run is writing {self.given} now: wait for it, or name another folder."
+                    f"{self.given} is in use by another run: wait for it, or name another folder."
                 ) from None
-        return True
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                self.lock.unlink()
+            lock.release()
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn what the file system refuses into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{self.given} cannot be {what} ({error.strerror}): name another place, or give a shorter name."
+            ) from error
+
+    def _check_free(self) -> None:
+        """Refuse what must not be replaced."""
+        path, partial = self.path, self.partial
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{self.given} is a file: name a new folder for the output.")
+        if path.is_dir() and (os.path.ismount(path) or path == Path.cwd()):
+            raise InputError(f"{self.given} cannot be replaced in one step: name a new folder inside it.")
+        if _has_entries(path):
+            if not self.overwrite:
+                raise InputError(f"{self.given} is not empty: name another folder, or replace it with --overwrite.")
+            fault = self.fault(path)
+            if fault is not None:
+                raise InputError(
+                    f"{self.given} does not look like an output of makeweight ({fault}), so it is not overwritten."
+                )
+        if self.replaced.exists():
+            raise InputError(f"{self.replaced} is left from an interrupted run: move it away or delete it.")
+        if partial.exists() and (not partial.is_dir() or (_has_entries(partial) and not (partial / MARKER).is_file())):
+            raise InputError(f"{partial} is in the way and is no unfinished output of makeweight: move it away.")
+
+    def _check_writable(self) -> None:
+        place = _nearest_existing(self.path.parent)
+        if not place.is_dir():
+            raise InputError(f"{self.given} cannot be made, since {place} is a file: name another place.")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(f"{self.given} cannot be made, since {place} is not writable: name another place.")
 
     def _check_apart(self, source: Path) -> None:
         """Refuse an output inside `source`, and a `source` inside anything that the job replaces or removes."""

@@ -71,6 +71,7 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     InputError
         For an unknown method.
     """
+    from makeweight.data.checks import offered_side
     from makeweight.gan_sampler import estimate
     from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
 
@@ -80,7 +81,7 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
         return None
     (height, width), *others = inspection.sizes
     fits = min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE
-    resize = LARGEST_SIDE if others or (learns and not fits) else None
+    resize = offered_side(inspection.sizes) if others or (learns and not fits) else None
     if resize is not None:
         height = width = resize
     mode = next(iter(inspection.modes), "L")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from makeweight.balance.drawn_images import Mark, check_draws_images, drawn_png, pixels_from
+from makeweight.balance.job import is_output
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, is_manifest, write_manifest
 from makeweight.balance.models import find_model, load_model
@@ -77,8 +78,9 @@ def sample_folder(
     """
     listener = listener or Listener()
     place = find_model(model)
-    output = OutputFolder(Path(out), overwrite, is_sample)
+    output = OutputFolder(Path(out), overwrite, sample_fault)
     output.check([place])
+    _check_outside_outputs(output)
     if n_images < 1:
         raise InputError(f"{n_images} images cannot be drawn: ask for 1 or more.")
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
@@ -111,9 +113,24 @@ def find_label(sampler: ImageSampler, label: str) -> Any:
 
 
 def is_sample(folder: Path) -> bool:
-    """Tell whether a folder looks like an output of `sample_folder`: a manifest of ours and drawn images only."""
-    names = {path.name for path in folder.iterdir()}
-    return is_manifest(folder / MANIFEST) and all(name.startswith(DRAWN_PREFIX) for name in names - {MANIFEST})
+    """Tell whether a folder is an output of `sample_folder`: a manifest of ours and drawn images only."""
+    return sample_fault(folder) is None
+
+
+def sample_fault(folder: Path) -> str | None:
+    """Say why a folder is no output of `sample_folder`, a manifest and drawn images only; None if it is one."""
+    names = {path.name for path in folder.iterdir()} - {MANIFEST}
+    foreign = sorted(name for name in names if not name.startswith(DRAWN_PREFIX))
+    if foreign:
+        return f"it holds {listed(foreign)}"
+    return None if is_manifest(folder / MANIFEST) else f"it lacks a {MANIFEST} of makeweight"
+
+
+def _check_outside_outputs(output: OutputFolder) -> None:
+    """Refuse to add to a balanced folder, which its manifest would no longer tell of."""
+    for parent in output.path.parents:
+        if is_output(parent):
+            raise InputError(f"{output.given} lies inside the balanced folder {parent}: name a folder outside it.")
 
 
 def _draw(sampler: ImageSampler, key: Any, rows: range, seed: int, folder: Path, listener: Listener) -> None:

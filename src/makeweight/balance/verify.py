@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest
@@ -12,18 +12,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from makeweight.balance.drawn_images import pixels_from, read_pixels, resized
-from makeweight.balance.job import IMAGES, MODEL
+from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resized
+from makeweight.balance.job import IMAGES, MODEL, SAMPLES
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.models import load_model
+from makeweight.balance.names import DRAWN_PREFIX, class_folder
 from makeweight.balance.sampling import find_label
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 
 MOST_LEVELS = 2.0
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MARK_KEYS = tuple(Mark("", "", 0, 0, "").chunks())
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass
@@ -59,8 +64,9 @@ def verify_folder(
 ) -> Verification:
     """Check an output of `balance_folder` against its manifest and its model.
 
-    Every file is hashed; files that are missing or that no row names are found; the model's hash and its settings' are
-    computed again; some drawn images are drawn again and compared pixel by pixel.
+    Every file is hashed; files that are missing or that no row names are found; the marks inside the PNGs are compared
+    with the manifest; the model's hash and its settings' are computed again; some drawn images are drawn again and
+    compared pixel by pixel.
 
     Parameters
     ----------
@@ -80,7 +86,7 @@ def verify_folder(
     Raises
     ------
     InputError
-        If the folder is no output of makeweight.
+        If the folder is no output of `balance_folder`.
     """
     listener = listener or Listener()
     folder = Path(out)
@@ -88,11 +94,20 @@ def verify_folder(
         raise InputError(f"there is no folder {shown(folder)}: give an output of makeweight balance.")
     if redraw < 0:
         raise InputError(f"{redraw} images cannot be drawn again: give 0 or more.")
-    rows = read_manifest(folder / MANIFEST)
+    if any(folder.glob(f"{DRAWN_PREFIX}*")) and not (folder / IMAGES).exists() and not (folder / MODEL).exists():
+        raise InputError(f"{shown(folder)} was written by makeweight sample: give an output of makeweight balance.")
     found = Verification()
+    try:
+        rows = read_manifest(folder / MANIFEST)
+    except InputError as error:
+        if not (folder / MANIFEST).is_file() or not (folder / IMAGES).is_dir():
+            raise
+        found.problems.append(f"the manifest cannot be read: {error}")
+        return found
     intact = _check_files(folder, rows, found, listener)
-    drawn = [row for row in intact if row.origin == "drawn"]
+    _check_rows(rows, found)
     sampler = _check_model(folder, [row for row in rows if row.origin == "drawn"], found)
+    drawn = _check_marks(folder, intact, None if sampler is None else sampler.model_hash_, found)
     if sampler is not None and redraw:
         listener.stage("redrawing")
         _redraw(folder, sampler, choose_rows(drawn, redraw, seed), found, listener)
@@ -135,29 +150,82 @@ def _check_files(
     """Hash every file that the manifest names; return the rows whose files are as they were written."""
     listener.stage("checking")
     outside = [row.file for row in rows if not _is_inside(row.file)]
-    missing, changed, intact = [], [], []
+    missing, changed, unreadable, intact = [], [], [], []
     inside = [row for row in rows if _is_inside(row.file)]
     for number, row in enumerate(inside, 1):
-        path = folder / row.file
-        if not path.is_file():
+        try:
+            digest = _digest(folder / row.file)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             missing.append(row.file)
-        elif _digest(path) != row.sha256:
-            changed.append(row.file)
+        except (OSError, ValueError):
+            unreadable.append(row.file)
         else:
-            intact.append(row)
+            if digest == row.sha256:
+                intact.append(row)
+            else:
+                changed.append(row.file)
         listener.count(number, len(inside))
     found.n_files = len(intact) + len(changed)
     present = {p.relative_to(folder).as_posix() for p in (folder / IMAGES).rglob("*") if not p.is_dir()}
     extra = sorted(present - {row.file for row in rows})
-    for files, what in (
-        (outside, "named in the manifest outside images/"),
-        (missing, "missing"),
-        (changed, "changed since written"),
-        (extra, "in images/ but not in the manifest"),
-    ):
-        if files:
-            found.problems.append(f"{counted(len(files), 'file')} {what}: {listed(files)}")
+    stray = sorted({path.name for path in folder.iterdir()} - {IMAGES, MODEL, MANIFEST, SAMPLES})
+    _tell(found, "file", "named in the manifest outside images/", outside)
+    _tell(found, "file", "missing", missing)
+    _tell(found, "file", "that cannot be read", unreadable)
+    _tell(found, "file", "changed since written", changed)
+    _tell(found, "file", "in images/ but not in the manifest", extra)
+    _tell(found, "file or folder", "that makeweight did not write", stray, "files or folders")
     return intact
+
+
+def _check_rows(rows: Sequence[ManifestRow], found: Verification) -> None:
+    """Find rows that stand twice in the manifest, and labels in other classes' folders."""
+    files = Counter(row.file for row in rows)
+    draws = Counter((row.label, row.seed, row.row) for row in rows if row.origin == "drawn")
+    twice = [
+        row.file
+        for row in rows
+        if files[row.file] > 1 or (row.origin == "drawn" and draws[row.label, row.seed, row.row] > 1)
+    ]
+    elsewhere = [
+        row.file
+        for row in rows
+        if _is_inside(row.file) and PurePosixPath(row.file).parts[1:-1] != (class_folder(row.label),)
+    ]
+    _tell(found, "row", "of the manifest for an image that has another row", twice)
+    _tell(found, "file", "in another folder than that of the label", elsewhere)
+
+
+def _check_marks(
+    folder: Path, rows: Sequence[ManifestRow], model_hash: str | None, found: Verification
+) -> list[ManifestRow]:
+    """Compare the marks inside the PNGs with the manifest; return the drawn rows that agree with theirs."""
+    unreadable, unmarked, different, agreeing = [], [], [], []
+    hidden: list[str] = []
+    earlier: list[str] = []
+    for row in rows:
+        try:
+            mark = _mark(folder / row.file)
+        except UNREADABLE:
+            unreadable.append(row.file)
+            continue
+        if row.origin == "drawn":
+            if mark is None:
+                unmarked.append(row.file)
+            elif mark != _expected(row):
+                different.append(row.file)
+            else:
+                agreeing.append(row)
+        elif mark is not None:
+            ours = mark["model_hash"] == model_hash or PurePosixPath(row.file).name.startswith(DRAWN_PREFIX)
+            (hidden if ours else earlier).append(row.file)
+    _tell(found, "file", "not readable as PNG", unreadable)
+    _tell(found, "image", "drawn by the manifest but without makeweight's mark", unmarked)
+    _tell(found, "image", "whose mark differs from the manifest", different)
+    _tell(found, "image", "real by the manifest but with the mark of a drawn one", hidden)
+    if earlier:
+        found.notes.append(f"{counted(len(earlier), 'original')} drawn earlier by another model: {listed(earlier)}")
+    return agreeing
 
 
 def _check_model(folder: Path, drawn: Sequence[ManifestRow], found: Verification) -> ImageSampler | None:
@@ -186,6 +254,7 @@ def _redraw(
     for row in rows:
         groups[row.label, row.seed].append(row)
     differing: list[str] = []
+    unreadable: list[str] = []
     for (label, seed), members in groups.items():
         try:
             key = find_label(sampler, label)
@@ -194,11 +263,16 @@ def _redraw(
             continue
         X_again = sampler.draw(key, [row.row or 0 for row in members], seed=seed)
         for row, again in zip(members, pixels_from(X_again, sampler.codec_), strict=True):
-            levels = _levels_apart(read_pixels(folder / row.file), again)
+            try:
+                levels = _levels_apart(read_pixels(folder / row.file), again)
+            except UNREADABLE:
+                unreadable.append(row.file)
+                continue
             found.n_redrawn += 1
             found.most_levels = max(found.most_levels, levels)
             differing.extend([row.file] if levels > MOST_LEVELS else [])
             listener.count(found.n_redrawn, len(rows))
+    _tell(found, "image", "that cannot be decoded", unreadable)
     if differing:
         found.problems.append(f"{counted(len(differing), 'image')} drawn again came out different: {listed(differing)}")
     elif found.most_levels:
@@ -214,6 +288,27 @@ def _levels_apart(written: NDArray[Any], again: NDArray[Any]) -> float:
         return float("inf")
     step = np.iinfo(written.dtype).max / 255
     return float(np.abs(written.astype(np.float64) - again).max() / step)
+
+
+def _mark(path: Path) -> dict[str, str] | None:
+    """Read the mark of a drawn image; None for a file that has none."""
+    with path.open("rb") as file:
+        if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+            return None
+        file.seek(0)
+        with Image.open(file, formats=["PNG"]) as image:
+            chunks = {key: str(image.info.get(key, "")) for key in MARK_KEYS}
+    return chunks if chunks["makeweight"] == "drawn" else None
+
+
+def _expected(row: ManifestRow) -> dict[str, str]:
+    return Mark(row.method, row.model_hash, row.seed or 0, row.row or 0, row.label).chunks()
+
+
+def _tell(found: Verification, singular: str, what: str, files: Sequence[str], plural: str | None = None) -> None:
+    """Add the problem of these files, if there are any."""
+    if files:
+        found.problems.append(f"{counted(len(files), singular, plural)} {what}: {listed(files)}")
 
 
 def _is_inside(file: str) -> bool:

@@ -92,8 +92,14 @@ def sizes_problem(where: str, sizes: Mapping[tuple[int, int], int]) -> str | Non
     kinds = listed((f"{width}×{height} ({count:,})" for (height, width), count in ranked), limit=3)
     return (
         f"{where} holds images of different sizes (width×height: {kinds}): bring all to one size with "
-        f"--resize 64 (resize=64)."
+        f"--resize {offered_side(sizes)} (resize={offered_side(sizes)})."
     )
+
+
+def offered_side(sizes: Mapping[tuple[int, int], int]) -> int:
+    """Return the side to offer for resizing: the longer one of the most frequent size, within 8 to 64 pixels."""
+    (size, _), *_ = Counter(sizes).most_common(1)
+    return min(64, max(8, *size))
 
 
 def mode_name(mode: str) -> str:

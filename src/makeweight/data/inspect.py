@@ -209,7 +209,7 @@ def sections(inspection: Inspection) -> list[Section]:
     ['Classes', 'Sizes', 'Modes']
     """
     most = max(inspection.counts.values(), default=0)
-    small = "fewer than ten: learnt with duplicates and augmentation"
+    small = "fewer than ten: too few to learn any variety from"
     classes = [
         (shown(label), f"{count:,}", f"{most / count:.4g}" if count else "–", small if count < SMALL_CLASS else "")
         for label, count in inspection.counts.items()
