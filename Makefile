@@ -20,7 +20,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP) ## Balance an imbalanced set of digits with AGGAN, and show recall before and after
-	$(BIN)/python -m makeweight.demo --out $(DEMO_OUT)
+	# One thread: on 8x8 pixels two gain nothing, and stall where another program holds a core.
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m makeweight.demo --out $(DEMO_OUT)
 
 lint: $(STAMP) ## Check style
 	$(BIN)/ruff check .
