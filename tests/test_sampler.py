@@ -8,8 +8,10 @@ import torch
 from makeweight import ACGAN, AGGAN, EGAN, Annealed, Duplicates, Evolution, load
 from makeweight.component import describe
 from makeweight.errors import InputError
-from makeweight.gan_sampler import GANSampler, Recipe, estimate
+from makeweight.estimate import estimate
+from makeweight.gan_sampler import GANSampler
 from makeweight.networks import DCGAN
+from makeweight.recipe import Recipe
 from makeweight.train import StepReport
 
 Images = tuple[np.ndarray, np.ndarray]

@@ -1,36 +1,32 @@
-"""Recipes, and the sampler that plays them: every GAN of the papers is this class with other parts."""
+"""The sampler that plays a recipe: every GAN of the papers is this class with other parts."""
 
 from __future__ import annotations
 
 import copy
 import math
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from makeweight.class_head import ClassHead
-from makeweight.component import Registry
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
-from makeweight.evolution import EVOLUTIONS, Evolution, Individual
-from makeweight.heads import HEADS, AuxiliaryClassifier, Discriminator, Head
-from makeweight.networks import NETWORKS, Networks
-from makeweight.objectives import OBJECTIVES, Objective
-from makeweight.priors import PRIORS, Prior, row_noise
+from makeweight.evolution import Evolution, Individual
+from makeweight.heads import AuxiliaryClassifier, Discriminator, Head
+from makeweight.networks import Networks
+from makeweight.objectives import Objective
+from makeweight.priors import Prior, row_noise
+from makeweight.recipe import DRAWS, LIMITS, PARTS, Recipe
 from makeweight.sampler import ImageSampler, Strategy
 from makeweight.saving import Arrays
 from makeweight.stabilisers import (
-    AUGMENTATIONS,
-    PENALTIES,
     Augmentation,
     AveragedWeights,
     Penalty,
@@ -39,77 +35,6 @@ from makeweight.stabilisers import (
     plain_epoch,
 )
 from makeweight.train import Game, Players, Schedule, StepReport, train
-
-DRAWS = ("average", "best", "last")
-PARTS: dict[str, Registry[Any]] = {
-    "networks": NETWORKS,
-    "prior": PRIORS,
-    "head": HEADS,
-    "objective": OBJECTIVES,
-    "evolution": EVOLUTIONS,
-    "augmentation": AUGMENTATIONS,
-    "penalty": PENALTIES,
-}
-
-
-def _whole(low: int) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: isinstance(value, (int, np.integer)) and int(value) >= low), f"a whole number, {low} or more"
-
-
-LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "batch_size": _whole(1),
-    "latent_dim": _whole(1),
-    "best_every": _whole(0),
-    "learning_rate": (lambda value: 0 < value < math.inf, "above 0"),
-    "learning_rate_decay": (lambda value: 0 <= value <= 1, "0 to 1"),
-    "average_decay": (lambda value: 0 <= value < 1, "0 or more and below 1"),
-}
-
-
-def _gentle_head() -> Head:
-    return AuxiliaryClassifier(fakes=False, generator_weight=0.1)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One choice on each axis, and the numbers. What the constructor is not told is taken from here.
-
-    Attributes
-    ----------
-    head : str or Head
-        By default the discriminator learns classes from real images alone, and the generator is pulled towards the
-        class gently, so that it keeps its variety.
-    n_steps : int
-        Steps of the game.
-    learning_rate_decay : float
-        Share of the training, at its end, over which the learning rate falls to zero.
-    balanced_batches : bool
-        Whether real batches hold every class equally often.
-    average_decay : float
-        Decay of the generator's moving average; 0 keeps none.
-    best_every : int
-        Steps between two rescorings of the best generator; 0 keeps none.
-    draws : {"average", "best", "last"}
-        Which generator draws.
-    """
-
-    networks: str | Networks = "by_shape"
-    prior: str | Prior = "uniform"
-    head: str | Head = field(default_factory=_gentle_head)
-    objective: str | Objective = "non_saturating"
-    evolution: str | Evolution = "offspring"
-    augmentation: str | Augmentation = "affine"
-    penalty: str | Penalty = "none"
-    n_steps: int = 9000
-    batch_size: int = 64
-    latent_dim: int = 100
-    learning_rate: float = 1e-3
-    learning_rate_decay: float = 0.5
-    betas: tuple[float, float] = (0.5, 0.999)
-    balanced_batches: bool = True
-    average_decay: float = 0.999
-    best_every: int = 100
-    draws: str = "average"
 
 
 class GANSampler(ImageSampler):
@@ -452,55 +377,6 @@ class GANSampler(ImageSampler):
             raise InputError(f"The model's weights do not fit its card ({reason}): save it anew.") from None
         players.n_steps, players.temperature = int(numbers["n_steps"]), numbers["temperature"]
         self.players_, self.history_, self.n_steps_ = players, numbers["history"], players.n_steps
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a training will cost: steps, seconds, and bytes of memory."""
-
-    n_steps: int
-    seconds: float
-    bytes: int
-
-
-def estimate(sampler: GANSampler, image_shape: tuple[int, ...], n_classes: int, n_images: int) -> Estimate:
-    """Foretell what `fit` will cost from a few steps on random images.
-
-    Parameters
-    ----------
-    sampler : GANSampler
-        Its settings are used; it is not changed.
-    image_shape : tuple of int
-        (h, w) or (h, w, c).
-    n_classes, n_images : int
-        Size of the training set, of one byte a value.
-    """
-    warm_up, timed = 1, 3
-    marks: list[float] = []
-    n_tried = max(2 * n_classes, 64)
-    trial = clone(sampler).set_params(
-        n_steps=warm_up + timed,
-        n_epochs=None,
-        budget=None,
-        best_every=0,
-        draws="last",
-        callback=lambda report: marks.append(report.seconds),
-        channels="last" if len(image_shape) == 3 else None,
-    )
-    X = np.random.default_rng(0).integers(0, 256, (n_tried, *image_shape)).astype(np.uint8)
-    trial.fit(X, np.arange(n_tried) % n_classes)
-    pace = (marks[-1] - marks[warm_up - 1]) / timed
-    schedule = sampler._schedule(np.full(n_classes, -(-n_images // n_classes)))
-    n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)
-    return Estimate(n_steps, n_steps * pace, _peak_memory() + n_images * int(np.prod(image_shape)))
-
-
-def _peak_memory() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _nursery(generator: Individual, game: Game) -> list[Individual]:

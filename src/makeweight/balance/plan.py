@@ -72,7 +72,7 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
         For an unknown method.
     """
     from makeweight.data.checks import offered_side
-    from makeweight.gan_sampler import estimate
+    from makeweight.estimate import estimate
     from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
 
     learns = get_method(method).learns

@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from makeweight.evolution import Evolution
-from makeweight.gan_sampler import GANSampler, Recipe
+from makeweight.gan_sampler import GANSampler
+from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 
 

@@ -1,0 +1,60 @@
+"""What a training will cost, foretold from a few steps."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+
+from makeweight.gan_sampler import GANSampler
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training will cost: steps, seconds, and bytes of memory."""
+
+    n_steps: int
+    seconds: float
+    bytes: int
+
+
+def estimate(sampler: GANSampler, image_shape: tuple[int, ...], n_classes: int, n_images: int) -> Estimate:
+    """Foretell what `fit` will cost from a few steps on random images.
+
+    Parameters
+    ----------
+    sampler : GANSampler
+        Its settings are used; it is not changed.
+    image_shape : tuple of int
+        (h, w) or (h, w, c).
+    n_classes, n_images : int
+        Size of the training set, of one byte a value.
+    """
+    warm_up, timed = 1, 3
+    marks: list[float] = []
+    n_tried = max(2 * n_classes, 64)
+    trial = clone(sampler).set_params(
+        n_steps=warm_up + timed,
+        n_epochs=None,
+        budget=None,
+        best_every=0,
+        draws="last",
+        callback=lambda report: marks.append(report.seconds),
+        channels="last" if len(image_shape) == 3 else None,
+    )
+    X = np.random.default_rng(0).integers(0, 256, (n_tried, *image_shape)).astype(np.uint8)
+    trial.fit(X, np.arange(n_tried) % n_classes)
+    pace = (marks[-1] - marks[warm_up - 1]) / timed
+    schedule = sampler._schedule(np.full(n_classes, -(-n_images // n_classes)))
+    n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)
+    return Estimate(n_steps, n_steps * pace, _peak_memory() + n_images * int(np.prod(image_shape)))
+
+
+def _peak_memory() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
