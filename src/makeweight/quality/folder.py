@@ -1,0 +1,208 @@
+"""The quality of the drawn images of an output folder, with the names of the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makeweight.balance.job import IMAGES
+from makeweight.balance.listener import Listener
+from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
+from makeweight.data.checks import check_options
+from makeweight.data.folders import Entry, Listing
+from makeweight.data.images import ImageFacts, ImageSpec, Progress
+from makeweight.data.source import find_source, look_at_files
+from makeweight.data.stores import ArraySource, FolderSource
+from makeweight.data.wording import counted, listed, shown
+from makeweight.errors import InputError
+from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
+from makeweight.quality.copies import Copy
+from makeweight.quality.evaluate import evaluate_images
+from makeweight.quality.report import QualityReport
+
+
+@dataclass(frozen=True)
+class FolderQuality:
+    """What `evaluate_folder` found.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder.
+    report : QualityReport
+        The figures. Copies are rows of the lists of files.
+    width, height : int
+        Size in pixels at which the images were compared.
+    real, drawn : list of str
+        Files as the manifest names them.
+    test : list of str
+        Test files, relative to their class folder and with it.
+    """
+
+    name: str
+    report: QualityReport
+    width: int
+    height: int
+    real: list[str]
+    drawn: list[str]
+    test: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as plain lists, dicts, strings and numbers, ready for JSON; copies by the names of files."""
+        found = self.report.as_dict()
+        found["copies"] = _named(self.report.copies, self.drawn, self.real)
+        if self.report.leak is not None:
+            found["leak"]["shared"] = _named(self.report.leak.shared, self.test, self.real)
+            found["leak"]["copies"] = _named(self.report.leak.copies, self.drawn, self.test)
+        return {"name": self.name, "width": self.width, "height": self.height, **found}
+
+
+def evaluate_folder(
+    out: str | Path,
+    *,
+    test: str | Path | None = None,
+    resize: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    listener: Listener | None = None,
+) -> FolderQuality:
+    """Measure the quality of the drawn images of an output of `balance_folder`. Nothing is written.
+
+    Parameters
+    ----------
+    out : str or Path
+        The output folder; its manifest says what is real and what is drawn.
+    test : str or Path, optional
+        Test images for the leak test: a folder of class folders or an ``.npz`` file.
+    resize : int, optional
+        Compare the images at this many pixels a side. By default at the size of the drawn ones, or at 64 pixels for the
+        longer side where these are larger.
+    seed : int, default=0
+        Seed of folds, trainings and resamples.
+    device : str, default="auto"
+        Where to train the classifiers.
+    listener : Listener, optional
+        Hears about the progress.
+
+    Returns
+    -------
+    FolderQuality
+
+    Raises
+    ------
+    InputError
+        If the folder is no output of `balance_folder`, is not whole, or holds no drawn image.
+    """
+    listener = listener or Listener()
+    check_options(resize, None)
+    folder = Path(out)
+    rows = read_manifest(folder / MANIFEST)
+    if not any(row.origin == "drawn" for row in rows) or not any(row.origin == "real" for row in rows):
+        raise InputError(f"{shown(out)} holds no real images or no drawn ones: give an output of makeweight balance.")
+    listener.stage("reading")
+    entries = [_entry(folder, row) for row in rows]
+    found = _look(entries, shown(out), listener.count)
+    drawn = np.array([row.origin == "drawn" for row in rows])
+    spec = target(found[int(drawn.argmax())][1].spec, resize)
+    source = FolderSource(Listing(folder, entries), folder.name, found, spec, None, skipped=(), resize=True)
+    X, y = source.load(), np.array([row.label for row in rows])
+    X_test, y_test, test_files = (None, None, []) if test is None else _read_test(test, spec, listener.count)
+    report = evaluate_images(
+        X[~drawn],
+        y[~drawn],
+        X[drawn],
+        y[drawn],
+        X_test=X_test,
+        y_test=y_test,
+        random_state=seed,
+        device=device,
+        channels="last" if X.ndim == 4 else None,
+        progress=_stages(listener),
+    )
+    files = np.array([row.file for row in rows], dtype=object)
+    return FolderQuality(
+        folder.resolve().name, report, spec.width, spec.height, [*files[~drawn]], [*files[drawn]], test_files
+    )
+
+
+def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:
+    """Say at which size and in which mode images are compared: as the drawn ones are, within what networks take.
+
+    Examples
+    --------
+    >>> target(ImageSpec(100, 200, 3, "uint8", "RGB"), None).shape
+    (32, 64, 3)
+    """
+    sides = (resize, resize) if resize else (drawn.height, drawn.width)
+    shrink = min(1.0, LARGEST_SIDE / max(sides))
+    height, width = (min(LARGEST_SIDE, max(SMALLEST_SIDE, round(side * shrink))) for side in sides)
+    return ImageSpec(height, width, drawn.channels, drawn.dtype, drawn.mode)
+
+
+def _entry(folder: Path, row: ManifestRow) -> Entry:
+    path = folder / row.file
+    if not path.resolve().is_relative_to((folder / IMAGES).resolve()):
+        raise InputError(f"the manifest names {shown(row.file)}, outside images/: run makeweight verify.")
+    return Entry(path, row.label, row.file, row.file)
+
+
+def _look(entries: Sequence[Entry], where: str, progress: Progress) -> list[tuple[Entry, ImageFacts]]:
+    found, bad = look_at_files(entries, progress)
+    if bad:
+        raise InputError(
+            f"{where} holds {counted(len(bad), 'file')} that cannot be read: {listed(bad)}; restore or remove them."
+        )
+    return found
+
+
+def _read_test(
+    test: str | Path, spec: ImageSpec, progress: Progress
+) -> tuple[NDArray[Any], NDArray[np.str_], list[str]]:
+    found = find_source(test)
+    if found.listing is None:
+        assert found.arrays is not None
+        source = ArraySource(found.arrays)
+        X = source.load()
+        if X.shape[1:] != spec.shape or X.dtype != spec.dtype:
+            raise InputError(
+                f"{found.where} holds images of shape {X.shape[1:]} and {X.dtype}, and the drawn ones are {spec.shape} "
+                f"and {spec.dtype}: bring them to one form."
+            )
+        return X, source.labels, source.files
+    entries = _look(found.listing.entries, found.where, progress)
+    if not entries:
+        raise InputError(f"{found.where} holds no images: give a folder with one folder of images per class.")
+    folder = FolderSource(found.listing, found.name, entries, spec, None, skipped=(), resize=True)
+    return folder.load(), folder.labels, [entry.shown for entry, _ in entries]
+
+
+def _stages(listener: Listener) -> Any:
+    """Progress of `evaluate_images` for a listener."""
+    heard: list[str] = []
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage not in heard:
+            heard.append(stage)
+            listener.stage(stage)
+        listener.count(done, total)
+
+    return tell
+
+
+def _named(copies: Sequence[Copy], files: Sequence[str], originals: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": files[copy.index],
+            "of": originals[copy.of],
+            "kind": copy.kind,
+            "change": copy.change,
+            "distance": copy.distance,
+            "ratio": copy.ratio,
+        }
+        for copy in copies
+    ]

@@ -1,0 +1,159 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from makeweight import InputError
+from makeweight.balance import Listener, balance_folder, verify_folder
+from makeweight.data.images import ImageSpec
+from makeweight.quality.folder import evaluate_folder, target
+
+COUNTS = {"=boot": 12, "clog": 3, "train": 1}
+
+
+def paint(path: Path, *, size: tuple[int, int] = (9, 8), mode: str = "L", seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    if mode == "I;16":
+        image = Image.fromarray(random.integers(0, 65536, size[::-1], dtype=np.uint16))
+    else:
+        channels = Image.getmodebands(mode)
+        pixels = random.integers(0, 256, (*size[::-1], channels), dtype=np.uint8)
+        image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    image.save(path)
+
+
+def fill(folder: Path, **form: object) -> Path:
+    for place, (label, count) in enumerate(COUNTS.items()):
+        for number in range(count):
+            name = label if label != "train" else "trained"
+            paint(folder / name / f"{number}.png", seed=100 * place + number, **form)  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps of training: what is tested here is how files are read and named."""
+    monkeypatch.setattr("makeweight.quality.crossfit.DEFAULT_STEPS", (3, 3))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    balance_folder(fill(tmp_path / "in"), tmp_path / "out", method="duplicates", sampling_strategy={"clog": 6})
+    return tmp_path / "out"
+
+
+def test_copies_carry_the_names_of_the_manifest(out: Path) -> None:
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    found = evaluate_folder(out, device="cpu")
+    assert (found.name, found.width, found.height) == ("out", 9, 8)
+    assert len(found.real) == 16
+    data = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert [copy["kind"] for copy in data["copies"]] == ["identical"] * 3
+    for copy in data["copies"]:
+        assert copy["file"].startswith("images/clog/drawn-duplicates-")
+        assert np.array_equal(Image.open(out / copy["file"]), Image.open(out / copy["of"]))
+        assert not Path(copy["of"]).name.startswith("drawn-")
+    assert [each["label"] for each in data["classes"]] == ["clog"]
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert verify_folder(out).good
+
+
+def test_the_test_set_is_named_too(out: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        paint(tmp_path / "test" / "clog" / f"{number}.png", seed=500 + number)
+        paint(tmp_path / "test" / "=boot" / f"{number}.png", seed=600 + number)
+    shutil.copy(tmp_path / "in" / "clog" / "1.png", tmp_path / "test" / "clog" / "leaked.png")
+    data = evaluate_folder(out, test=tmp_path / "test", device="cpu").as_dict()
+    assert [(copy["file"], copy["of"]) for copy in data["leak"]["shared"]] == [("clog/leaked.png", "images/clog/1.png")]
+    assert {copy["of"] for copy in data["leak"]["copies"]} <= {"clog/leaked.png"}
+    assert data["leak"]["n_test"] == 9
+
+
+def test_a_test_set_of_arrays(out: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {"X": random.integers(0, 256, (6, 8, 9), dtype=np.uint8), "y": np.array(["clog", "=boot"] * 3)}
+    np.savez(tmp_path / "test.npz", **arrays)
+    assert evaluate_folder(out, test=tmp_path / "test.npz", device="cpu").report.leak.n_test == 6
+    np.savez(tmp_path / "test.npz", X=arrays["X"][:, :, :8], y=arrays["y"])
+    with pytest.raises(InputError, match=r"test.npz holds images of shape \(8, 8\) and uint8, and the drawn ones are"):
+        evaluate_folder(out, test=tmp_path / "test.npz", device="cpu")
+
+
+def test_different_sizes_and_modes_are_brought_to_those_of_the_drawn_images(tmp_path: Path) -> None:
+    fill(tmp_path / "in", mode="RGB")
+    paint(tmp_path / "in" / "clog" / "large.png", size=(30, 30))
+    balance_folder(tmp_path / "in", tmp_path / "out", method="duplicates", resize=10, mode="L")
+    found = evaluate_folder(tmp_path / "out", device="cpu")
+    assert (found.width, found.height) == (10, 10)
+    assert found.report.settings["image_shape"] == [1, 10, 10]
+    assert found.report.overall.n_copies["identical"] == found.report.overall.n_drawn
+
+
+@pytest.mark.parametrize(
+    ("form", "shape", "resize"),
+    [
+        ({"mode": "I;16"}, [1, 8, 9], None),
+        ({"size": (80, 40)}, [1, 32, 64], None),
+        ({"size": (5, 6), "mode": "RGB"}, [3, 8, 8], None),
+        ({"size": (20, 10)}, [1, 16, 16], 16),
+    ],
+)
+def test_depths_and_sizes(form: dict[str, object], shape: list[int], resize: int | None, tmp_path: Path) -> None:
+    balance_folder(fill(tmp_path / "in", **form), tmp_path / "out", method="duplicates")
+    found = evaluate_folder(tmp_path / "out", resize=resize, device="cpu")
+    assert found.report.settings["image_shape"] == shape
+    assert found.report.overall.n_copies["identical"] == found.report.overall.n_drawn
+
+
+def test_target_keeps_what_networks_take() -> None:
+    assert target(ImageSpec(20, 64, 1, "uint8", "L"), None).shape == (20, 64)
+    assert target(ImageSpec(4, 500, 1, "uint16", "I;16"), None).shape == (8, 64)
+    assert target(ImageSpec(20, 64, 3, "uint8", "RGB"), 300).shape == (64, 64, 3)
+
+
+def test_progress_is_told(out: Path) -> None:
+    class Hearing(Listener):
+        heard: list[object] = []  # noqa: RUF012
+
+        def stage(self, name: str) -> None:
+            self.heard.append(name)
+
+        def count(self, done: int, total: int) -> None:
+            self.heard.append((done, total))
+
+    evaluate_folder(out, device="cpu", listener=Hearing())
+    stages = [each for each in Hearing.heard if isinstance(each, str)]
+    assert stages == ["reading", "cross-fitting", "comparing"]
+    assert Hearing.heard[-1] == (1, 1)
+    assert (3, 3) in Hearing.heard
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda out: shutil.rmtree(out), "there is no manifest at"),
+        (lambda out: (out / "images" / "clog" / "1.png").unlink(), "cannot be read: images/clog/1.png"),
+        (lambda out: (out / "images" / "clog" / "1.png").write_bytes(b""), r"images/clog/1.png \(empty\)"),
+        (lambda out: _keep(out, "drawn"), "holds no real images or no drawn ones"),
+        (lambda out: _keep(out, "real"), "holds no real images or no drawn ones"),
+        (lambda out: _rename(out), "outside images/: run makeweight verify"),
+    ],
+)
+def test_folders_that_cannot_be_judged(change: object, words: str, out: Path) -> None:
+    change(out)  # type: ignore[operator]
+    with pytest.raises(InputError, match=words):
+        evaluate_folder(out)
+
+
+def _keep(out: Path, origin: str) -> None:
+    lines = (out / "manifest.csv").read_text().splitlines(keepends=True)
+    (out / "manifest.csv").write_text("".join([lines[0], *(line for line in lines[1:] if f",{origin}," in line)]))
+
+
+def _rename(out: Path) -> None:
+    text = (out / "manifest.csv").read_text()
+    (out / "manifest.csv").write_text(text.replace("images/clog/1.png", "images/../../in/clog/1.png"))
