@@ -1,0 +1,286 @@
+"""Arms of a comparison: what one classifier learns from. A new arm is one class here; a new method joins by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from makeweight.compare.classifier import MixedClassifier
+from makeweight.component import Component, Registry
+from makeweight.methods import get_method, method_names
+from makeweight.stabilisers import Affine
+
+FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
+NOTHING, RIVAL, SHORTER = "nothing", "augmentation", "half_as_long"
+
+
+class Arm(Component):
+    """One way of treating imbalance: images to add, and how the classifier's batches are made.
+
+    Attributes
+    ----------
+    settings : dict
+        Settings of `MixedClassifier` that make the arm; whatever is not named is alike in all arms.
+    draws : bool
+        Whether the arm adds images that a method draws.
+    priority : int
+        Place in the order in which a time budget is spent; 0 is never left out.
+    method : str or None
+        Name of the method that draws.
+    fill : float or None
+        How far classes are filled, as a share of the largest class.
+    share : float or None
+        Share of drawn images in the part of a batch that a class has; None where they count like real ones.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {}
+    draws: ClassVar[bool] = False
+    priority: ClassVar[int] = 0
+    method: str | None = None
+    fill: float | None = None
+    share: float | None = None
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give the arms of this kind."""
+        yield cls()
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return self.name.replace("_", " ")
+
+    def counts(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give how many images of each class are drawn, given how many real ones there are."""
+        return np.zeros_like(class_counts)
+
+    def classifier(self, base: MixedClassifier) -> MixedClassifier:
+        """Give the classifier of this arm, made from the one that all arms share."""
+        own: MixedClassifier = clone(base).set_params(**self._own())
+        return own
+
+    def _own(self) -> dict[str, Any]:
+        return {"augmentation": "none", **self.settings}
+
+
+class FilledArm(Arm):
+    """An arm that fills classes with drawn images up to a share of the largest.
+
+    Parameters
+    ----------
+    method : str, default="smote"
+        Name of the method that draws.
+    fill : float, default=1.0
+        How far classes are filled, as a share of the largest class; above 0, at most 1.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {"balanced_batches": True, "augmentation": Affine()}
+    draws: ClassVar[bool] = True
+    words: ClassVar[str] = "{method} with augmentation at fill {fill:g}"
+
+    def __init__(self, *, method: str = "smote", fill: float = 1.0) -> None:
+        self.method = method
+        self.fill = fill
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give an arm for each method and fill."""
+        yield from (cls(method=method, fill=fill) for method in methods for fill in fills)
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return self.words.format(method=method_title(self.method or ""), fill=self.fill, share=self.share or 0.0)
+
+    def counts(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give how many images each class lacks."""
+        wanted = round((self.fill or 0.0) * int(class_counts.max()))
+        return np.maximum(wanted - class_counts, 0)
+
+
+class SharedArm(FilledArm):
+    """A filled arm with a fixed share of drawn images in the part of a batch that a class has.
+
+    Parameters
+    ----------
+    method : str, default="smote"
+        Name of the method that draws.
+    fill : float, default=1.0
+        How far classes are filled.
+    share : float, default=0.5
+        Share of drawn images, above 0 and below 1.
+    """
+
+    words: ClassVar[str] = "{method} with augmentation at fill {fill:g} and share {share:g}"
+
+    def __init__(self, *, method: str = "smote", fill: float = 1.0, share: float = 0.5) -> None:
+        super().__init__(method=method, fill=fill)
+        self.share = share
+
+    def _own(self) -> dict[str, Any]:
+        return {**super()._own(), "drawn_share": self.share}
+
+
+ARMS: Registry[Arm] = Registry("arm", Arm)
+
+
+@ARMS.register(NOTHING)
+class Nothing(Arm):
+    """The images as they are."""
+
+
+@ARMS.register("class_weights")
+class ClassWeights(Arm):
+    """The images as they are, errors on rare classes counting more: n/(K·n_c)."""
+
+    settings: ClassVar[dict[str, Any]] = {"class_weight": "balanced"}
+    priority: ClassVar[int] = 2
+
+
+@ARMS.register("duplicates")
+class DuplicatedArm(Arm):
+    """Batches that hold every class equally often."""
+
+    settings: ClassVar[dict[str, Any]] = {"balanced_batches": True}
+    priority: ClassVar[int] = 2
+
+
+@ARMS.register(RIVAL)
+class Augmented(Arm):
+    """Batches that hold every class equally often, with small random affine changes: the cheap rival to beat."""
+
+    settings: ClassVar[dict[str, Any]] = {"balanced_batches": True, "augmentation": Affine()}
+
+
+@ARMS.register(SHORTER)
+class HalfAsLong(Arm):
+    """As the rival, in half the steps: tells whether the classifier learns long enough."""
+
+    settings: ClassVar[dict[str, Any]] = Augmented.settings
+    priority: ClassVar[int] = 2
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return f"{RIVAL}, half the steps"
+
+    def classifier(self, base: MixedClassifier) -> MixedClassifier:
+        """Give the classifier with half the steps."""
+        own = super().classifier(base)
+        own.set_params(n_steps=max(1, (base.n_steps or 0) // 2))
+        return own
+
+
+@ARMS.register("filled")
+class Filled(FilledArm):
+    """Classes filled with drawn images, balanced batches, no augmentation."""
+
+    settings: ClassVar[dict[str, Any]] = {"balanced_batches": True}
+    priority: ClassVar[int] = 5
+    words: ClassVar[str] = "{method} at fill {fill:g}"
+
+
+@ARMS.register("filled_augmented")
+class FilledAugmented(FilledArm):
+    """Classes filled with drawn images, balanced batches, random affine changes of real and drawn images."""
+
+    priority: ClassVar[int] = 1
+
+
+@ARMS.register("shared")
+class Shared(SharedArm):
+    """Filled classes with a fixed share of drawn images in each batch, at the largest fill."""
+
+    priority: ClassVar[int] = 3
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give an arm for each method and share."""
+        yield from (cls(method=method, fill=max(fills), share=share) for method in methods for share in shares)
+
+
+@ARMS.register("equal_share")
+class EqualShare(SharedArm):
+    """Drawn images in every class, the largest too, so that "drawn" cannot be learnt in place of "rare"."""
+
+    priority: ClassVar[int] = 3
+    words: ClassVar[str] = "{method} with augmentation at share {share:g} of every class"
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give one arm for each method, with the smallest share."""
+        yield from (cls(method=method, fill=max(fills), share=min(shares)) for method in methods if shares)
+
+    def counts(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the same number for every class."""
+        return np.full_like(class_counts, max(1, round((self.fill or 0.0) * int(class_counts.max()))))
+
+
+@ARMS.register("fine_tuned")
+class FineTuned(FilledArm):
+    """As filled and augmented, with the last quarter of the steps on real images alone."""
+
+    settings: ClassVar[dict[str, Any]] = {**FilledArm.settings, "real_at_end": 0.25}
+    priority: ClassVar[int] = 4
+    words: ClassVar[str] = "{method} with augmentation at fill {fill:g}, fine-tuned on real images"
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give one arm for each method, at the largest fill."""
+        yield from (cls(method=method, fill=max(fills)) for method in methods)
+
+
+def drawing_methods() -> list[str]:
+    """Names of the methods that draw: all that are registered but duplicates, which are an arm of their own."""
+    return [name for name in method_names() if name != "duplicates"]
+
+
+def method_title(name: str) -> str:
+    """Name of a method as its paper spells it, which is that of its class.
+
+    Examples
+    --------
+    >>> method_title("aggan")
+    'AGGAN'
+    """
+    return str(get_method(name).__name__)
+
+
+def all_arms(
+    methods: Sequence[str] | None = None, fills: Sequence[float] = FILLS, shares: Sequence[float] = SHARES
+) -> list[Arm]:
+    """Give every arm, those first that a time budget is spent on first.
+
+    Parameters
+    ----------
+    methods : sequence of str, optional
+        Methods that draw; by default all of the registry.
+    fills : sequence of float
+        How far rare classes are filled, as shares of the largest class.
+    shares : sequence of float
+        Shares of drawn images in the part of a batch that a class has; none leaves these arms out.
+
+    Returns
+    -------
+    list of Arm
+
+    Examples
+    --------
+    >>> for arm in all_arms(["smote"], fills=[0.5], shares=[]):
+    ...     print(arm.title)
+    nothing
+    augmentation
+    SMOTE with augmentation at fill 0.5
+    class weights
+    duplicates
+    augmentation, half the steps
+    SMOTE with augmentation at fill 0.5, fine-tuned on real images
+    SMOTE at fill 0.5
+    """
+    chosen = drawing_methods() if methods is None else list(methods)
+    arms = [arm for kind in ARMS for arm in kind.variants(chosen, fills, shares)]
+    return sorted(arms, key=lambda arm: (arm.priority, arm.name == RIVAL))

@@ -1,0 +1,229 @@
+"""What a comparison reads: training images, test images, and which images belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from makeweight.compare.splits import Images
+from makeweight.data.archives import OTHER_SPLIT_KEYS, array_set
+from makeweight.data.base import ImageSource
+from makeweight.data.folders import TABLE_NAME
+from makeweight.data.images import Progress
+from makeweight.data.source import find_source, open_source
+from makeweight.data.stores import ArraySource
+from makeweight.data.tables import FILE_COLUMNS, _column, _records
+from makeweight.data.wording import counted, listed, shown
+from makeweight.errors import InputError
+
+GROUP_COLUMNS = ("group", "groups", "group_id", "patient", "track")
+Groups = Sequence[Any] | NDArray[Any] | None
+TEST_NAMES = frozenset({"test", "testing"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are read; the options of `open_source`."""
+
+    labels: str | Path | None = None
+    resize: int | None = None
+    mode: str | None = None
+    skip_bad: bool = False
+    data_dir: str | Path | None = None
+    download: bool = False
+    progress: Progress | None = None
+
+
+def open_train(source: str | Path, reading: Reading) -> ImageSource:
+    """Open the training images."""
+    return open_source(
+        source,
+        labels=reading.labels,
+        resize=reading.resize,
+        mode=reading.mode,
+        skip_bad=reading.skip_bad,
+        data_dir=reading.data_dir,
+        download=reading.download,
+        progress=reading.progress,
+    )
+
+
+def open_test(test: str | Path, reading: Reading) -> ImageSource:
+    """Open the test images that are given."""
+    return open_source(
+        test, resize=reading.resize, mode=reading.mode, skip_bad=reading.skip_bad, progress=reading.progress
+    )
+
+
+def own_test(source: str | Path, reading: Reading) -> ImageSource | None:
+    """Open the test images that belong to a source: a folder's test/, an archive's arrays, a known set's test part.
+
+    Parameters
+    ----------
+    source : str or Path
+        As in `open_source`.
+    reading : Reading
+        How images are read.
+
+    Returns
+    -------
+    ImageSource or None
+        None where there are none.
+    """
+    from makeweight.data.named import load_named, names
+
+    found = find_source(source, labels=reading.labels, data_dir=reading.data_dir, download=reading.download)
+    if found.listing is not None:
+        splits = [name for name in found.listing.other_splits if name.lower() in TEST_NAMES]
+        return open_test(Path(source) / splits[0], reading) if splits and reading.labels is None else None
+    if str(source) in names() and not Path(source).exists():
+        known = load_named(str(source), data_dir=reading.data_dir, download=reading.download)
+        return _from_arrays(str(source), known.X_test, known.y_test, reading)
+    with np.load(source, allow_pickle=False) as archive:
+        keys = {key.lower(): key for key in archive.files}
+        for images in OTHER_SPLIT_KEYS["test"]:
+            labels = {"x_test": "y_test", "test_images": "test_labels"}.get(images, "")
+            if images in keys and labels in keys:
+                return _from_arrays(found.name, archive[keys[images]], archive[keys[labels]], reading)
+    return None
+
+
+def gather(
+    X: ArrayLike,
+    y: ArrayLike,
+    X_test: ArrayLike | None = None,
+    y_test: ArrayLike | None = None,
+    groups: Groups = None,
+    groups_test: Groups = None,
+) -> Images:
+    """Bring arrays into the form of a comparison.
+
+    Parameters
+    ----------
+    X, X_test : array of shape (n, ...)
+        Training images, and test images where these are given.
+    y, y_test : array of shape (n,)
+        Labels.
+    groups, groups_test : array of shape (n,), optional
+        What each image belongs to: a track, a patient.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    InputError
+        If images and labels do not fit together, or the test set holds other classes.
+    """
+    train, labels = np.asarray(X), np.asarray(y)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if labels.ndim != 1 or len(train) != len(labels) or len(classes) < 2:
+        raise InputError(
+            f"there are {len(train)} images, labels of shape {labels.shape} and {counted(len(classes), 'class')}: "
+            f"give one label an image, of two classes or more."
+        )
+    if X_test is None or y_test is None:
+        clusters = _clusters(groups, None, len(codes), 0)
+        return Images(train, codes.astype(np.int64), classes, clusters, groups is not None, len(codes))
+    test, test_labels = np.asarray(X_test), np.asarray(y_test)
+    _check_test(train, classes, test, test_labels)
+    clusters = _clusters(groups, groups_test, len(codes), len(test))
+    all_codes = np.concatenate([codes, np.searchsorted(classes, test_labels)]).astype(np.int64)
+    return Images(np.concatenate([train, test]), all_codes, classes, clusters, groups is not None, len(codes))
+
+
+def read_groups(given: str, root: str | Path, labels: str | Path | None, source: ImageSource) -> list[str | None]:
+    """Read which group each image of a source belongs to.
+
+    Parameters
+    ----------
+    given : str
+        A CSV file with the columns file_name and group; or the name of a column in the table of labels.
+    root : str or Path
+        The source's folder.
+    labels : str or Path or None
+        The table of labels, where it is not metadata.csv in the folder.
+    source : ImageSource
+        The images. A file is named within its class folder, or with it.
+
+    Returns
+    -------
+    list of str or None
+        A group for each image, None for one that is not named.
+
+    Raises
+    ------
+    InputError
+        If there is neither such a file nor such a column.
+    """
+    table, column = (Path(given), "") if Path(given).is_file() else (_label_table(given, root, labels), given)
+    lines = _records(table)
+    header = [name.strip().lower() for name in lines[0][1]] if lines else []
+    file_at = _column(table, header, FILE_COLUMNS)
+    group_at = _column(table, header, (column.lower(),) if column else GROUP_COLUMNS)
+    known = {
+        cells[file_at].strip(): cells[group_at].strip()
+        for _, cells in lines[1:]
+        if max(file_at, group_at) < len(cells) and cells[group_at].strip()
+    }
+    pairs = zip(source.files, source.labels.tolist(), strict=True)
+    return [known.get(f"{label}/{file}", known.get(file)) for file, label in pairs]
+
+
+def image_names(train: ImageSource, test: ImageSource | None) -> list[str]:
+    """Name the images for messages: class folder and file, the test's marked as such."""
+    sources = [("", train)] if test is None else [("", train), (f"{test.name}/", test)]
+    return [
+        f"{prefix}{label}/{file}"
+        for prefix, source in sources
+        for file, label in zip(source.files, source.labels.tolist(), strict=True)
+    ]
+
+
+def _label_table(given: str, root: str | Path, labels: str | Path | None) -> Path:
+    places = [Path(root) / TABLE_NAME] if labels is None else [Path(labels), Path(root) / labels]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise InputError(
+            f"--groups {shown(given)} is neither a file nor a column, since {shown(root)} has no table of labels: give "
+            f"a CSV file with the columns file_name and group."
+        )
+    return found
+
+
+def _from_arrays(name: str, X: NDArray[Any], y: NDArray[Any], reading: Reading) -> ImageSource:
+    return ArraySource(array_set(f"the test part of {name}", name, X, y), resize=reading.resize, mode=reading.mode)
+
+
+def _check_test(train: NDArray[Any], classes: NDArray[Any], test: NDArray[Any], labels: NDArray[Any]) -> None:
+    if labels.ndim != 1 or len(test) != len(labels):
+        raise InputError(f"there are {len(test)} test images and labels of shape {labels.shape}: give one an image.")
+    if test.shape[1:] != train.shape[1:] or test.dtype != train.dtype:
+        raise InputError(
+            f"test images of shape {test.shape[1:]}, {test.dtype}, do not fit training images of shape "
+            f"{train.shape[1:]}, {train.dtype}: bring both to one size and mode (--resize, --mode)."
+        )
+    unknown, missing = np.setdiff1d(labels, classes), np.setdiff1d(classes, labels)
+    if unknown.size:
+        raise InputError(f"the test set holds classes that training does not: {listed(unknown)}; remove them.")
+    if missing.size:
+        raise InputError(f"the test set has no images of {listed(missing)}: add some, or compare with --folds.")
+
+
+def _clusters(groups: Groups, groups_test: Groups, n_train: int, n_test: int) -> NDArray[np.int64]:
+    """Give each group a number; an image without a group is one of its own."""
+    named: list[Any] = []
+    for given, number in ((groups, n_train), (groups_test, n_test)):
+        part: list[Any] = [None] * number if given is None else list(given)
+        if len(part) != number:
+            raise InputError(f"there are {len(part)} groups for {number} images: give one an image.")
+        named.extend(part)
+    keys = [("alone", place) if group is None else ("group", str(group)) for place, group in enumerate(named)]
+    numbers: dict[tuple[str, Any], int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)

@@ -1,0 +1,235 @@
+"""The comparison as one call: on arrays, or on a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from makeweight.balance.listener import Listener
+from makeweight.balance.output import OutputFolder
+from makeweight.compare.classifier import MixedClassifier
+from makeweight.compare.inputs import (
+    Groups,
+    Reading,
+    gather,
+    image_names,
+    open_test,
+    open_train,
+    own_test,
+    read_groups,
+)
+from makeweight.compare.options import Options
+from makeweight.compare.plan import Plan, about, default_steps, fit_into, time_costs
+from makeweight.compare.result import Comparison, summarise
+from makeweight.compare.runs import Bench, run_all
+from makeweight.compare.splits import Images, Split, leaks, make_splits
+from makeweight.compare.workspace import VERDICT, workspace, write_json
+from makeweight.data.wording import counted
+from makeweight.errors import InputError
+
+DEFAULT_FOLDS = 5
+
+
+def compare(
+    X: ArrayLike,
+    y: ArrayLike,
+    X_test: ArrayLike | None = None,
+    y_test: ArrayLike | None = None,
+    *,
+    folds: int | None = None,
+    groups: Groups = None,
+    groups_test: Groups = None,
+    options: Options | None = None,
+    out: str | Path | None = None,
+    name: str = "images",
+    names: Sequence[str] | None = None,
+    listener: Listener | None = None,
+) -> Comparison:
+    """Tell whether drawn images help, which method, and which class.
+
+    Parameters
+    ----------
+    X, y : array of shape (n, ...), array of shape (n,)
+        Training images and labels.
+    X_test, y_test : arrays, optional
+        Test images and labels, which nothing learns from.
+    folds : int, optional
+        Number of folds in place of a test set; 5 by default.
+    groups, groups_test : array of shape (n,), optional
+        What each image belongs to; None or one group an image. Groups are never parted.
+    options : Options, optional
+        How to compare.
+    out : str or Path, optional
+        Folder for rows, models, predictions and verdict, from which a stopped comparison goes on; none by default.
+    name : str, default="images"
+        What rows call the data.
+    names : sequence of str, optional
+        What messages call the images, the test's after the training's.
+    listener : Listener, optional
+        Hears about the progress.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        If the input or the options cannot be used, or `out` holds something else.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from makeweight.data.subsets import imbalanced_subset
+    >>> digits = load_digits()
+    >>> X, y, _ = imbalanced_subset(digits.images[:900], digits.target[:900], {0: 60, 1: 60, 8: 6}, random_state=0)
+    >>> rest = [place for place in range(900, 1797) if digits.target[place] in (0, 1, 8)]
+    >>> options = Options(methods=["smote"], n_seeds=2, fills=[0.5], shares=[], n_steps=20)
+    >>> found = compare(X, y, digits.images[rest], digits.target[rest], options=options)
+    >>> [verdict.label for verdict in found.verdicts], len(found.arms)
+    ([None, '8'], 8)
+    """
+    chosen = options or Options()
+    chosen.check()
+    heard = listener or Listener()
+    images = gather(X, y, X_test, y_test, groups, groups_test)
+    n_folds = folds or DEFAULT_FOLDS if X_test is None else None
+    if X_test is not None and folds is not None:
+        raise InputError("both a test set and folds are given: give one of them.")
+
+    def splits_of(n_seeds: int) -> list[Split]:
+        return make_splits(images, range(n_seeds), n_folds)
+
+    splits = splits_of(chosen.n_seeds)
+    heard.stage("checking")
+    warnings = leaks(images, splits, names)
+    for warning in warnings:
+        heard.note(warning)
+    with workspace(out, images, name) as (folder, data_hash):
+        base = _classifier(chosen, images)
+        bench = Bench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps)
+        arms, left_out = chosen.arms(), []
+        if chosen.budget is not None:
+            heard.stage("timing")
+            costs = time_costs(bench, arms, splits[0])
+            plan = fit_into(chosen.budget, costs, arms, splits_of, chosen.n_seeds, chosen.jobs())
+            arms, splits = plan.arms, splits_of(plan.n_seeds)
+            left_out = _told(plan)
+            for line in left_out:
+                heard.note(f"left out for time: {line}")
+        run_all(bench, arms, splits, chosen.jobs(), heard)
+        heard.stage("judging")
+        settings = {key: value for key, value in vars(chosen).items() if key not in ("classifier", "n_jobs")}
+        found = summarise(
+            bench,
+            arms,
+            splits,
+            worthwhile=chosen.worthwhile,
+            warnings=warnings,
+            left_out=left_out,
+            settings=settings,
+        )
+        write_json(folder / VERDICT, found.as_dict())
+        return found
+
+
+def compare_folder(
+    source: str | Path,
+    *,
+    test: str | Path | None = None,
+    folds: int | None = None,
+    groups: str | None = None,
+    out: str | Path | None = None,
+    options: Options | None = None,
+    reading: Reading | None = None,
+    listener: Listener | None = None,
+) -> Comparison:
+    """Compare on a folder, an archive or a known set; what `makeweight compare` calls.
+
+    Parameters
+    ----------
+    source : str or Path
+        As in `makeweight.data.source.open_source`.
+    test : str or Path, optional
+        Test images. Without it and `folds`, the source's own test part is taken where it has one.
+    folds : int, optional
+        Number of folds in place of a test set.
+    groups : str, optional
+        A CSV file with the columns file_name and group, or a column of the table of labels.
+    out : str or Path, optional
+        Folder for what is kept; by default `default_out(source)`.
+    options : Options, optional
+        How to compare.
+    reading : Reading, optional
+        How images are read.
+    listener : Listener, optional
+        Hears about the progress.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        If the input or the options cannot be used, or `out` holds something else.
+    """
+    if test is not None and folds is not None:
+        raise InputError("both --test and --folds are given: give one of them.")
+    (options or Options()).check()
+    heard, how = listener or Listener(), reading or Reading()
+    target = Path(out) if out is not None else default_out(source)
+    for place in (source, *(() if test is None else (test,))):
+        if Path(place).is_dir():
+            OutputFolder(target, False, lambda path: None).check_outside(Path(place))
+    heard.stage("reading")
+    train = open_train(source, how)
+    held = open_test(test, how) if test is not None else own_test(source, how) if folds is None else None
+    own_groups = None if groups is None else read_groups(groups, source, how.labels, train)
+    test_groups = None
+    if groups is not None and held is not None and Path(groups).is_file():
+        test_groups = read_groups(groups, test or source, None, held)
+    if own_groups is not None and None in own_groups:
+        heard.note(f"{counted(own_groups.count(None), 'image')} without a group: each is a group of its own.")
+    return compare(
+        train.load(),
+        train.labels,
+        None if held is None else held.load(),
+        None if held is None else held.labels,
+        folds=folds,
+        groups=own_groups,
+        groups_test=test_groups,
+        options=options,
+        out=target,
+        name=train.name,
+        names=image_names(train, held),
+        listener=heard,
+    )
+
+
+def default_out(source: str | Path) -> Path:
+    """Give the folder that is taken where none is named.
+
+    Examples
+    --------
+    >>> str(default_out("shoes/train.npz"))
+    'train-compared'
+    """
+    return Path(
+        f"{Path(source).resolve().stem if Path(source).suffix == '.npz' else Path(source).resolve().name}-compared"
+    )
+
+
+def _classifier(options: Options, images: Images) -> MixedClassifier:
+    base = options.classifier or MixedClassifier()
+    n_steps = options.n_steps or base.n_steps or default_steps(images.class_counts, base.batch_size)
+    own: MixedClassifier = MixedClassifier(**base.get_params(deep=False)).set_params(
+        n_steps=n_steps, device=options.device
+    )
+    return own
+
+
+def _told(plan: Plan) -> list[str]:
+    return [each.what + (f" (about {about(each.seconds)})" if each.seconds else "") for each in plan.left_out]

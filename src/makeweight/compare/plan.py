@@ -1,0 +1,213 @@
+"""What fits into a time budget, and what is left out for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from makeweight.bench.rows import RunKey
+from makeweight.compare.arms import RIVAL, Arm, method_title
+from makeweight.compare.metrics import summary_metrics
+from makeweight.compare.runs import Bench, done_runs
+from makeweight.compare.splits import Split
+from makeweight.data.wording import counted
+from makeweight.errors import InputError
+from makeweight.estimate import estimate
+from makeweight.gan_sampler import GANSampler
+from makeweight.sampler import ImageSampler
+
+LEAST_SEEDS = 2
+PILOT_STEPS = (2, 12)
+N_EPOCHS, LEAST_STEPS = 20, 1000
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What did not fit: its name, and the seconds that it would have taken."""
+
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is run: arms and seeds, the seconds that it should take, and what is left out."""
+
+    arms: list[Arm]
+    n_seeds: int
+    seconds: float
+    left_out: list[LeftOut]
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """Seconds that runs should take: a classifier, learning and drawing by each method; nothing where it is done."""
+
+    classifier: float
+    learning: dict[str, float]
+    drawing: dict[str, float]
+    done: set[RunKey]
+    bench: Bench
+
+    def of_method(self, method: str, splits: Sequence[Split]) -> float:
+        """Give the seconds that a method needs to learn all splits."""
+        waiting = [split for split in splits if self.bench.draw_run(method, split).key not in self.done]
+        return len(waiting) * self.learning.get(method, 0.0)
+
+    def of_arm(self, arm: Arm, splits: Sequence[Split]) -> float:
+        """Give the seconds that an arm's classifiers need."""
+        waiting = [split for split in splits if self.bench.arm_run(arm, split).key not in self.done]
+        return len(waiting) * (self.classifier + self.drawing.get(arm.method or "", 0.0))
+
+
+def time_costs(bench: Bench, arms: Sequence[Arm], split: Split) -> Costs:
+    """Time a few steps of the classifier and of each method that learns.
+
+    Parameters
+    ----------
+    bench : Bench
+        What the runs share.
+    arms : sequence of Arm
+        What is to be run.
+    split : Split
+        A training part.
+
+    Returns
+    -------
+    Costs
+    """
+    images = bench.images
+    X, codes = images.X[split.train], images.codes[split.train]
+    rival = next(arm for arm in arms if arm.name == RIVAL)
+    marks = []
+    for n_steps in PILOT_STEPS:
+        marks.append(time.perf_counter())
+        pilot = rival.classifier(bench.base).set_params(n_steps=n_steps, random_state=0).fit(X, codes)
+    marks.append(time.perf_counter())
+    chances = pilot.predict_proba(images.X[split.test]).astype(float)
+    summary_metrics(images.codes[split.test], chances.argmax(axis=1), chances)
+    around = time.perf_counter() - marks[2] + marks[1] - marks[0]
+    pace = max(marks[2] - 2 * marks[1] + marks[0], 0.0) / (PILOT_STEPS[1] - PILOT_STEPS[0])
+    learning, drawing = {}, {}
+    for method in sorted({arm.method for arm in arms if arm.method is not None}):
+        sampler = bench.sampler(method, 0)
+        if isinstance(sampler, GANSampler):
+            learning[method] = estimate(clone(sampler), X.shape[1:], len(images.classes), len(X)).seconds
+        else:
+            drawing[method] = _time_of_drawing(sampler, X, codes)
+    return Costs(around + pace * (bench.base.n_steps or 0), learning, drawing, done_runs(bench), bench)
+
+
+def _time_of_drawing(sampler: ImageSampler, X: NDArray[Any], codes: NDArray[np.int64]) -> float:
+    """Time a method that need not be trained: learning, and filling the classes."""
+    begin = time.perf_counter()
+    counts = np.bincount(codes)
+    sampler.fit(X, codes).sample({code: int(counts.max() - counts[code]) for code in range(len(counts))})
+    return time.perf_counter() - begin
+
+
+def fit_into(
+    budget: float, costs: Costs, arms: Sequence[Arm], splits_of: Callable[[int], list[Split]], n_seeds: int, n_jobs: int
+) -> Plan:
+    """Pick the arms that fit into a time budget, in their order; seeds are given up only for a single drawn arm.
+
+    Parameters
+    ----------
+    budget : float
+        Seconds.
+    costs : Costs
+        What runs take.
+    arms : sequence of Arm
+        In the order of importance.
+    splits_of : callable
+        Gives the splits for a number of seeds.
+    n_seeds : int
+        Seeds that are wanted.
+    n_jobs : int
+        Runs side by side.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        If not even two seeds of one drawn arm fit.
+    """
+    room = budget * n_jobs
+    for seeds in range(n_seeds, LEAST_SEEDS - 1, -1):
+        plan = _greedy(room, costs, arms, splits_of(seeds), seeds, n_jobs)
+        if any(arm.draws for arm in plan.arms):
+            lost = [LeftOut(counted(n_seeds - seeds, "seed"), 0.0)] if seeds < n_seeds else []
+            return Plan(plan.arms, plan.n_seeds, plan.seconds, lost + plan.left_out)
+    splits = splits_of(LEAST_SEEDS)
+    least = min(
+        costs.of_arm(arm, splits) + costs.of_method(arm.method or "", splits) for arm in arms if arm.draws
+    ) + sum(costs.of_arm(arm, splits) for arm in arms if arm.priority == 0)
+    raise InputError(
+        f"--budget is too short: the least that can be compared takes about {about(least / n_jobs)}; give more "
+        f"time, or shorter trainings with --steps and --gan-steps."
+    )
+
+
+def _greedy(room: float, costs: Costs, arms: Sequence[Arm], splits: Sequence[Split], n_seeds: int, n_jobs: int) -> Plan:
+    kept: list[Arm] = []
+    learnt: set[str] = set()
+    left_out: list[LeftOut] = []
+    spent = 0.0
+    for arm in arms:
+        fresh = arm.method is not None and arm.method not in learnt
+        cost = costs.of_arm(arm, splits) + (costs.of_method(arm.method or "", splits) if fresh else 0.0)
+        if spent + cost > room and arm.priority > 0:
+            left_out.append(LeftOut(arm.title, cost / n_jobs))
+            continue
+        kept.append(arm)
+        spent += cost
+        learnt |= {arm.method} if arm.method else set()
+    if spent > room:
+        return Plan([], n_seeds, spent, left_out)
+    return Plan(kept, n_seeds, spent / n_jobs, _gathered(left_out, kept, arms))
+
+
+def _gathered(left_out: list[LeftOut], kept: Sequence[Arm], arms: Sequence[Arm]) -> list[LeftOut]:
+    """Name a method once, instead of its arms, where all of them are left out."""
+    by_title = {arm.title: arm for arm in arms}
+    present = {arm.method for arm in kept}
+    result: dict[str, LeftOut] = {}
+    for item in left_out:
+        method = by_title[item.what].method
+        whole = method is not None and method not in present
+        name = f"all arms of {method_title(method)}" if whole and method is not None else item.what
+        if name not in result:
+            result[name] = LeftOut(name, item.seconds)
+    return list(result.values())
+
+
+def default_steps(class_counts: NDArray[np.int64], batch_size: int) -> int:
+    """Give the steps of 20 epochs in which every class comes as often as the largest, and at least 1,000.
+
+    Examples
+    --------
+    >>> default_steps(np.array([6400, 10]), 64)
+    4000
+    """
+    epoch = -(-len(class_counts) * int(class_counts.max()) // batch_size)
+    return max(LEAST_STEPS, N_EPOCHS * epoch)
+
+
+def about(seconds: float) -> str:
+    """Write a duration that is not known well.
+
+    Examples
+    --------
+    >>> about(12.3), about(754)
+    ('12 s', '13 min')
+    """
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"

@@ -1,0 +1,294 @@
+"""The runs of a comparison: a method learns once a split, then every arm trains its classifier; rows are the record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from makeweight.balance.listener import Listener
+from makeweight.bench.hashing import hash_settings
+from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, run_once
+from makeweight.compare.arms import Arm
+from makeweight.compare.classifier import MixedClassifier
+from makeweight.compare.metrics import class_metrics, summary_metrics
+from makeweight.compare.splits import Images, Split
+from makeweight.component import describe
+from makeweight.methods import get_method
+from makeweight.sampler import ImageSampler, load
+
+MODELS, PREDICTIONS, ROWS = "models", "predictions", "rows.jsonl"
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Everything that the runs of a comparison share.
+
+    Attributes
+    ----------
+    folder : Path
+        Where rows, models and predictions are kept.
+    images : Images
+        The images.
+    name, data_hash : str
+        Name and hash of the data.
+    base : MixedClassifier
+        The classifier that all arms share; `n_steps` is set.
+    folds : int or None
+        Number of folds; None for a given test set.
+    gan_steps : int or None
+        Steps of a method that learns; None for what its recipe says.
+    """
+
+    folder: Path
+    images: Images
+    name: str
+    data_hash: str
+    base: MixedClassifier
+    folds: int | None
+    gan_steps: int | None
+
+    @property
+    def rows(self) -> RowFile:
+        """The file of rows."""
+        return RowFile(self.folder / ROWS)
+
+    @cached_property
+    def split_settings(self) -> dict[str, Any]:
+        """What, beside seed and fold, says how images are split."""
+        clusters = hashlib.sha256(self.images.clusters.astype("<i8").tobytes()).hexdigest()
+        return {"folds": self.folds, "groups": clusters if self.images.grouped else None}
+
+    def sampler(self, method: str, seed: int) -> ImageSampler:
+        """Give a method, not yet fitted."""
+        kind = get_method(method)
+        if not kind.learns:
+            plain: ImageSampler = kind(random_state=seed, channels=self.base.channels)
+            return plain
+        learning: ImageSampler = kind(
+            random_state=seed, n_steps=self.gan_steps, device=self.base.device, channels=self.base.channels
+        )
+        return learning
+
+    def draw_run(self, method: str, split: Split) -> Run:
+        """Describe the run in which a method learns the training part of a split."""
+        sampler = self.sampler(method, split.seed)
+        n_steps = sampler.settings_.get("n_steps")
+        budget = f"{n_steps} steps" if n_steps else "no training"
+        return self._run(method, {"draws": sampler.settings_}, budget, split)
+
+    def arm_run(self, arm: Arm, split: Split) -> Run:
+        """Describe the run in which an arm's classifier learns the training part of a split."""
+        classifier = arm.classifier(self.base).set_params(random_state=split.seed)
+        learnt = {name: describe(value) for name, value in classifier.get_params(deep=False).items()}
+        settings = {"arm": describe(arm), "classifier": {k: v for k, v in learnt.items() if k != "device"}}
+        if arm.method is not None:
+            settings["draws"] = self.draw_run(arm.method, split).settings_hash
+        return self._run(arm.title, settings, f"{classifier.n_steps} steps", split)
+
+    def model(self, run: Run) -> Path:
+        """Where the model of a draw run is kept."""
+        return self.folder / MODELS / _name_of(run)
+
+    def predictions(self, run: Run) -> Path:
+        """Where the predictions of an arm run are kept."""
+        return self.folder / PREDICTIONS / f"{_name_of(run)}.npz"
+
+    def _run(self, method: str, settings: Mapping[str, Any], budget: str, split: Split) -> Run:
+        return Run(
+            protocol=f"compare/{self.name}/{'test' if self.folds is None else f'{self.folds} folds'}",
+            data_hash=self.data_hash,
+            subset_seed=split.seed,
+            method=method,
+            settings={**settings, **self.split_settings, "seed": split.seed, "fold": split.fold},
+            budget=budget,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Answers of one arm's classifier.
+
+    Attributes
+    ----------
+    index : array of int of shape (n,)
+        Which images are answered, as indices into those of the comparison.
+    codes : array of int of shape (n,)
+        Predicted classes.
+    chances : array of shape (n, n_classes)
+        Predicted probabilities.
+    """
+
+    index: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    chances: NDArray[np.float64]
+
+    def write(self, path: Path) -> None:
+        """Write the answers, whole or not at all; probabilities are kept in half precision."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        with partial.open("wb") as file:
+            chances = self.chances.astype(np.float16)
+            np.savez_compressed(file, index=self.index, codes=self.codes.astype(np.int16), chances=chances)
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions:
+        """Read what was written; probabilities sum to 1 again."""
+        with np.load(path, allow_pickle=False) as file:
+            chances = file["chances"].astype(np.float64)
+            chances /= chances.sum(axis=1, keepdims=True)
+            return cls(file["index"], file["codes"].astype(np.int64), chances)
+
+
+def run_all(
+    bench: Bench, arms: Sequence[Arm], splits: Sequence[Split], n_jobs: int, listener: Listener
+) -> dict[tuple[str, int, int], Row]:
+    """Do every run that is not done yet.
+
+    Parameters
+    ----------
+    bench : Bench
+        What the runs share.
+    arms : sequence of Arm
+        What is compared.
+    splits : sequence of Split
+        On what.
+    n_jobs : int
+        Processes, each with one thread; 1 computes in this one, with its threads.
+    listener : Listener
+        Hears how many runs are done.
+
+    Returns
+    -------
+    dict of Row
+        Rows of the arms, by title, seed and fold.
+    """
+    methods = sorted({arm.method for arm in arms if arm.method is not None})
+    draws = [(bench.draw_run(method, split), method, split) for split in splits for method in methods]
+    trials = [(bench.arm_run(arm, split), arm, split) for split in splits for arm in arms]
+    done = done_runs(bench)
+    listener.stage("training")
+    waiting_draws = [job for job in draws if job[0].key not in done and _is_needed(bench, job, trials, done)]
+    waiting = [job for job in trials if job[0].key not in done]
+    n_known = len(trials) - len(waiting)
+    total = len(waiting_draws) + len(trials)
+    listener.count(n_known, total)
+    for n_done, _ in enumerate(_parallel(_learn, bench, waiting_draws, n_jobs), start=n_known + 1):
+        listener.count(n_done, total)
+    for n_done, _ in enumerate(_parallel(_train, bench, waiting, n_jobs), start=n_known + len(waiting_draws) + 1):
+        listener.count(n_done, total)
+    by_key = {row.key: row for row in bench.rows}
+    return {(arm.title, split.seed, split.fold): by_key[run.key] for run, arm, split in trials}
+
+
+def done_runs(bench: Bench) -> set[RunKey]:
+    """Keys of the runs whose rows and files are there."""
+    return {row.key for row in bench.rows if bench.model(row).is_dir() or bench.predictions(row).is_file()}
+
+
+def read_predictions(bench: Bench, arm: Arm, splits: Iterable[Split]) -> Iterator[tuple[Split, Predictions]]:
+    """Read the answers of an arm, split by split."""
+    for split in splits:
+        yield split, Predictions.read(bench.predictions(bench.arm_run(arm, split)))
+
+
+def _is_needed(
+    bench: Bench, draw: tuple[Run, str, Split], trials: Sequence[tuple[Run, Arm, Split]], done: set[RunKey]
+) -> bool:
+    """Tell whether an arm that is not done yet draws by this method on this split."""
+    _, method, split = draw
+    return any(arm.method == method and own is split and run.key not in done for run, arm, own in trials)
+
+
+def _parallel(task: Any, bench: Bench, jobs: Sequence[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
+    if n_jobs == 1 or len(jobs) < 2:
+        yield from (task(bench, *job) for job in jobs)
+        return
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
+        yield from workers(joblib.delayed(_on_one_thread)(task, bench, *job) for job in jobs)
+
+
+def _on_one_thread(task: Any, bench: Bench, *job: Any) -> Any:
+    torch.set_num_threads(1)
+    return task(bench, *job)
+
+
+def _learn(bench: Bench, run: Run, method: str, split: Split) -> None:
+    """Let a method learn a training part, and keep the model."""
+
+    def compute(run: Run) -> Outcome:
+        images = bench.images
+        sampler = bench.sampler(method, split.seed)
+        sampler.fit(images.X[split.train], images.classes[images.codes[split.train]])
+        target = bench.model(run)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+        sampler.save(partial)
+        if target.is_dir():
+            shutil.rmtree(target)
+        partial.rename(target)
+        metrics = {"model": f"{MODELS}/{target.name}", "model_hash": sampler.model_hash_}
+        return Outcome(metrics, history=getattr(sampler, "history_", []))
+
+    run_once(bench.rows, run, compute)
+    if not bench.model(run).is_dir():
+        compute(run)
+
+
+def _train(bench: Bench, run: Run, arm: Arm, split: Split) -> None:
+    """Train an arm's classifier on a training part, and keep its answers on the test part."""
+
+    def compute(run: Run) -> Outcome:
+        images = bench.images
+        X, codes, drawn = filled(bench, arm, split)
+        classifier = arm.classifier(bench.base).set_params(random_state=split.seed)
+        classifier.fit(X, codes, drawn=drawn)
+        chances = classifier.predict_proba(images.X[split.test]).astype(np.float64)
+        answers = Predictions(np.asarray(split.test), chances.argmax(axis=1), chances)
+        answers.write(bench.predictions(run))
+        true, n_classes = images.codes[split.test], len(images.classes)
+        metrics = {
+            "predictions": f"{PREDICTIONS}/{bench.predictions(run).name}",
+            "n_drawn": int(drawn.sum()),
+            **summary_metrics(true, answers.codes, chances),
+            **class_metrics(true, answers.codes, n_classes),
+        }
+        return Outcome(metrics)
+
+    run_once(bench.rows, run, compute)
+    if not bench.predictions(run).is_file():
+        compute(run)
+
+
+def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
+    """Give what an arm learns from: images, class codes, and which images are drawn."""
+    images = bench.images
+    X, codes = images.X[split.train], images.codes[split.train]
+    counts = arm.counts(np.bincount(codes, minlength=len(images.classes)))
+    if arm.method is None or not counts.any():
+        return X, codes, np.zeros(len(X), bool)
+    sampler = load(bench.model(bench.draw_run(arm.method, split)), device=bench.base.device)
+    new = [sampler.draw(label, range(n)) for label, n in zip(sampler.classes_.tolist(), counts.tolist(), strict=True)]
+    drawn = np.repeat([False, True], [len(X), counts.sum()])
+    return np.concatenate([X, *new]), np.concatenate([codes, np.repeat(np.arange(len(counts)), counts)]), drawn
+
+
+def _name_of(run: Run) -> str:
+    """Give a run's files a name that people can read and no other run has."""
+    words = "".join(letter if letter.isalnum() else "-" for letter in run.method.lower())
+    words = "-".join(part for part in words.split("-") if part)[:60]
+    own = hash_settings({"key": json.dumps(list(run.key))})[:12]
+    return f"{words}-seed{run.settings['seed']}-fold{run.settings['fold']}-{own}"

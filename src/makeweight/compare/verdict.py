@@ -1,0 +1,343 @@
+"""The verdict in words: use it, do not use it, or cannot tell, for each rare class and overall."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from makeweight.compare.arms import RIVAL, Arm
+from makeweight.compare.statistics import (
+    CONFIDENCE,
+    Differences,
+    Floats,
+    Largest,
+    holm,
+    holm_levels,
+    images_needed,
+    seeds_needed,
+)
+from makeweight.data.wording import counted, shown
+
+Answer = Literal["use", "do not use", "cannot tell"]
+WORTHWHILE = 0.02
+MOST_SEEDS, MANY = 200, 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer for a class, or overall.
+
+    Attributes
+    ----------
+    label : str or None
+        The class; None overall.
+    answer : {"use", "do not use", "cannot tell"}
+        The answer.
+    sentence : str
+        The answer in words.
+    arm : str
+        The arm that is recommended, or the best that draws.
+    gain, low, high : float
+        Difference of its recall to that of augmentation (overall, of mean recall), and its interval, −1 to 1. Where an
+        arm is recommended, or might be, the interval counts in that it was chosen among all arms that draw, and that
+        several classes are asked about.
+    p_value : float
+        Corrected in the same way.
+    n_images : int
+        Test images of the class; overall, the mean of the classes.
+    more_images, more_seeds : int or None
+        About how many more would be needed, where it cannot be told.
+    """
+
+    label: str | None
+    answer: Answer
+    sentence: str
+    arm: str
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    n_images: int
+    more_images: int | None = None
+    more_seeds: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What verdicts are made from.
+
+    Attributes
+    ----------
+    arms : list of Arm
+        All arms; the first axis of what follows.
+    labels : list of str
+        The classes.
+    drawn : array of bool of shape (n_arms, n_classes)
+        Which arms hold drawn images of which classes.
+    differences : Differences
+        Recall against augmentation.
+    recall, f1 : arrays of shape (n_arms, n_classes + 1)
+        Means over seeds; the last column is the mean of the classes.
+    """
+
+    arms: Sequence[Arm]
+    labels: Sequence[str]
+    drawn: NDArray[np.bool_]
+    differences: Differences
+    recall: Floats
+    f1: Floats
+
+    def candidates(self, column: int) -> NDArray[np.intp]:
+        """Arms that hold drawn images of a class; overall, all that draw."""
+        if column == len(self.labels):
+            return np.flatnonzero([arm.draws for arm in self.arms])
+        return np.flatnonzero(self.drawn[:, column])
+
+    @property
+    def rival(self) -> int:
+        """Where augmentation stands."""
+        return next(place for place, arm in enumerate(self.arms) if arm.name == RIVAL)
+
+
+def give_verdicts(evidence: Evidence, *, worthwhile: float = WORTHWHILE) -> list[Verdict]:
+    """Give the verdict overall and for each class that a filling arm draws images of.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What came out.
+    worthwhile : float, default=0.02
+        The smallest gain of recall that would be worth it. "Do not use" is said where any larger one is ruled out.
+
+    Returns
+    -------
+    list of Verdict
+        The first is that overall.
+
+    Notes
+    -----
+    "Use": the largest score (difference by standard error) among all arms that draw the class is beyond what the
+    largest of as many equal arms reaches by chance, at Holm's level for the classes and the whole. So neither the
+    choice of the arm nor the number of classes makes the answer too hopeful. Of the arms that pass, the one with the
+    highest lower end is named, if its F1 is no lower than that of augmentation, no arm without drawn images has a
+    higher recall, and it does not surely cost mean recall. "Do not use": every such arm's own interval ends below
+    `worthwhile`, or the arm surely costs mean recall. All have to, so nothing is to be corrected.
+    """
+    filling = [place for place, arm in enumerate(evidence.arms) if arm.draws and arm.name != "equal_share"]
+    rare = np.flatnonzero(evidence.drawn[filling].any(axis=0)).tolist() if filling else []
+    columns = [len(evidence.labels), *rare]
+    if not filling:
+        return []
+    found = [evidence.differences.largest(evidence.candidates(column), column) for column in columns]
+    p_values = [each.p_value for each in found]
+    return [
+        _verdict(evidence, column, each, float(p_value), float(level), worthwhile)
+        for column, each, p_value, level in zip(columns, found, holm(p_values), holm_levels(p_values), strict=True)
+    ]
+
+
+def _verdict(
+    evidence: Evidence, column: int, largest: Largest, p_value: float, level: float, worthwhile: float
+) -> Verdict:
+    candidates, differences = evidence.candidates(column), evidence.differences
+    critical = largest.critical(level)
+    low = differences.estimate[:, column] - critical * differences.error[:, column]
+    passed = [int(arm) for arm in candidates if low[arm] > 0] if p_value <= 1 - CONFIDENCE else []
+    sound = [arm for arm in passed if _fault(evidence, arm, column) is None]
+    if passed:
+        best = max(sound or passed, key=lambda arm: low[arm])
+        verdict = _Maker(evidence, column, best, p_value, critical)
+        return verdict.use() if sound else verdict.refuse(_fault(evidence, best, column) or "")
+    own_high = differences.interval()[1][:, column]
+    is_open = [int(arm) for arm in candidates if own_high[arm] >= worthwhile and not _harms(evidence, int(arm))]
+    if is_open:
+        score = differences.estimate[:, column] / differences.error[:, column]
+        best = max(is_open, key=lambda arm: score[arm])
+        need = _more(evidence, column, is_open, best, critical, level / len(candidates), worthwhile)
+        return _Maker(evidence, column, best, p_value, critical).leave_open(need)
+    highest = int(max(candidates, key=lambda arm: own_high[arm]))
+    verdict = _Maker(evidence, column, highest, p_value, critical)
+    if own_high[highest] < worthwhile:
+        return verdict.reject()
+    if differences.estimate[highest, column] > 0:
+        return verdict.refuse(_harm(evidence, highest), "may find")
+    return verdict.reject(f"; {_harm(evidence, highest)}")
+
+
+def _fault(evidence: Evidence, arm: int, column: int) -> str | None:
+    """Say why an arm whose recall is surely higher is still not to be recommended."""
+    if _harms(evidence, arm):
+        return _harm(evidence, arm)
+    loss = evidence.f1[arm, column] - evidence.f1[evidence.rival, column]
+    if loss < 0:
+        return f"its precision falls by more, F1 {_points(loss)}"
+    plain = [place for place, each in enumerate(evidence.arms) if not each.draws]
+    higher = max(plain, key=lambda place: evidence.recall[place, column])
+    if evidence.recall[higher, column] >= evidence.recall[arm, column]:
+        return f"{evidence.arms[higher].title} finds as many without drawn images"
+    return None
+
+
+def _harms(evidence: Evidence, arm: int) -> bool:
+    """Tell whether an arm surely costs mean recall."""
+    return bool(evidence.differences.interval()[1][arm, -1] < 0)
+
+
+def _harm(evidence: Evidence, arm: int) -> str:
+    return f"other classes lose more, mean recall {_points(evidence.differences.estimate[arm, -1])}"
+
+
+@dataclass(frozen=True)
+class _Need:
+    images: int | None
+    seeds: int | None
+
+
+def _more(
+    evidence: Evidence,
+    column: int,
+    arms: Sequence[int],
+    best: int,
+    critical: float,
+    level: float,
+    worthwhile: float,
+) -> _Need:
+    """Say what it takes until the best arm's interval excludes zero, or all arms' own exclude a worthwhile gain.
+
+    Images or seeds, where either alone is enough; else both, each for half of what there is room for.
+    """
+    differences = evidence.differences
+    n_images, n_seeds = int(differences.n_images[column]), differences.n_seeds
+
+    def needed(arm: int, gap: float, reach: float, calm: float) -> tuple[int | None, int | None]:
+        images, seeds = differences.image_variance[arm, column], differences.seed_variance[arm, column]
+        return images_needed(gap, reach, images, seeds, n_images), seeds_needed(gap, calm, images, seeds, n_seeds)
+
+    # With few seeds an interval is long because of them; with more, its reach is that of a normal distribution.
+    calm = min(critical, float(norm.isf(level / 2)))
+    ways = [needed(best, float(differences.estimate[best, column]), critical, calm)]
+    below = []
+    for arm in arms:
+        own = float(np.quantile(np.abs(differences.scores[:, arm, column]), CONFIDENCE))
+        gap = worthwhile - float(differences.estimate[arm, column])
+        below.append(needed(arm, gap, own, min(own, float(norm.isf((1 - CONFIDENCE) / 2)))))
+    ways.append((_most([images for images, _ in below]), _most([seeds for _, seeds in below])))
+    images = min((way for way, _ in ways if way is not None), default=None)
+    seeds = min((way for _, way in ways if way is not None and way <= MOST_SEEDS), default=None)
+    if images is not None and (images <= MANY * n_images or seeds is None):
+        return _Need(images, None)
+    if seeds is not None:
+        return _Need(None, seeds)
+    gain = float(differences.estimate[best, column])
+    half, gap = calm * math.sqrt(2), max(gain, worthwhile - gain)
+    return _Need(
+        images_needed(gap, half, float(differences.image_variance[best, column]), 0.0, n_images),
+        seeds_needed(gap, half, 0.0, float(differences.seed_variance[best, column]), n_seeds),
+    )
+
+
+def _most(needs: list[int | None]) -> int | None:
+    known = [need for need in needs if need is not None]
+    return max(known) if len(known) == len(needs) else None
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Puts an answer into words."""
+
+    evidence: Evidence
+    column: int
+    arm: int
+    p_value: float
+    critical: float
+
+    def use(self) -> Verdict:
+        figures = self._figures(self.critical)
+        if self.label is None:
+            return self._made("use", f"overall: use {self.title} ({figures})", self.critical)
+        return self._made("use", f"use {self.title} for {shown(self.label)} ({figures})", self.critical)
+
+    def refuse(self, why: str, finds: str = "finds") -> Verdict:
+        return self._made(
+            "do not use",
+            f"{self._about}: do not use it: {self.title} {finds} more ({self._figures(self.critical)}), but {why}",
+            self.critical,
+        )
+
+    def reject(self, why: str = "") -> Verdict:
+        reach = self._own_critical()
+        return self._made(
+            "do not use",
+            f"{self._about} nothing drawn beats augmentation: do not use it (best: {self.title}, "
+            f"{self._figures(reach)}{why})",
+            reach,
+        )
+
+    def leave_open(self, need: _Need) -> Verdict:
+        each = "" if self.label is not None else " of each class"
+        needs = []
+        if need.images is not None:
+            needs.append(counted(need.images, f"more test image{each}", f"more test images{each}"))
+        if need.seeds is not None:
+            needs.append(counted(need.seeds, "more seed"))
+        single = len(needs) == 1 and 1 in (need.images, need.seeds)
+        what = f"about {' and '.join(needs)} {'is' if single else 'are'} needed"
+        sentence = f"{self._about}: cannot tell, {what} (best: {self.title}, {self._figures(self.critical)})"
+        return self._made("cannot tell", sentence, self.critical, need)
+
+    @property
+    def label(self) -> str | None:
+        return None if self.column == len(self.evidence.labels) else self.evidence.labels[self.column]
+
+    @property
+    def title(self) -> str:
+        return self.evidence.arms[self.arm].title
+
+    @property
+    def _about(self) -> str:
+        return "overall" if self.label is None else f"for {shown(self.label)}"
+
+    def _own_critical(self) -> float:
+        scores = self.evidence.differences.scores[:, self.arm, self.column]
+        return float(np.quantile(np.abs(scores), CONFIDENCE))
+
+    def _ends(self, critical: float) -> tuple[float, float, float]:
+        differences = self.evidence.differences
+        gain = float(differences.estimate[self.arm, self.column])
+        reach = critical * float(differences.error[self.arm, self.column])
+        return gain, max(gain - reach, -1.0), min(gain + reach, 1.0)
+
+    def _figures(self, critical: float) -> str:
+        gain, low, high = self._ends(critical)
+        noun = "mean recall" if self.label is None else "recall"
+        return f"{_points(gain)} {noun}, {CONFIDENCE * 100:.0f} % interval {_plain(low)} to {_plain(high)}"
+
+    def _made(self, answer: Answer, sentence: str, critical: float, need: _Need | None = None) -> Verdict:
+        gain, low, high = self._ends(critical)
+        return Verdict(
+            label=self.label,
+            answer=answer,
+            sentence=sentence,
+            arm=self.title,
+            gain=gain,
+            low=low,
+            high=high,
+            p_value=self.p_value,
+            n_images=int(self.evidence.differences.n_images[self.column]),
+            more_images=None if need is None else need.images,
+            more_seeds=None if need is None else need.seeds,
+        )
+
+
+def _points(value: float) -> str:
+    return f"{round(value * 100, 1) + 0:+.1f}".replace("-", "−")
+
+
+def _plain(value: float) -> str:
+    return f"{round(value * 100, 1) + 0:.1f}".replace("-", "−")

@@ -1,0 +1,75 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from makeweight import CNNClassifier
+from makeweight.compare.classifier import MixedClassifier, shared_epoch
+from makeweight.errors import InputError
+from makeweight.networks import DCGAN
+
+TINY: dict[str, Any] = {"networks": DCGAN(width=4), "n_steps": 6, "batch_size": 8, "random_state": 0}
+
+
+def test_without_settings_it_is_the_small_cnn(boots: Any) -> None:
+    X, y = boots
+    mixed = MixedClassifier(**TINY).fit(X, y)
+    plain = CNNClassifier(**TINY).fit(X, y)
+    assert mixed.predict_proba(X).tobytes() == plain.predict_proba(X).tobytes()
+
+
+def test_equal_seeds_give_equal_answers(boots: Any) -> None:
+    X, y = boots
+    drawn = np.arange(20) % 2 == 0
+    drawn[[y.tolist().index(label) for label in ("boot", "clog", "sandal")]] = False
+    made = [MixedClassifier(**TINY, drawn_share=0.5, real_at_end=0.5).fit(X, y, drawn=drawn) for _ in range(2)]
+    assert made[0].predict_proba(X).tobytes() == made[1].predict_proba(X).tobytes()
+    assert clone(made[0]).get_params()["drawn_share"] == 0.5
+
+
+def test_shared_epoch_by_hand() -> None:
+    """Five real 0s; two real and one drawn 1; a share of 0.4 is two drawn and three real 1s."""
+    codes, drawn = np.array([0] * 5 + [1] * 3), np.array([False] * 7 + [True])
+    epoch = sorted(shared_epoch(codes, drawn, 0.4, np.random.default_rng(0)).tolist())
+    assert epoch[:5] == [0, 1, 2, 3, 4]
+    assert epoch[-2:] == [7, 7]
+    assert set(epoch[5:8]) == {5, 6}
+
+
+def test_batches_hold_the_share_and_end_on_real_images() -> None:
+    codes, drawn = np.repeat([0, 1], [64, 40]), np.repeat([False, False, True], [64, 8, 32])
+    classifier = MixedClassifier(n_steps=16, batch_size=32, drawn_share=0.25, real_at_end=0.25)
+    classifier._drawn = drawn
+    batches = classifier._batches(codes, np.random.default_rng(0), 16)
+    taken = [next(batches) for _ in range(16)]
+    mixed, real = np.concatenate(taken[:12]), np.concatenate(taken[12:])
+    assert np.bincount(codes[mixed]).tolist() == [192, 192]
+    assert drawn[mixed].sum() == 192 / 4
+    assert not drawn[real].any()
+    assert np.bincount(codes[real]).tolist() == [64, 64]
+
+
+def test_class_weights_are_those_of_scikit_learn(boots: Any) -> None:
+    """20 images, 12, 5 and 3 of a class: 20/(3·12) and so on; they change what is learnt."""
+    X, y = boots
+    weighted = MixedClassifier(**TINY, class_weight="balanced").fit(X, y)
+    weighted._drawn = np.zeros(20, bool)
+    weights = weighted._class_weights(np.unique(y, return_inverse=True)[1])
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([20 / 36, 20 / 15, 20 / 9])
+    assert weighted.predict_proba(X).tobytes() != MixedClassifier(**TINY).fit(X, y).predict_proba(X).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "drawn", "words"),
+    [
+        ({"drawn_share": 1.5}, None, "drawn_share=1.5 is impossible"),
+        ({"real_at_end": -0.1}, None, "real_at_end=-0.1 is impossible"),
+        ({}, [True], "give one mark an image"),
+        ({}, [True] * 20, "class 'boot' has drawn images only"),
+    ],
+)
+def test_impossible_settings(boots: Any, settings: dict[str, Any], drawn: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        MixedClassifier(**TINY, **settings).fit(*boots, drawn=drawn)

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from makeweight.compare.inputs import Reading, gather, image_names, open_test, open_train, own_test, read_groups
+from makeweight.errors import InputError
+
+
+def paint(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 8), dtype=np.uint8)).save(path)
+
+
+@pytest.fixture
+def shoes(tmp_path: Path) -> Path:
+    for place, part in enumerate(("train", "test")):
+        for number in range(3):
+            for label in ("boot", "clog"):
+                paint(tmp_path / "shoes" / part / label / f"{number}.png", 10 * place + number)
+    return tmp_path / "shoes"
+
+
+def test_a_folder_s_own_test_part(shoes: Path) -> None:
+    held = own_test(shoes, Reading())
+    assert held is not None
+    assert held.counts == {"boot": 3, "clog": 3}
+    assert own_test(shoes / "train", Reading()) is None
+    train = open_train(shoes, Reading())
+    assert image_names(train, held)[0] == "boot/0.png"
+    assert image_names(train, held)[-1] == "test/clog/2.png"
+
+
+def test_own_test_part_of_known_sets_and_archives(tmp_path: Path) -> None:
+    held = own_test("digits", Reading())
+    assert held is not None
+    assert len(held) == 597
+    X, y = np.zeros((4, 8, 8), np.uint8), np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "both.npz", train_images=X, train_labels=y, test_images=X[:2], test_labels=y[:2])
+    np.savez(tmp_path / "one.npz", X=X, y=y)
+    held = own_test(tmp_path / "both.npz", Reading())
+    assert held is not None
+    assert held.labels.tolist() == ["0", "1"]
+    assert own_test(tmp_path / "one.npz", Reading()) is None
+
+
+def test_groups_from_a_file(shoes: Path, tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("file_name,group\nboot/0.png,left\nboot/1.png,left\n2.png,both\n")
+    source = open_test(shoes / "train", Reading())
+    assert read_groups(str(table), shoes, None, source) == ["left", "left", "both", None, None, "both"]
+
+
+def test_groups_from_a_column_of_the_labels(tmp_path: Path) -> None:
+    for number in range(4):
+        paint(tmp_path / "in" / f"{number}.png", number)
+    rows = [f"{number}.png,{'boot' if number < 2 else 'clog'},p{number // 3}" for number in range(4)]
+    (tmp_path / "in" / "metadata.csv").write_text("\n".join(["file_name,label,Patient", *rows]))
+    source = open_train(tmp_path / "in", Reading())
+    assert read_groups("patient", tmp_path / "in", None, source) == ["p0", "p0", "p0", "p1"]
+    with pytest.raises(InputError, match="has no column track"):
+        read_groups("track", tmp_path / "in", None, source)
+
+
+def test_groups_that_are_nowhere(shoes: Path) -> None:
+    with pytest.raises(InputError, match="^--groups 'track' is neither|^--groups track is neither a file nor a column"):
+        read_groups("track", shoes, None, open_test(shoes / "train", Reading()))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"y": np.array(["a"] * 4)}, "4 images, labels of shape (4,) and 1 class"),
+        ({"y": np.array(["a", "b"])}, "4 images, labels of shape (2,)"),
+        ({"X_test": np.zeros((2, 8, 9))}, "test images of shape (8, 9), float64, do not fit"),
+        ({"X_test": np.zeros((2, 8, 8), np.uint8)}, "test images of shape (8, 8), uint8"),
+        ({"y_test": np.array(["a", "c"])}, "classes that training does not: c"),
+        ({"y_test": np.array(["a", "a"])}, "no images of b"),
+        ({"y_test": np.array(["a"])}, "2 test images and labels of shape (1,)"),
+        ({"groups": [1, 2]}, "2 groups for 4 images"),
+    ],
+)
+def test_arrays_that_cannot_be_compared(change: dict[str, object], words: str) -> None:
+    given: dict[str, object] = {
+        "X": np.zeros((4, 8, 8)),
+        "y": np.array(["a", "b"] * 2),
+        "X_test": np.ones((2, 8, 8)),
+        "y_test": np.array(["a", "b"]),
+        "groups": None,
+    }
+    with pytest.raises(InputError) as refusal:
+        gather(**{**given, **change})  # type: ignore[arg-type]
+    assert words in str(refusal.value)

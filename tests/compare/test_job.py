@@ -1,0 +1,209 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from makeweight.balance.listener import Listener
+from makeweight.bench.rows import Row, RowFile
+from makeweight.compare import Comparison, Options, compare
+from makeweight.errors import InputError
+
+from .conftest import TINY, digits
+
+LARGE = {1: 40, 3: 40, 8: 2}
+OPTIONS: dict[str, Any] = {"n_seeds": 5, "fills": [1.0], "shares": [], "n_steps": 60, "classifier": TINY}
+QUICK: dict[str, Any] = {**OPTIONS, "n_seeds": 2, "n_steps": 2}
+
+
+@dataclass
+class Work:
+    """A folder, and comparisons in it with all planted methods and each alone, which find the rows of the first."""
+
+    folder: Path
+    all: Comparison
+    alone: dict[str, Comparison]
+    n_rows: list[int]
+
+    @property
+    def rows(self) -> list[Row]:
+        return RowFile(self.folder / "rows.jsonl").read()
+
+
+def with_planted(folder: Path, methods: list[str]) -> Comparison:
+    X, y = digits(LARGE)
+    X_test, y_test = digits({1: 70, 3: 70, 8: 70}, start=100)
+    return compare(X, y, X_test, y_test, options=Options(methods=methods, **OPTIONS), out=folder, name="digits")
+
+
+@pytest.fixture(scope="module")
+def work(planted: None, tmp_path_factory: pytest.TempPathFactory) -> Work:
+    folder = tmp_path_factory.mktemp("compare") / "out"
+    made = Work(folder, with_planted(folder, ["oracle", "swapper", "copier"]), {}, [])
+    for name in ("swapper", "copier", "oracle"):
+        made.n_rows.append(len(made.rows))
+        made.alone[name] = with_planted(folder, [name])
+    return made
+
+
+def verdict(found: Comparison, label: str | None) -> Any:
+    return next(each for each in found.verdicts if each.label == label)
+
+
+def test_a_method_that_truly_helps_is_recommended(work: Work) -> None:
+    answer = verdict(work.alone["oracle"], "d8")
+    assert answer.answer == "use"
+    assert 0 < answer.low < answer.gain < answer.high
+    assert answer.sentence.startswith("use Oracle ")
+    assert f" for d8 (+{answer.gain * 100:.1f} recall, 95 % interval " in answer.sentence
+    assert [each.label for each in work.alone["oracle"].verdicts] == [None, "d8"]
+
+
+def test_it_is_found_among_methods_that_do_not_help(work: Work) -> None:
+    answer = verdict(work.all, "d8")
+    assert (answer.answer, answer.arm.split()[0]) == ("use", "Oracle")
+
+
+def test_swapped_labels_are_not_to_be_used(work: Work) -> None:
+    found = work.alone["swapper"]
+    answer = verdict(found, "d8")
+    assert answer.answer == "do not use"
+    assert answer.sentence.startswith("for d8")
+    assert "do not use it" in answer.sentence
+    assert "other classes lose more, mean recall −" in answer.sentence
+    assert "finds more (−" not in answer.sentence
+    assert verdict(found, None).sentence.startswith("overall nothing drawn beats augmentation: do not use it (best: S")
+    augmented = found.arm("augmentation").summary
+    assert found.arm("Swapper with augmentation at fill 1").summary["acsa"] < augmented["acsa"]
+
+
+def test_copies_are_never_recommended(work: Work) -> None:
+    assert {each.answer for each in work.alone["copier"].verdicts} <= {"do not use", "cannot tell"}
+
+
+def test_runs_are_shared_and_kept(work: Work) -> None:
+    assert work.n_rows == [5 * (3 + 5 + 9)] * 3 == [len(work.rows)] * 3
+    told = json.loads((work.folder / "verdict.json").read_text())
+    assert [each["sentence"] for each in told["verdicts"]] == [each.sentence for each in work.alone["oracle"].verdicts]
+    assert (told["train_counts"], told["test_counts"]) == ([40, 40, 2], [70, 70, 70])
+    answers = [row for row in work.rows if "predictions" in row.metrics]
+    assert all((work.folder / row.metrics["predictions"]).is_file() for row in answers)
+    mean = np.mean([row.metrics["acsa"] for row in answers if row.method == "nothing"])
+    assert work.all.arm("nothing").summary["acsa"] == pytest.approx(mean, abs=1e-12)
+    assert {row.budget for row in answers} == {"60 steps", "30 steps"}
+    assert work.all.arm("Oracle at fill 1").n_drawn == {"d1": 0, "d3": 0, "d8": 38}
+
+
+def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
+    X, y = digits({1: 12, 8: 4})
+    X_test, y_test = digits({1: 9, 8: 9}, start=100)
+    options = Options(methods=["smote"], **{**QUICK, "shares": [0.5]})
+
+    class StopError(Exception):
+        pass
+
+    class Stopper(Listener):
+        def count(self, done: int, total: int) -> None:
+            if done == 5:
+                raise StopError
+
+    with pytest.raises(StopError):
+        compare(X, y, X_test, y_test, options=options, out=tmp_path / "out", listener=Stopper())
+    rows = RowFile(tmp_path / "out" / "rows.jsonl")
+    assert len(rows.read()) == 5
+    assert not (tmp_path / "out" / "verdict.json").exists()
+    found = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
+    assert len(rows.read()) == len({row.key for row in rows}) == 2 * (1 + 10)
+    assert found.arm("SMOTE with augmentation at share 0.5 of every class").n_drawn == {"d1": 12, "d8": 12}
+
+    kept = next(row for row in rows if row.method == "SMOTE at fill 1")
+    lost = tmp_path / "out" / kept.metrics["predictions"]
+    with np.load(lost) as file:
+        before = file["chances"]
+    lost.unlink()
+    again = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
+    with np.load(lost) as file:
+        assert (file["chances"] == before).all()
+    assert again.as_dict() == found.as_dict()
+    assert len(rows.read()) == 2 * (1 + 10)
+
+
+def test_a_test_set_too_small_to_tell(planted: None) -> None:
+    X, y = digits(LARGE)
+    X_test, y_test = digits({1: 5, 3: 5, 8: 3}, start=100)
+    options = Options(methods=["oracle"], **{**OPTIONS, "n_seeds": 3, "n_steps": 30})
+    answer = verdict(compare(X, y, X_test, y_test, options=options), "d8")
+    assert answer.answer == "cannot tell"
+    assert answer.more_images is not None
+    assert f"cannot tell, about {answer.more_images:,} more test images " in answer.sentence
+
+
+def test_folds_and_processes(tmp_path: Path) -> None:
+    X, y = digits({1: 30, 8: 8})
+    groups = [place // 2 for place in range(38)]
+    options = Options(methods=["smote"], **QUICK, n_jobs=2)
+    found = compare(X, y, folds=2, groups=groups, options=options, out=tmp_path / "out")
+    assert found.test_counts == [30, 8]
+    assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == 2 * 2 * (1 + 8)
+    natural = found.arm("augmentation").natural
+    assert natural["threshold_recall"][1] is not None
+    alone = compare(X, y, folds=2, groups=groups, options=Options(methods=["smote"], **QUICK))
+    assert alone.arm("nothing").by_seed == found.arm("nothing").by_seed
+
+
+def test_leaks_are_warned_of() -> None:
+    X, y = digits({1: 20, 8: 5})
+    X_test, y_test = digits({1: 6, 8: 6}, start=100)
+    options = Options(methods=["smote"], **QUICK)
+    X_test[:2] = X[:2]
+    y_test[:2] = y[:2]
+    found = compare(X, y, X_test, y_test, options=options)
+    assert found.warnings[0].startswith("2 test images are near-copies of training images (25 and 0, 26 and 1)")
+
+
+def test_budget_leaves_out_what_does_not_fit() -> None:
+    X, y = digits({1: 20, 8: 5})
+    X_test, y_test = digits({1: 6, 8: 6}, start=100)
+    changes: dict[str, Any] = {"methods": ["smote", "acgan"], "gan_steps": 500_000}
+    found = compare(X, y, X_test, y_test, options=Options(**QUICK, **changes, budget=60.0))
+    assert any(line.startswith("all arms of ACGAN (about ") for line in found.left_out)
+    assert {arm.title.split()[0] for arm in found.arms if arm.draws} == {"SMOTE"}
+    with pytest.raises(InputError, match="^--budget is too short: the least that can be compared takes about "):
+        compare(X, y, X_test, y_test, options=Options(**QUICK, **changes, budget=1e-6))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods": ["aggn"]}, "did you mean 'aggan'"),
+        ({"methods": ["duplicates"]}, "no method that draws is given"),
+        ({"n_seeds": 1}, "1 seed cannot tell"),
+        ({"fills": [2.0]}, "fills are shares of the largest class"),
+        ({"shares": [1.0]}, "shares of drawn images"),
+        ({"worthwhile": 0.0}, "worthwhile gain"),
+        ({"n_jobs": 0}, "0 jobs are impossible"),
+        ({"n_steps": 0}, "n_steps=0 is impossible"),
+    ],
+)
+def test_impossible_options(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    X, y = digits({1: 6, 8: 4})
+    with pytest.raises(InputError, match=words):
+        compare(X, y, options=Options(**{**OPTIONS, **changes}), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_of_others_are_refused(tmp_path: Path) -> None:
+    X, y = digits({1: 6, 8: 4})
+    options = Options(methods=["smote"], **QUICK)
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "photo.png").touch()
+    with pytest.raises(InputError, match="holds something else than a comparison"):
+        compare(X, y, folds=2, options=options, out=tmp_path / "holiday")
+    assert [path.name for path in (tmp_path / "holiday").iterdir()] == ["photo.png"]
+    compare(X, y, folds=2, options=options, out=tmp_path / "out")
+    with pytest.raises(InputError, match="holds a comparison of other images"):
+        compare(X + 1, y, folds=2, options=options, out=tmp_path / "out")
+    with pytest.raises(InputError, match="^both a test set and folds"):
+        compare(X, y, X, y, folds=2, options=options)
