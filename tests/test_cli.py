@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 import makeweight
 from makeweight.balance import Listener, read_manifest
 from makeweight.cli import app
+from makeweight.cli.progress import LogProgress
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
@@ -255,6 +257,78 @@ def test_models_and_outputs_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text('{"format": "other"}')
     assert "no card of a makeweight model" in refusal("sample", tmp_path, 2, "--label", "a", "--out", tmp_path / "x")
+
+
+def test_what_the_system_refuses_midway_is_one_sentence(
+    out: Path, shoes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that goes while it is written stands for a drive that is unplugged."""
+    target = shoes.with_name("more")
+
+    stage = LogProgress.stage
+
+    def unplug(self: LogProgress, name: str) -> None:
+        stage(self, name)
+        if name == "drawing":
+            shutil.rmtree(target.with_name("more.partial"))
+
+    monkeypatch.setattr(LogProgress, "stage", unplug)
+    for command in (
+        ("balance", shoes, target, "--method", "duplicates"),
+        ("sample", out, 3, "--label", "clog", "--out", target),
+    ):
+        sentence = refusal(*command)
+        assert sentence.startswith(f"{target}.partial/")
+        assert sentence.endswith(
+            " cannot be used (No such file or directory): see that it is there and may be read and written, then start "
+            "again."
+        )
+        assert sorted(os.listdir(shoes.parent)) == ["in", "out"]
+
+
+def test_an_original_that_vanishes_midway_is_one_sentence(shoes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = LogProgress.stage
+
+    def vanish(self: LogProgress, name: str) -> None:
+        stage(self, name)
+        if name == "copying":
+            (shoes / "boot" / "1.png").unlink()
+
+    monkeypatch.setattr(LogProgress, "stage", vanish)
+    sentence = refusal("balance", shoes, shoes.with_name("out"), "--method", "duplicates")
+    assert str(shoes / "boot" / "1.png") in sentence
+    assert os.listdir(shoes.parent) == ["in"]
+
+
+def test_an_error_without_a_file_is_one_sentence(shoes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Listener, name: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("makeweight.cli.progress.LogProgress.stage", fail)
+    assert refusal("inspect", shoes).startswith("a file or device cannot be used (Input/output error): ")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("balance", "in", "new", "--method", "duplicates"), "interrupted; unfinished work was removed."),
+        (("sample", "out", 3, "--label", "clog", "--out", "new"), "interrupted; unfinished work was removed."),
+        (("inspect", "in"), "interrupted."),
+        (("verify", "out"), "interrupted."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_interruption_says_what_is_true(
+    command: tuple[object, ...], words: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Listener, name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(out.parent)
+    monkeypatch.setattr("makeweight.cli.progress.LogProgress.stage", interrupt)
+    before = sorted(out.parent.rglob("*"))
+    assert run(*command) == (130, "", f"makeweight: {words}\n")
+    assert sorted(out.parent.rglob("*")) == before
 
 
 def test_other_errors_keep_their_traceback(shoes: Path, monkeypatch: pytest.MonkeyPatch) -> None:

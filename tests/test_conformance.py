@@ -91,6 +91,22 @@ class TestContract:
         assert new.max() <= X.max()
         assert sampler.small_classes_ == ["a", "b", "c"]
 
+    @pytest.mark.parametrize("dtype", [">u2", ">f4"])
+    def test_byte_order_is_kept(self, name: str, dtype: str, boots: Any, tmp_path: Any) -> None:
+        X = boots[0].astype(dtype)
+        y = np.array(["boot", "clog", "sandal"]).astype(">U6")[np.unique(boots[1], return_inverse=True)[1]]
+        sampler = make(name)
+        X_res, y_res = sampler.fit_resample(X, y)
+        assert (X_res.dtype.str, y_res.dtype.str) == (dtype, ">U6")
+        assert X_res[:20].tobytes() == X.tobytes()
+        native = X.astype(X.dtype.newbyteorder("="))
+        same, _ = make(name).fit_resample(native, boots[1])
+        assert (X_res == same).all()
+        sampler.save(tmp_path)
+        again = load(tmp_path).draw("clog", [3])
+        assert again.dtype.str == dtype
+        assert again.tobytes() == sampler.draw("clog", [3]).tobytes()
+
     @pytest.mark.parametrize(
         "labels",
         [
@@ -249,7 +265,7 @@ class TestContract:
     def test_ambiguous_channels(self, name: str, make_images: Any) -> None:
         X, y = make_images({"a": 6, "b": 4}, (8, 8, 3))
         X = np.concatenate([X, X], axis=2)[:, :, :, None, :].reshape(10, 8, 16, 3)
-        with pytest.raises(InputError, match="^Images of shape .* may have their channels first or last"):
+        with pytest.raises(InputError, match="^images of shape .* may have their channels first or last"):
             make(name).fit_resample(X[:, :3], y)
         X_res, _ = make(name, channels="last").fit_resample(X, y)
         assert X_res.shape == (12, 8, 16, 3)
@@ -264,7 +280,17 @@ class TestBadInput:
         for use in (make(name).fit, make(name).fit_resample):
             with pytest.raises(InputError) as caught:
                 use(X, boots[1])
-            assert str(caught.value) == "Image 4 of the array holds NaN or infinity: remove or mend it."
+            assert str(caught.value) == "image 4 of the array holds NaN or infinity: remove or mend it."
+
+    @pytest.mark.parametrize(("bad", "dtype"), [(np.nan, float), (np.inf, float), (np.nan, object), (None, object)])
+    def test_labels_that_are_none(self, name: str, bad: float | None, dtype: type, boots: Any) -> None:
+        labels = (boots[1] == "boot").astype(dtype)
+        labels[3] = labels[5] = bad
+        for use in (make(name).fit, make(name).fit_resample):
+            for y in (labels, labels.tolist()):
+                with pytest.raises(InputError) as caught:
+                    use(boots[0], y)
+                assert str(caught.value) == f"the label of image 3 is {bad}: give every image a label."
 
     def test_one_class(self, name: str, boots: Any) -> None:
         for use in (make(name).fit, make(name).fit_resample):
@@ -293,7 +319,7 @@ class TestBadInput:
             make(name).fit(np.zeros((0, 8, 8)), np.zeros(0))
 
     def test_other_dtypes(self, name: str, boots: Any) -> None:
-        with pytest.raises(InputError, match="^Images of dtype object cannot be learnt"):
+        with pytest.raises(InputError, match="^images of dtype object cannot be learnt"):
             make(name).fit(boots[0].astype(object), boots[1])
 
     def test_nothing_is_drawn_before_learning(self, name: str, tmp_path: Any) -> None:
@@ -307,7 +333,7 @@ class TestBadInput:
 
     def test_unknown_classes(self, name: str, boots: Any) -> None:
         with pytest.raises(
-            InputError, match="^There is no class 'mule' in this model: choose from boot, clog, sandal.$"
+            InputError, match="^there is no class 'mule' in this model: choose from boot, clog, sandal.$"
         ):
             make(name).fit(*boots).sample({"mule": 1})
 
@@ -315,7 +341,7 @@ class TestBadInput:
 @pytest.mark.parametrize("name", LEARNING)
 def test_sizes_that_the_networks_do_not_draw(name: str, make_images: Any) -> None:
     X, y = make_images({"a": 3, "b": 2}, (7, 70))
-    with pytest.raises(InputError, match="^Images of 70x7 pixels are outside the 8 to 64 pixels a side"):
+    with pytest.raises(InputError, match="^images of 70×7 pixels are outside the 8 to 64 pixels a side"):
         make(name).fit(X, y)
 
 
@@ -345,7 +371,7 @@ def test_unknown_methods_are_told_with_the_choices() -> None:
     with pytest.raises(InputError) as caught:
         get_method("smot")
     assert str(caught.value) == (
-        f"There is no method called 'smot': choose from {', '.join(METHODS)}; did you mean 'smote'?"
+        f"there is no method called 'smot': choose from {', '.join(METHODS)}; did you mean 'smote'?"
     )
 
 

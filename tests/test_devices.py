@@ -29,7 +29,7 @@ def test_bfloat16_on_a_processor_is_used_or_refused() -> None:
         with fabric_for("cpu", "bf16-mixed").autocast():
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
     else:
-        with pytest.raises(InputError, match="^This processor cannot compute in bfloat16: "):
+        with pytest.raises(InputError, match="^this processor cannot compute in bfloat16: "):
             fabric_for("cpu", "bf16-mixed")
 
 
@@ -37,7 +37,7 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("makeweight.devices.bfloat16_works_on_processor", lambda: False)
     with pytest.raises(InputError) as caught:
         fabric_for("cpu", "bf16-mixed")
-    assert str(caught.value) == ("This processor cannot compute in bfloat16: use precision 32-true, or leave it out.")
+    assert str(caught.value) == ("this processor cannot compute in bfloat16: use precision 32-true, or leave it out.")
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:-1", "", "CPU", "cuda:0:1"])
@@ -59,11 +59,11 @@ def test_unknown_precisions(precision: str) -> None:
 def test_cuda_that_is_not_there(device: str) -> None:
     with pytest.raises(InputError) as caught:
         fabric_for(device, None)
-    assert str(caught.value) == f"There is no device {device!r} here: 0 CUDA devices were found."
+    assert str(caught.value) == f"there is no device {device!r} here: 0 CUDA devices were found."
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an MPS device")
 def test_mps_that_is_not_there() -> None:
     with pytest.raises(InputError) as caught:
         fabric_for("mps", None)
-    assert str(caught.value) == "There is no device 'mps' here: use device='auto'."
+    assert str(caught.value) == "there is no device 'mps' here: use device='auto'."

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from makeweight.errors import InputError
-from makeweight.evolution import ACCEPTANCES, Always, Annealed, Evolution, Individual, fitness
+from makeweight.evolution import ACCEPTANCES, Always, Annealed, Evolution, Individual, Population, fitness
 from makeweight.objectives import OBJECTIVES
 
 
@@ -21,31 +21,34 @@ def learn(individual: Individual, n_steps: int = 1, seed: int = 0) -> None:
     random = torch.Generator().manual_seed(seed)
     for _ in range(n_steps):
         loss = individual.network(torch.randn(5, 3, generator=random)).square().sum()
-        individual.step(torch.autograd.grad(loss, individual.parameters))
+        individual.step(individual.gradient(loss))
 
 
 def contents(individual: Individual) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in individual.named_tensors().items()}
 
 
+def number(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
 class TestFitness:
     def test_by_hand(self) -> None:
-        scores = torch.tensor([0.0, math.log(3)])  # realness 1/2 and 3/4
-        gradient = [torch.tensor([[2.0, 1.0], [2.0, 0.0]]), torch.tensor([4.0])]  # norm 5
-        assert fitness(scores, gradient, 0.2).item() == pytest.approx(0.625 - 0.2 * math.log(5), rel=1e-6)
-        assert fitness(scores, gradient, 0.0).item() == pytest.approx(0.625, rel=1e-6)
+        realness = torch.tensor([0.625, 0.5])
+        gradients = torch.tensor([[2.0, 1.0, 2.0, 0.0, 4.0], [0.0, 0.0, 0.0, 0.0, 1.0]])  # norms 5 and 1
+        expected = [0.625 - 0.2 * math.log(5), 0.5]
+        assert fitness(realness, gradients, 0.2).tolist() == pytest.approx(expected, rel=1e-6)
+        assert fitness(realness, gradients, 0.0).tolist() == pytest.approx([0.625, 0.5], rel=1e-6)
 
     def test_grows_with_realness_and_falls_with_the_gradient(self) -> None:
-        low, high = torch.tensor([-1.0]), torch.tensor([1.0])
-        short, long = [torch.tensor([0.1])], [torch.tensor([10.0])]
-        assert fitness(high, short, 0.2) > fitness(low, short, 0.2)
-        assert fitness(low, short, 0.2) > fitness(low, long, 0.2)
+        low, high, lax = fitness(torch.tensor([0.2, 0.7, 0.2]), torch.tensor([[0.1], [0.1], [10.0]]), 0.2).tolist()
+        assert high > low > lax
 
 
 class TestAlways:
     def test_accepts_whatever_comes(self) -> None:
         rule = Always()
-        assert rule.chance(-9.0, 9.0, None) == 1
+        assert rule.chance(number(-9.0), number(9.0), None) == 1
         assert rule.start() is None
         assert rule.cooled(None) is None
         assert not rule.scores_parent
@@ -72,10 +75,11 @@ class TestAnnealed:
         ],
     )
     def test_chance_by_hand(self, best: float, parent: float, temperature: float | None, chance: float) -> None:
-        assert Annealed().chance(best, parent, temperature) == pytest.approx(chance, rel=1e-9, abs=1e-300)
+        found = Annealed().chance(number(best), number(parent), temperature)
+        assert found.item() == pytest.approx(chance, rel=1e-9, abs=1e-300)
 
     def test_chance_falls_as_it_cools(self) -> None:
-        chances = [Annealed().chance(0.4, 0.5, 10.0**-power) for power in range(5)]
+        chances = [Annealed().chance(number(0.4), number(0.5), 10.0**-power).item() for power in range(5)]
         assert chances == sorted(chances, reverse=True)
         assert chances[0] == pytest.approx(math.exp(-0.1))
 
@@ -119,8 +123,8 @@ def test_every_rule_gives_a_probability_and_takes_the_fitter(name: str) -> None:
     rule = ACCEPTANCES.get(name)()
     temperature = rule.start()
     for gap in (-5.0, -0.1, 0.0, 0.1, 5.0):
-        assert 0 <= rule.chance(gap, 0.0, temperature) <= 1
-    assert rule.chance(0.1, 0.0, temperature) == 1
+        assert 0 <= rule.chance(number(gap), number(0.0), temperature) <= 1
+    assert rule.chance(number(0.1), number(0.0), temperature) == 1
 
 
 class TestEvolution:
@@ -144,12 +148,12 @@ class TestEvolution:
         assert str(caught.value) == f"mutations={wrong!r} is no choice: give a tuple of at least one objective."
 
     def test_unknown_names_are_refused(self) -> None:
-        with pytest.raises(InputError, match="^There is no objective called 'anneal': choose from .*"):
+        with pytest.raises(InputError, match="^there is no objective called 'anneal': choose from .*"):
             Evolution(mutations=("anneal",)).parts()
         with pytest.raises(InputError) as caught:
             Evolution(acceptance="anneal").parts()
         assert str(caught.value) == (
-            "There is no acceptance called 'anneal': choose from always, annealed; did you mean 'annealed'?"
+            "there is no acceptance called 'anneal': choose from always, annealed; did you mean 'annealed'?"
         )
 
     def test_nested_parameters_are_reached_by_name(self) -> None:
@@ -168,7 +172,7 @@ class TestIndividual:
             gradient = [torch.randn(p.shape, generator=random) for p in mine.parameters]
             for parameter, value in zip(theirs.parameters(), gradient, strict=True):
                 parameter.grad = value.clone()
-            mine.step(gradient)
+            mine.step(mine.flat(gradient))
             adam.step()
         for parameter, expected in zip(mine.parameters, theirs.parameters(), strict=True):
             torch.testing.assert_close(parameter, expected)
@@ -203,7 +207,7 @@ class TestIndividual:
         expected = contents(theirs)
         mine.become(theirs)
         assert contents(mine) == expected
-        assert mine.optimiser.param_groups[0]["lr"] == 0.03
+        assert mine.learning_rate == 0.03
         for individual in (mine, theirs):
             learn(individual, 2, seed=9)
         assert contents(mine) == contents(theirs)
@@ -222,14 +226,13 @@ class TestIndividual:
             learn(individual, 2, seed=4)
         assert contents(new) == contents(old) == contents(child)
 
-    def test_become_copes_with_moments_in_another_order(self) -> None:
+    def test_restore_copes_with_moments_in_another_order(self) -> None:
         """More than ten parameters: in a file, number 10 stands before number 2."""
         layers = [nn.Linear(2, 2) for _ in range(7)]
         old, new = (Individual(nn.Sequential(*copy.deepcopy(layers)), 0.1, (0.5, 0.999)) for _ in range(2))
 
         def go(individual: Individual) -> None:
-            loss: Tensor = individual.network(torch.ones(1, 2)).square().sum()
-            individual.step(torch.autograd.grad(loss, individual.parameters))
+            individual.step(individual.gradient(individual.network(torch.ones(1, 2)).square().sum()))
 
         go(old)
         go(old)
@@ -239,3 +242,74 @@ class TestIndividual:
         go(place)
         place.become(new)
         assert contents(place) == expected
+
+    def test_everything_lives_in_one_row(self) -> None:
+        individual = make_individual()
+        learn(individual, 2)
+        before, row = contents(individual), individual.row.clone()
+        individual.row.zero_()
+        assert not any(value.any() for name, value in individual.named_tensors().items() if "tracked" not in name)
+        individual.row.copy_(row)
+        assert contents(individual) == before
+
+    def test_gradients_keep_the_layout_of_the_weights(self) -> None:
+        """Weights with the channels last lie in the row as they are; a gradient in another layout finds its place."""
+        network = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        weight, bias = (value.detach().clone() for value in network.parameters())
+        individual = Individual(network, 0.1, (0.5, 0.999))
+        assert torch.equal(network.weight, weight)
+        assert network.weight.is_contiguous(memory_format=torch.channels_last)
+        gradient = [torch.randn(4, 3, 3, 3), torch.randn(4)]
+        shown = [view.clone() for view in (individual.flat(gradient)[:108], individual.flat(gradient)[112:116])]
+        assert torch.equal(shown[0].view(4, 3, 3, 3).permute(0, 3, 1, 2), gradient[0])
+        assert torch.equal(shown[1], gradient[1])
+        assert torch.equal(network.bias, bias)
+
+    def test_still_parameters_stay(self) -> None:
+        network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+        network[0].requires_grad_(False)
+        individual = Individual(network, 0.1, (0.5, 0.999))
+        before = [parameter.detach().clone() for parameter in network.parameters()]
+        learn(individual, 2)
+        moved = [not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)]
+        assert moved == [False, False, True, True]
+        assert contents(individual.offspring()) == contents(individual)
+
+    def test_double_precision_is_refused(self) -> None:
+        with pytest.raises(InputError) as caught:
+            Individual(nn.Linear(3, 4).double(), 0.1, (0.5, 0.999))
+        assert str(caught.value) == "a network given in networks= is not in single precision: call its .float() first."
+
+    def test_restoring_what_does_not_fit_is_refused(self) -> None:
+        individual = make_individual()
+        named = dict(individual.named_tensors())
+        with pytest.raises(KeyError, match="optimiser.step"):
+            individual.restore({name: value for name, value in named.items() if name != "optimiser.step"})
+        with pytest.raises(ValueError, match=r"network.3.bias is of shape \(3,\), not \(2,\)"):
+            individual.restore({**named, "network.3.bias": torch.zeros(3)})
+
+
+class TestPopulation:
+    @pytest.mark.parametrize("swaps", [False, True], ids=["copied", "swapped"])
+    @pytest.mark.parametrize("choice", [0, 1, 2])
+    def test_the_chosen_becomes_the_parent_and_shares_nothing(self, choice: int, swaps: bool) -> None:
+        founder = make_individual()
+        learn(founder, 2)
+        population = Population(founder, 2)
+        population.swaps = swaps
+        contenders = [*population.offspring, population.parent]
+        assert all(contents(each) == contents(founder) for each in contenders)
+        for seed, each in enumerate(contenders, 1):
+            learn(each, seed, seed=seed)  # as many steps and batches as its number
+        before = [contents(each) for each in contenders]
+        population.choose(torch.tensor([choice]))
+        assert contents(population.parent) == before[choice]
+        places = before[:2]
+        if swaps and choice < 2:
+            places[choice] = before[2]
+        assert [contents(each) for each in population.offspring] == places
+        learn(population.parent, 1, seed=9)
+        assert [contents(each) for each in population.offspring] == places
+
+    def test_places_change_on_a_processor(self) -> None:
+        assert Population(make_individual(), 2).swaps

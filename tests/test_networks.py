@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from makeweight import AGGAN, OwnNetworks, load
 from makeweight.errors import InputError
+from makeweight.heads import Discriminator
 from makeweight.networks import DCGAN, MLP, NETWORKS, LabelledGenerator, NetworkPair, Networks, Published28, Shape
-from makeweight.train import depends_on_mode
+from makeweight.train import judges_alike
 
 SHAPES: list[Shape] = [
     (1, 8, 8),
@@ -52,14 +53,15 @@ class TestDCGAN:
         with pytest.raises(InputError) as caught:
             build(DCGAN(), (1, height, width))
         assert str(caught.value) == (
-            f"Images of {width}x{height} pixels are outside the 8 to 64 pixels a side that the networks draw: "
-            "bring them to such a size (on the command line, --resize 64)."
+            f"images of {width}×{height} pixels are outside the 8 to 64 pixels a side that GANs learn here: "
+            "give --resize 64 (resize=64)."
         )
 
     def test_trunk_answers_for_each_image_alone_and_alike_in_both_modes(self) -> None:
         """Evolution reuses gradients because of this."""
-        trunk = build(DCGAN(width=4), (1, 16, 16)).trunk
-        assert not any(depends_on_mode(part) for part in trunk.modules())
+        pair = build(DCGAN(width=4), (1, 16, 16))
+        trunk = pair.trunk
+        assert judges_alike(Discriminator(trunk, pair.n_features, 3), (1, 16, 16))
         images = torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
         together = trunk.train()(images)
         torch.testing.assert_close(trunk.eval()(images), together, rtol=0, atol=0)
@@ -98,7 +100,7 @@ class TestPublished28:
     def test_other_sizes_are_refused(self) -> None:
         with pytest.raises(InputError) as caught:
             build(Published28(), (1, 28, 32))
-        assert str(caught.value) == "The authors' networks draw 28x28 pixels, not 32x28: use networks='dcgan'."
+        assert str(caught.value) == "the authors' networks draw 28×28 pixels, not 32×28: use networks='dcgan'."
 
 
 class TestMLP:
@@ -186,7 +188,7 @@ class TestOwnNetworks:
         with pytest.raises(InputError) as caught:
             build(own, (1, 8, 8))
         assert str(caught.value) == (
-            "The generator given in networks= draws (1, 8, 9) where the images are (1, 8, 8) (channels, height, "
+            "the generator given in networks= draws (1, 8, 9) where the images are (1, 8, 8) (channels, height, "
             "width): change its output."
         )
 
@@ -194,7 +196,7 @@ class TestOwnNetworks:
         with pytest.raises(InputError) as caught:
             build(OwnNetworks(generator=Draws, trunk=nn.Conv2d(1, 2, 3)), (1, 8, 8))
         assert str(caught.value) == (
-            "The trunk given in networks= answers with shape (2, 2, 6, 6) where (batch, n_features) is needed: "
+            "the trunk given in networks= answers with shape (2, 2, 6, 6) where (batch, n_features) is needed: "
             "flatten its output."
         )
 
@@ -226,7 +228,7 @@ class TestOwnNetworks:
 
     def test_other_networks_do_not_fit_the_model(self, boots: tuple[Any, Any], tmp_path: Any) -> None:
         AGGAN(networks=OwnNetworks(generator=Draws, trunk=judges), **self.SETTINGS).fit(*boots).save(tmp_path)
-        with pytest.raises(InputError, match="^The model's weights do not fit its card .*: save it anew.$"):
+        with pytest.raises(InputError, match="^the model's weights do not fit its card .*: save it anew.$"):
             load(tmp_path, networks=DCGAN(width=2, generator_width=2))
 
     def test_classes_are_no_networks(self, boots: tuple[Any, Any]) -> None:

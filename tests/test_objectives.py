@@ -110,13 +110,13 @@ def test_unknown_names_are_told_with_the_choices() -> None:
     with pytest.raises(InputError) as caught:
         OBJECTIVES.get("minmax")
     assert str(caught.value) == (
-        "There is no objective called 'minmax': choose from least_squares, minimax, non_saturating; "
+        "there is no objective called 'minmax': choose from least_squares, minimax, non_saturating; "
         "did you mean 'minimax'?"
     )
     with pytest.raises(InputError) as caught:
         OBJECTIVES.get("hinge_of_a_door")
     assert str(caught.value) == (
-        "There is no objective called 'hinge_of_a_door': choose from least_squares, minimax, non_saturating."
+        "there is no objective called 'hinge_of_a_door': choose from least_squares, minimax, non_saturating."
     )
 
 

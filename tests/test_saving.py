@@ -151,7 +151,7 @@ class TestRefusals:
 
     def test_an_unknown_method(self, model: Path) -> None:
         change(model / CARD, "method", value="stylegan")
-        assert refusal(model).startswith("There is no method called 'stylegan': choose from acgan, aggan, ")
+        assert refusal(model).startswith("there is no method called 'stylegan': choose from acgan, aggan, ")
 
     def test_unknown_settings(self, model: Path) -> None:
         change(model / CARD, "settings", "speed", value=3)
@@ -161,26 +161,34 @@ class TestRefusals:
     def test_an_unknown_part(self, model: Path) -> None:
         change(model / CARD, "settings", "networks", "name", value="resnet")
         assert refusal(model) == (
-            "There is no networks called 'resnet': choose from by_shape, dcgan, mlp, own, published_28."
+            "there is no networks called 'resnet': choose from by_shape, dcgan, mlp, own, published_28."
         )
 
     def test_an_unknown_axis(self, model: Path) -> None:
         change(model / CARD, "settings", "networks", "axis", value="nets")
-        assert refusal(model) == "There is no axis called 'nets': the model is from another version of makeweight."
+        assert refusal(model) == "there is no axis called 'nets': the model is from another version of makeweight."
 
     def test_parameters_that_a_part_does_not_take(self, model: Path) -> None:
         change(model / CARD, "settings", "networks", "depth", value=3)
         assert refusal(model).startswith("networks 'dcgan' does not take ['depth', 'generator_width', 'width']: ")
 
-    @pytest.mark.parametrize("value", [{"nothing": 1}, {"pairs": 3}, {"axis": "networks"}], ids=str)
-    def test_settings_of_a_strange_form(self, model: Path, value: Any) -> None:
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            ({"nothing": 1}, "there is no axis called None: the model is from another version of makeweight."),
+            ({"pairs": 3}, "model is a damaged model (TypeError: "),
+            ({"axis": "networks"}, "model is a damaged model (KeyError: 'name'): save it anew."),
+        ],
+        ids=str,
+    )
+    def test_settings_of_a_strange_form(self, model: Path, value: Any, words: str) -> None:
         change(model / CARD, "settings", "networks", value=value)
-        refusal(model)
+        assert words in refusal(model)
 
     @pytest.mark.parametrize("value", ["no dtype", "float65", "<U0.5"])
     def test_labels_of_no_dtype(self, model: Path, value: str) -> None:
         change(model / CARD, "classes", "dtype", value=value)
-        refusal(model)
+        assert f"model is a damaged model (TypeError: data type {value!r} not understood)" in refusal(model)
 
     @pytest.mark.parametrize("name", [CARD, STATE, WEIGHTS])
     def test_a_missing_file(self, model: Path, name: str) -> None:
@@ -189,15 +197,15 @@ class TestRefusals:
 
     def test_missing_players(self, model: Path) -> None:
         (model / TRAINING).unlink()
-        refusal(model)
+        assert refusal(model).startswith("the model's weights do not fit its card (")
 
     def test_missing_numbers(self, model: Path) -> None:
         change(model / STATE, "training", value={})
-        refusal(model)
+        assert refusal(model) == f"{model} is a damaged model (KeyError: 'n_steps'): save it anew."
 
     def test_counts_of_other_classes(self, model: Path) -> None:
         change(model / STATE, "rows_drawn", value=[0, 3])
-        refusal(model)
+        assert refusal(model).startswith(f"{model} is a damaged model (ValueError: ")
 
     @pytest.mark.parametrize("name", [WEIGHTS, TRAINING])
     @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
@@ -224,7 +232,7 @@ class TestRefusals:
         first = next(key for key in sorted(weights) if weights[key].ndim == 4)
         save_file({**weights, first: weights[first][1:].copy()}, model / name)
         sentence = refusal(model)
-        assert sentence.startswith("The model's weights do not fit its card (")
+        assert sentence.startswith("the model's weights do not fit its card (")
         assert sentence.endswith("): save it anew.")
         assert first.split(".")[-1] in sentence
 
@@ -233,19 +241,30 @@ class TestRefusals:
         weights = load_file(model / name)
         weights.pop(next(key for key in sorted(weights) if "generator.network" in key or name == WEIGHTS))
         save_file(weights, model / name)
-        assert refusal(model).startswith("The model's weights do not fit its card (")
+        assert refusal(model).startswith("the model's weights do not fit its card (")
 
     def test_weights_of_another_model(self, model: Path) -> None:
         change(model / CARD, "settings", "networks", "width", value=3)
-        assert refusal(model).startswith("The model's weights do not fit its card (")
+        assert refusal(model).startswith("the model's weights do not fit its card (")
 
     @pytest.mark.parametrize(
-        "arrays", [{}, {"images": np.zeros((2, 3))}, {"images": np.zeros((2, 5, 5)), "codes": np.zeros(3)}]
+        ("arrays", "words"),
+        [
+            ({}, "is a damaged model (KeyError: 'images'): save it anew."),
+            ({"images": np.zeros((2, 3))}, "is a damaged model (KeyError: 'codes'): save it anew."),
+            (
+                {"images": np.zeros((2, 5, 5)), "codes": np.zeros(3)},
+                "images of shape (2, 5, 5) do not belong to 3 codes: save the model anew.",
+            ),
+        ],
+        ids=["nothing", "no_codes", "other_shapes"],
     )
-    def test_duplicates_without_their_images(self, boots: tuple[Any, Any], tmp_path: Path, arrays: Any) -> None:
+    def test_duplicates_without_their_images(
+        self, boots: tuple[Any, Any], tmp_path: Path, arrays: Any, words: str
+    ) -> None:
         Duplicates(random_state=0).fit(*boots).save(tmp_path)
         save_file(arrays, tmp_path / WEIGHTS)
-        refusal(tmp_path)
+        assert refusal(tmp_path).endswith(words)
 
 
 class TestLabels:
@@ -272,7 +291,7 @@ class TestLabels:
     def test_labels_that_json_cannot_hold_are_refused(self, classes: np.ndarray) -> None:
         with pytest.raises(InputError) as caught:
             Labels.of(classes)
-        assert str(caught.value) == f"Labels such as {classes.tolist()[0]!r} cannot be saved: use numbers or strings."
+        assert str(caught.value) == f"labels such as {classes.tolist()[0]!r} cannot be saved: use numbers or strings."
 
 
 class TestDescriptions:

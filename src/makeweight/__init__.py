@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from makeweight.methods.egan import EGAN
     from makeweight.methods.smote import SMOTE
     from makeweight.networks import OwnNetworks
+    from makeweight.quality.evaluate import evaluate_images
+    from makeweight.quality.folder import evaluate_folder
     from makeweight.sampler import load
 
 __version__ = "0.1.0.dev0"
@@ -37,6 +39,8 @@ _HOMES = {
     "OwnNetworks": "networks",
     "SMOTE": "methods.smote",
     "balance_folder": "balance",
+    "evaluate_folder": "quality.folder",
+    "evaluate_images": "quality.evaluate",
     "sample_folder": "balance",
     "verify_folder": "balance",
     "load": "sampler",
@@ -54,6 +58,8 @@ __all__ = [
     "InputError",
     "OwnNetworks",
     "balance_folder",
+    "evaluate_folder",
+    "evaluate_images",
     "load",
     "sample_folder",
     "verify_folder",

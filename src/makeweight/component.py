@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from makeweight.data.wording import no_such
 from makeweight.errors import InputError
 
 
@@ -72,9 +72,7 @@ class Registry(Generic[T]):
             If there is none; the message lists the names.
         """
         if name not in self._parts:
-            close = get_close_matches(str(name), self._parts, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "."
-            raise InputError(f"There is no {self.axis} called {name!r}: choose from {', '.join(self.names())}{hint}")
+            raise InputError(no_such(self.axis, name, self._parts))
         return self._parts[name]
 
     def resolve(self, part: str | T) -> T:
@@ -121,7 +119,7 @@ def rebuild(value: Any) -> Any:
     settings = {key: rebuild(item) for key, item in value.items() if key not in ("axis", "name")}
     if value.get("axis") not in _REGISTRIES:
         raise InputError(
-            f"There is no axis called {value.get('axis')!r}: the model is from another version of makeweight."
+            f"there is no axis called {value.get('axis')!r}: the model is from another version of makeweight."
         )
     part = _REGISTRIES[value["axis"]].get(value["name"])
     try:

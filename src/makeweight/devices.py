@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 
+import joblib
 import torch
 from lightning_fabric import Fabric
 
 from makeweight.errors import InputError
+from makeweight.team import team
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -40,13 +43,56 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda" and not (torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count()):
-        raise InputError(f"There is no device {device!r} here: {torch.cuda.device_count()} CUDA devices were found.")
+        raise InputError(f"there is no device {device!r} here: {torch.cuda.device_count()} CUDA devices were found.")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise InputError("There is no device 'mps' here: use device='auto'.")
+        raise InputError("there is no device 'mps' here: use device='auto'.")
     if kind == "cpu" and precision == "bf16-mixed" and not bfloat16_works_on_processor():
-        raise InputError("This processor cannot compute in bfloat16: use precision 32-true, or leave it out.")
+        raise InputError("this processor cannot compute in bfloat16: use precision 32-true, or leave it out.")
+    set_threads()
+    precision = precision or native_precision(kind)
+    if team().size > 1:
+        return _fabric_of_a_team(kind, index, precision)
     devices = [int(index)] if kind == "cuda" and index else 1
-    return Fabric(accelerator=kind, devices=devices, precision=precision or native_precision(kind))  # type: ignore[arg-type]
+    return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
+
+
+def join_team(device: str) -> None:
+    """Meet the other processes that `torchrun` started, if there are any; `fabric_for` does so, too."""
+    if team().size > 1:
+        fabric_for(device, None)
+
+
+def _fabric_of_a_team(kind: str, index: str, precision: str) -> Fabric:
+    if kind == "mps" or index:
+        raise InputError("several processes train on device='cpu' or 'cuda', where each takes a device of its own.")
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if kind == "cuda" and torch.cuda.device_count() < here:
+        raise InputError(
+            f"{here} processes were started here, and there are {torch.cuda.device_count()} CUDA devices: start one "
+            "for each, or use device='cpu'."
+        )
+    fabric = Fabric(
+        accelerator=kind,
+        devices=here,
+        num_nodes=team().size // here,
+        strategy="ddp",
+        precision=precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def set_threads() -> int:
+    """Give torch as many threads as this process has physical cores to itself, and return how many it uses.
+
+    A container's quota and a processor mask are respected, where torch alone would start a thread for every core of
+    the machine. A number set by the user (`OMP_NUM_THREADS`, or `torch.set_num_threads` with fewer) stays.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and "MKL_NUM_THREADS" not in os.environ:
+        own = joblib.cpu_count(only_physical_cores=True)
+        if own < torch.get_num_threads():
+            torch.set_num_threads(own)
+    return torch.get_num_threads()
 
 
 def native_precision(kind: str) -> str:

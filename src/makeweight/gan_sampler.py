@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -16,9 +15,10 @@ from torch import Tensor, nn
 
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.data.batches import read_batches
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
-from makeweight.evolution import Evolution, Individual
+from makeweight.evolution import Evolution, Individual, Population, detached_copy
 from makeweight.heads import AuxiliaryClassifier, Discriminator, Head
 from makeweight.networks import Networks
 from makeweight.objectives import Objective
@@ -34,7 +34,8 @@ from makeweight.stabilisers import (
     endless_batches,
     plain_epoch,
 )
-from makeweight.train import Game, Players, Schedule, StepReport, train
+from makeweight.team import team
+from makeweight.train import Game, Players, Schedule, StepReport, judges_alike, train
 
 
 class GANSampler(ImageSampler):
@@ -206,6 +207,15 @@ class GANSampler(ImageSampler):
         if len(betas) != 2 or not all(isinstance(beta, (int, float)) and 0 <= beta < 1 for beta in betas):
             raise InputError(f"betas={betas!r} is impossible: give two numbers, 0 or more and below 1.")
 
+    def _check_team(self) -> None:
+        size, batch_size = team().size, self._setting("batch_size")
+        if size > 1 and self.random_state is None:
+            raise InputError("several processes train one model with equal seeds: give random_state a whole number.")
+        if batch_size % size:
+            raise InputError(
+                f"batch_size={batch_size} cannot be shared by {size} processes: give a multiple of {size}."
+            )
+
     def _setting(self, name: str) -> Any:
         value = getattr(self, name)
         if value is None and not (name == "n_steps" and (self.n_epochs is not None or self.budget is not None)):
@@ -216,6 +226,7 @@ class GANSampler(ImageSampler):
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
     ) -> None:
         self._check_settings()
+        self._check_team()
         fabric = fabric_for(self.device, self.precision)
         on_gpu = [fabric.device] if fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=on_gpu):
@@ -224,13 +235,13 @@ class GANSampler(ImageSampler):
             if self._goes_on():
                 self._check_classes(classes)
                 players = self.players_
-                players.nursery = _nursery(players.generator, game)
+                _house(players, game)
             else:
                 players = self._players(codec.image_shape, game)
             schedule = self._schedule(np.bincount(codes))
             batches = self._batches(X, codes, codec, game, np.random.default_rng(seed))
             random = torch.Generator().manual_seed(seed)
-            history = train(game, players, batches, schedule, random, self.callback)
+            history = train(game, players, batches, schedule, random, self.callback if game.team.rank == 0 else None)
         self.players_ = players
         self.history_ = [asdict(report) for report in history]
         self.n_steps_ = history[-1].step
@@ -253,6 +264,7 @@ class GANSampler(ImageSampler):
             batch_size=self._setting("batch_size"),
             device=device,
             autocast=autocast,
+            team=team(),
         )
 
     def _players(self, shape: tuple[int, int, int], game: Game) -> Players:
@@ -260,12 +272,14 @@ class GANSampler(ImageSampler):
         discriminator = Discriminator(pair.trunk, pair.n_features, len(game.class_counts))
         rate, betas, decay = self._setting("learning_rate"), self._setting("betas"), self._setting("average_decay")
         generator = Individual(pair.generator.to(game.device), rate, betas)
-        return Players(
+        players = Players(
             generator=generator,
             discriminator=Individual(discriminator.to(game.device), rate, betas),
-            nursery=_nursery(generator, game),
-            average=AveragedWeights(copy.deepcopy(generator.network), decay) if decay else None,
+            judges_alike=judges_alike(discriminator, shape),
+            average=AveragedWeights(detached_copy(generator.network), decay) if decay else None,
         )
+        _house(players, game)
+        return players
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
@@ -292,18 +306,18 @@ class GANSampler(ImageSampler):
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, game: Game, random: np.random.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
         epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
-        for index in endless_batches(lambda: epoch(codes, random), game.batch_size):
-            images = torch.from_numpy(codec.encode(X[index]))
-            yield images.to(game.device), torch.from_numpy(codes[index]).to(game.device)
+        indices = endless_batches(lambda: epoch(codes, random), game.batch_size)
+        own = (index[game.team.rank :: game.team.size] for index in indices)
+        return read_batches(X, codes, own, codec, game.device)
 
     def _drawer(self, players: Players) -> nn.Module:
         draws = self._setting("draws")
         if draws == "average" and players.average is not None:
-            return copy.deepcopy(players.average.module).eval()
+            return detached_copy(players.average.module).eval()
         if draws == "best" and players.best is not None:
-            return copy.deepcopy(players.best.network).eval()
+            return detached_copy(players.best.network).eval()
         if draws == "last":
-            return copy.deepcopy(players.generator.network).eval()
+            return detached_copy(players.generator.network).eval()
         raise InputError(
             f"draws={draws!r} is impossible here: 'average' needs average_decay above 0, 'best' a best_every above 0 "
             f"and no more than the steps taken, and {', '.join(DRAWS)} are all there is."
@@ -326,7 +340,7 @@ class GANSampler(ImageSampler):
             return codec
         if (codec.layout, codec.shape, codec.dtype) != (self.codec_.layout, self.codec_.shape, self.codec_.dtype):
             raise InputError(
-                f"The model to go on from knows images of shape {self.codec_.shape}, {self.codec_.dtype}, and these "
+                f"the model to go on from knows images of shape {self.codec_.shape}, {self.codec_.dtype}, and these "
                 f"are {codec.shape}, {codec.dtype}: both must be the same."
             )
         return self.codec_
@@ -334,7 +348,7 @@ class GANSampler(ImageSampler):
     def _check_classes(self, classes: NDArray[Any]) -> None:
         if not np.array_equal(np.asarray(classes, str), np.asarray(self.classes_, str)):
             raise InputError(
-                f"The model to go on from knows the classes {', '.join(map(str, self.classes_[:20]))}, and these are "
+                f"the model to go on from knows the classes {', '.join(map(str, self.classes_[:20]))}, and these are "
                 f"{', '.join(map(str, classes[:20]))}: both must be the same."
             )
 
@@ -370,17 +384,20 @@ class GANSampler(ImageSampler):
             if part("best."):
                 players.best = players.generator.offspring()
                 players.best.restore(part("best."))
-            self.generator_ = copy.deepcopy(players.generator.network).eval()
+            self.generator_ = detached_copy(players.generator.network).eval()
             self.generator_.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"The model's weights do not fit its card ({reason}): save it anew.") from None
+            raise InputError(f"the model's weights do not fit its card ({reason}): save it anew.") from None
         players.n_steps, players.temperature = int(numbers["n_steps"]), numbers["temperature"]
         self.players_, self.history_, self.n_steps_ = players, numbers["history"], players.n_steps
 
 
-def _nursery(generator: Individual, game: Game) -> list[Individual]:
-    return [] if game.plain else [generator.offspring() for _ in game.mutations]
+def _house(players: Players, game: Game) -> None:
+    """Give the generator as many places for offspring as the game has mutations."""
+    players.population = None if game.plain else Population(players.generator, len(game.mutations))
+    if players.population is not None:
+        players.generator = players.population.parent
 
 
 def _arrays(tensors: dict[str, Tensor]) -> Arrays:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from makeweight.component import Component, Registry
 from makeweight.errors import InputError
@@ -63,7 +62,9 @@ class LabelledGenerator(nn.Module):
 
     def forward(self, noise: Tensor, codes: Tensor) -> Tensor:
         """Draw images of shape (batch, channels, height, width) in [-1, 1]."""
-        labelled = torch.cat([one_hot(codes, self.n_classes).to(noise.dtype), noise], dim=1)
+        # Not one_hot, which looks at the codes and so waits for the device.
+        labels = codes.unsqueeze(1) == torch.arange(self.n_classes, device=codes.device)
+        labelled = torch.cat([labels.to(noise.dtype), noise], dim=1)
         images: Tensor = self.body(labelled)
         _, height, width = self.shape
         top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
@@ -85,6 +86,16 @@ def initialise(module: nn.Module) -> None:
         bias = getattr(part, "bias", None)
         if isinstance(bias, nn.Parameter):
             nn.init.zeros_(bias)
+
+
+def size_problem(height: int, width: int) -> str | None:
+    """Say why images of a size cannot be learnt; None if they can."""
+    if min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE:
+        return None
+    return (
+        f"images of {width}×{height} pixels are outside the {SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side that GANs "
+        f"learn here: give --resize {LARGEST_SIDE} (resize={LARGEST_SIDE})."
+    )
 
 
 @NETWORKS.register("dcgan")
@@ -113,11 +124,9 @@ class DCGAN(Networks):
     def build(self, shape: Shape, n_classes: int, latent_dim: int) -> NetworkPair:
         """Build for `shape`; sides outside 8 to 64 pixels are refused."""
         channels, height, width = shape
-        if min(height, width) < SMALLEST_SIDE or max(height, width) > LARGEST_SIDE:
-            raise InputError(
-                f"Images of {width}x{height} pixels are outside the {SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side "
-                f"that the networks draw: bring them to such a size (on the command line, --resize {LARGEST_SIDE})."
-            )
+        problem = size_problem(height, width)
+        if problem:
+            raise InputError(problem)
         n_doublings = int(math.log2(min(height, width) / 4))
         bottom = (math.ceil(height / 2**n_doublings), math.ceil(width / 2**n_doublings))
         body = self._generator(channels, bottom, n_doublings, n_classes + latent_dim)
@@ -167,7 +176,7 @@ class Published28(Networks):
         """Build for images of 28×28 pixels; other sides are refused."""
         channels, height, width = shape
         if (height, width) != (28, 28):
-            raise InputError(f"The authors' networks draw 28x28 pixels, not {width}x{height}: use networks='dcgan'.")
+            raise InputError(f"the authors' networks draw 28×28 pixels, not {width}×{height}: use networks='dcgan'.")
         body = nn.Sequential(
             nn.Linear(n_classes + latent_dim, 512, bias=False),
             nn.Unflatten(1, (512, 1, 1)),
@@ -285,7 +294,7 @@ class OwnNetworks(Networks):
         own_generator, own_trunk = self.generator, self.trunk
         if own_generator is None or own_trunk is None:
             raise InputError(
-                "The model was trained with its user's own networks, whose code is not saved: give them as networks=, "
+                "the model was trained with its user's own networks, whose code is not saved: give them as networks=, "
                 "OwnNetworks(generator=..., trunk=...)."
             )
         generator = (
@@ -298,13 +307,13 @@ class OwnNetworks(Networks):
             images = copy.deepcopy(generator).eval()(torch.zeros(2, latent_dim), torch.zeros(2, dtype=torch.long))
             if tuple(images.shape) != (2, *shape):
                 raise InputError(
-                    f"The generator given in networks= draws {tuple(images.shape[1:])} where the images are {shape} "
+                    f"the generator given in networks= draws {tuple(images.shape[1:])} where the images are {shape} "
                     "(channels, height, width): change its output."
                 )
             features = copy.deepcopy(trunk).eval()(images)
         if features.ndim != 2:
             raise InputError(
-                f"The trunk given in networks= answers with shape {tuple(features.shape)} where (batch, n_features) is "
+                f"the trunk given in networks= answers with shape {tuple(features.shape)} where (batch, n_features) is "
                 "needed: flatten its output."
             )
         return NetworkPair(generator.train(), trunk.train(), features.shape[1])

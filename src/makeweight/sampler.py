@@ -17,12 +17,13 @@ from imblearn.utils import check_sampling_strategy, check_target_type
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save, save_file
 from scipy import sparse
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from makeweight.component import Registry, describe, rebuild
 from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
 from makeweight.saving import (
     CARD,
@@ -77,13 +78,14 @@ class ImageSampler(BaseOverSampler):
     random_state: Any
     channels: Channels | None
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike | LazyImages, y: ArrayLike) -> Self:
         """Learn from images and labels.
 
         Parameters
         ----------
         X : array of shape (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)
-            Images of uint8, uint16 or floats, or flat rows.
+            Images of uint8, uint16 or floats, or flat rows; or `LazyImages`, which a method that trains reads batch by
+            batch.
         y : array of shape (n,)
             Labels of any type that numpy sorts.
 
@@ -98,17 +100,45 @@ class ImageSampler(BaseOverSampler):
         ValueError
             For a single class, or a strategy that asks for fewer images than there are.
         """
+        _check_labels(y)
         check_classification_targets(y)
         array, labels, _ = self._check_X_y(X, y)
         self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
-        self._begin(_dense(array), labels)
+        self._begin(array if self.learns and isinstance(X, LazyImages) else _dense(array), labels)
         return self
+
+    def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+        """Learn from images and labels, and give them back with drawn images after them.
+
+        Parameters
+        ----------
+        X : array of shape (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)
+            Images of uint8, uint16 or floats, or flat rows.
+        y : array of shape (n,)
+            Labels of any type that numpy sorts.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_new, ...)
+            The originals first, in the layout and dtype of `X`.
+        y_resampled : array of shape (n_new,)
+            Their labels.
+
+        Raises
+        ------
+        InputError
+            For arrays that hold no images, a layout left open, or images without a label (NaN).
+        ValueError
+            For a single class, or a strategy that asks for fewer images than there are.
+        """
+        _check_labels(y)
+        return super().fit_resample(X, y)  # type: ignore[no-any-return]
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         self._begin(_dense(X), y)
         X_new, y_new = self.sample(self.sampling_strategy_)
-        filled = np.concatenate([_dense(X), X_new])
-        labels = np.concatenate([y, y_new.astype(y.dtype, copy=False)])
+        filled = np.concatenate([_dense(X), X_new], dtype=X.dtype)  # a byte order, too, is kept
+        labels = np.concatenate([y, y_new.astype(y.dtype, copy=False)], dtype=y.dtype)
         return X.__class__(filled) if sparse.issparse(X) else filled, labels
 
     def sample(self, counts: Mapping[Any, int]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -163,7 +193,7 @@ class ImageSampler(BaseOverSampler):
         seed = self.seed_ if seed is None else seed
         numbers = np.asarray(rows, dtype=np.int64)
         if (numbers < 0).any() or not 0 <= seed < 2**31:
-            raise InputError("Rows are numbered from 0, and a seed is 0 to 2**31 - 1: one of those given is outside.")
+            raise InputError("rows are numbered from 0, and a seed is 0 to 2**31 - 1: one of those given is outside.")
         images = np.empty((len(numbers), *self.codec_.shape), self.codec_.dtype)
         blocks, places = np.divmod(numbers, self.block_size)
         for block in np.unique(blocks):
@@ -244,9 +274,13 @@ class ImageSampler(BaseOverSampler):
         return ImageCodec.learn(X, self.channels)
 
     def _check_X_y(  # noqa: N802
-        self, X: ArrayLike, y: ArrayLike, accept_sparse: Any = None
+        self, X: ArrayLike | LazyImages, y: ArrayLike, accept_sparse: Any = None
     ) -> tuple[Any, Any, bool]:
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        if isinstance(X, LazyImages):
+            check_consistent_length(X, y)
+            self.n_features_in_ = X.shape[1]
+            return X, column_or_1d(y), binarize_y
         X, y = validate_data(
             self, X=X, y=y, reset=True, allow_nd=True, dtype=None, ensure_all_finite=False, accept_sparse=["csr", "csc"]
         )
@@ -256,7 +290,7 @@ class ImageSampler(BaseOverSampler):
         found = [code for code, known in enumerate(self.classes_.tolist()) if known == label]
         if not found:
             known = ", ".join(map(str, self.classes_[:20].tolist()))
-            raise InputError(f"There is no class {label!r} in this model: choose from {known}.")
+            raise InputError(f"there is no class {label!r} in this model: choose from {known}.")
         return found[0]
 
     def _nothing(self) -> NDArray[Any]:
@@ -278,7 +312,23 @@ class ImageSampler(BaseOverSampler):
         self.rows_drawn_ = dict.fromkeys(classes.tolist(), 0)
 
 
+def _check_labels(y: ArrayLike) -> None:
+    """Refuse labels that are no labels: NaN, infinity, None."""
+    labels = np.asarray(y)
+    if labels.dtype.kind == "f":
+        faulty = ~np.isfinite(labels)
+    elif labels.dtype == object:
+        faulty = np.array([value is None or value != value for value in labels.ravel().tolist()]).reshape(labels.shape)
+    else:
+        return
+    if faulty.any():
+        first = int(np.argwhere(faulty)[0][0])
+        raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")
+
+
 def _dense(X: Any) -> NDArray[Any]:
+    if isinstance(X, LazyImages):
+        return X.load()
     dense: NDArray[Any] = X.toarray() if sparse.issparse(X) else X
     return dense
 
@@ -309,7 +359,7 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
     InputError
         If the folder is no model of makeweight, or its files do not belong together.
     """
-    import_module("makeweight.methods")  # fills the registry, which lies above this module
+    import_module("makeweight.methods").registry()  # fills METHODS; the methods lie above this module
     source = Path(folder)
     card: ModelCard = read_json(source / CARD, ModelCard)
     state: State = read_json(source / STATE, State)

@@ -38,7 +38,7 @@ class Labels(_Strict):
         """Describe an array of labels; labels that JSON cannot hold are refused."""
         values = classes.tolist()
         if any(not isinstance(value, (bool, int, float, str)) for value in values):
-            raise InputError(f"Labels such as {values[0]!r} cannot be saved: use numbers or strings.")
+            raise InputError(f"labels such as {values[0]!r} cannot be saved: use numbers or strings.")
         return cls(dtype="object" if classes.dtype == object else classes.dtype.str, values=values)
 
     def array(self) -> NDArray[Any]:

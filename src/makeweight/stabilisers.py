@@ -194,8 +194,10 @@ class AveragedWeights:
         decay = min(self.decay, (1 + n_steps) / (10 + n_steps))
         mine = [*self.module.parameters(), *self.module.buffers()]
         theirs = [*current.parameters(), *current.buffers()]
-        for average, value in zip(mine, theirs, strict=True):
-            if average.is_floating_point():
-                average.lerp_(value, 1 - decay)
-            else:
+        pairs = list(zip(mine, theirs, strict=True))
+        averages = [average for average in mine if average.is_floating_point()]
+        values = [value for average, value in pairs if average.is_floating_point()]
+        torch._foreach_lerp_(averages, values, 1 - decay)
+        for average, value in pairs:
+            if not average.is_floating_point():
                 average.copy_(value)

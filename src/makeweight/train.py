@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,13 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from makeweight.errors import InputError
-from makeweight.evolution import Acceptance, Evolution, Individual, fitness
+from makeweight.evolution import Acceptance, Evolution, Individual, Population, detached_copy, fitness
 from makeweight.heads import Head, Judgement
 from makeweight.objectives import Objective
 from makeweight.priors import Prior, Request
 from makeweight.stabilisers import Augmentation, AveragedWeights, Penalty, Transform
+from makeweight.team import Team
 
 REPORT_WINDOW = 100
+SMALLEST_SLOPE = 1e-30  # of an image's realness in a loss, so that it can be divided by
 SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
 
 
@@ -43,6 +44,7 @@ class Game:
     batch_size: int
     device: torch.device
     autocast: Callable[[], AbstractContextManager[object]]
+    team: Team = field(default_factory=Team)
 
     @property
     def plain(self) -> bool:
@@ -50,9 +52,15 @@ class Game:
         return len(self.mutations) == 1 and not self.acceptance.scores_parent
 
     def request(self, random: torch.Generator) -> Request:
-        """Draw what the generator is asked for in one batch."""
-        noise, codes = self.prior.draw(self.batch_size, self.latent_dim, self.class_counts, random)
+        """Draw what the generator is asked for in this process's part of one batch."""
+        n = self.batch_size // self.team.size
+        noise, codes = self.team.own(lambda: self.prior.draw(n, self.latent_dim, self.class_counts, random))
         return Request(noise.to(self.device), codes.to(self.device))
+
+    def transform(self, random: torch.Generator) -> Transform:
+        """Draw the augmentation of this process's part of one batch."""
+        n = self.batch_size // self.team.size
+        return self.team.own(lambda: self.augmentation.draw(n, random))
 
     def draw(self, generator: nn.Module, request: Request) -> Tensor:
         """Draw float32 images of shape (batch, c, h, w)."""
@@ -73,8 +81,12 @@ class Players:
 
     Attributes
     ----------
-    nursery : list of Individual
-        One place for each mutation; empty for a plain game.
+    generator, discriminator : Individual
+        The generator is the parent of the next step's offspring.
+    judges_alike : bool
+        What `judges_alike` says of the discriminator.
+    population : Population or None
+        The generator with a place for each offspring; None in a plain game.
     average : AveragedWeights or None
         Moving average of the generator.
     best : Individual or None
@@ -87,190 +99,292 @@ class Players:
 
     generator: Individual
     discriminator: Individual
-    nursery: list[Individual] = field(default_factory=list)
+    judges_alike: bool
+    population: Population | None = None
     average: AveragedWeights | None = None
     best: Individual | None = None
     temperature: float | None = None
     n_steps: int = 0
 
-    @cached_property
-    def judge_depends_on_mode(self) -> bool:
-        """Whether the discriminator has layers that differ between training and evaluation."""
-        return any(depends_on_mode(part) for part in self.discriminator.network.modules())
+    @property
+    def offspring(self) -> list[Individual]:
+        """The places for offspring, one a mutation; none in a plain game."""
+        return self.population.offspring if self.population else []
 
 
-def depends_on_mode(layer: nn.Module) -> bool:
-    """Tell whether a layer answers differently in training and in evaluation."""
-    if isinstance(layer, nn.modules.batchnorm._NormBase):
-        return layer.track_running_stats
-    return isinstance(layer, (nn.modules.dropout._DropoutNd, nn.RReLU))
+@torch.no_grad()
+def judges_alike(discriminator: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Find out whether a discriminator judges each image by itself, and alike in training and in evaluation.
+
+    Dropout, batch norm and whatever else ties an image's judgement to the mode or to its neighbours make it False.
+
+    Parameters
+    ----------
+    discriminator : Module
+        Tried on a few random images in a copy.
+    shape : (int, int, int)
+        Channels, height and width of an image.
+    """
+    random = torch.Generator().manual_seed(0)
+    images, others = torch.randn(2, 2, *shape, generator=random).to(next(discriminator.parameters()).device)
+    tried = detached_copy(discriminator)
+    alone: Judgement = tried.eval()(torch.cat([images, images]))
+    among: Judgement = tried(torch.cat([images, others]))
+    taught: Judgement = tried.train()(torch.cat([images, images]))
+
+    def equal(one: Tensor, other: Tensor) -> bool:
+        return bool((one[:2] - other[:2]).abs().max() <= 1e-4 * one.abs().max())
+
+    return all(
+        equal(alone.scores, each.scores) and equal(alone.class_logits, each.class_logits) for each in (among, taught)
+    )
 
 
 @dataclass(frozen=True)
 class Half:
-    """The discriminator's loss on real, or on drawn, images, with its gradient and the realness scores."""
+    """The discriminator's loss on real, or on drawn, images, its gradient by the weights, and the mean realness."""
 
     loss: Tensor
-    gradient: list[Tensor]
-    scores: Tensor
+    gradient: Tensor
+    realness: Tensor
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A generator with what it drew this step, the discriminator's half on that, and its fitness."""
+class Litter:
+    """What the parent's batch gives: a gradient and a loss for each mutation, and the images.
 
-    individual: Individual
-    images: Tensor
-    codes: Tensor
-    half: Half
-    fitness: float
-
-
-@dataclass(frozen=True)
-class GeneratorStep:
-    """What came of a generator's step: its loss, the winning mutation, whether it was accepted, the survivor.
-
-    `real` is the half on the real batch under which the contenders were scored. A plain game scores nothing, so it has
-    neither that nor a survivor.
+    `half` is the discriminator's half on those images, where it came along.
     """
 
-    loss: float
-    winner: int
-    accepted: bool
-    survivor: Contender | None = None
-    real: Half | None = None
+    gradients: Tensor
+    losses: Tensor
+    images: Tensor
+    half: Half | None = None
 
 
-def discriminator_half(game: Game, players: Players, judgement: Judgement, codes: Tensor, *, real: bool) -> Half:
+@dataclass(frozen=True)
+class Contest:
+    """All contenders side by side, the offspring and, where it competes, the parent last.
+
+    `gradients` and `losses` are the discriminator's on the real batch and each contender's images.
+    """
+
+    fitness: Tensor
+    gradients: Tensor
+    losses: Tensor
+    images: Tensor
+    codes: Tensor
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What came of a step, on the device: losses, the winning mutation, whether it was accepted, all fitnesses."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    winner: Tensor
+    accepted: Tensor
+    fitness: Tensor | None = None
+
+    def figures(self) -> Tensor:
+        """Both losses, the winner and the acceptance as one row."""
+        return torch.stack([self.discriminator_loss, self.generator_loss, self.winner.float(), self.accepted.float()])
+
+
+def half_of(game: Game, players: Players, judgement: Judgement, codes: Tensor, *, real: bool) -> Half:
     """Loss and gradient of the discriminator on a judged batch of one kind."""
     adversarial = game.objective.real_loss if real else game.objective.fake_loss
     of_labels = game.head.real_loss if real else game.head.fake_loss
     loss = adversarial(judgement.scores) + of_labels(judgement, codes)
-    gradient = torch.autograd.grad(loss, players.discriminator.parameters, materialize_grads=True)
-    return Half(loss.detach(), list(gradient), judgement.scores.detach())
+    gradient = players.discriminator.gradient(loss)
+    return Half(loss.detach(), gradient, judgement.scores.detach().sigmoid().mean())
 
 
-def contend(game: Game, individual: Individual, images: Tensor, codes: Tensor, half: Half, real: Half) -> Contender:
-    """Score a generator from the discriminator's halves on its images and on the real batch."""
-    gradient = torch._foreach_add(half.gradient, real.gradient)
-    value = fitness(half.scores, gradient, game.evolution.diversity_weight)
-    return Contender(individual, images, codes, half, value.item())
+def shared_pulls(
+    game: Game, players: Players, judgement: Judgement, shown: Tensor, codes: Tensor, *, scored: bool
+) -> tuple[list[Tensor], Half | None]:
+    """Pull of each mutation on the images `shown`, from two backward chains through the discriminator.
+
+    An image's realness depends on that image alone, so the pulls of all objectives are one chain, from the realness,
+    times a number an image; the pull of the labels, a second chain, is the same for all. Where the parent is scored
+    and the discriminator learns no labels from drawn images, its half on these images is that first chain, too.
+    """
+    outputs = Judgement(*(part.detach().requires_grad_() for part in judgement))
+    of_labels = game.head.generator_loss(outputs, codes)
+    at_images: Tensor | float = 0.0
+    if of_labels.requires_grad:
+        slopes = torch.autograd.grad(of_labels, outputs, allow_unused=True)
+        used = [(output, slope) for output, slope in zip(judgement, slopes, strict=True) if slope is not None]
+        ends, towards = zip(*used, strict=True)
+        (at_images,) = torch.autograd.grad(ends, shown, towards, retain_graph=True)
+    half = None
+    if scored and not game.head.fake_loss(outputs, codes).requires_grad:
+        loss = game.objective.fake_loss(outputs.scores)
+        (slope,) = torch.autograd.grad(loss, outputs.scores)
+        slope = torch.where(slope.abs() < SMALLEST_SLOPE, SMALLEST_SLOPE, slope)
+        wanted = [shown, *players.discriminator.parameters]
+        chain, *gradient = torch.autograd.grad(judgement.scores, wanted, slope, materialize_grads=True)
+        chain = chain / slope.view(-1, 1, 1, 1)
+        realness = judgement.scores.detach().sigmoid().mean()
+        half = Half(loss.detach(), players.discriminator.flat(gradient), realness)
+    else:
+        ones = torch.ones_like(judgement.scores)
+        (chain,) = torch.autograd.grad(judgement.scores, shown, ones, retain_graph=scored)
+    pulls = []
+    for mutation in game.mutations:
+        (slope,) = torch.autograd.grad(mutation.mutation_loss(outputs.scores), outputs.scores)
+        pulls.append(slope.view(-1, 1, 1, 1) * chain + at_images)
+    return pulls, half
 
 
-def score(
-    game: Game, players: Players, individual: Individual, real: Half, request: Request, transform: Transform
-) -> Contender:
-    """Let a generator draw what is asked for, and score it."""
-    with torch.no_grad():
-        images = game.draw(individual.network, request)
-    judgement = game.judge(players.discriminator.network, images, transform)
-    half = discriminator_half(game, players, judgement, request.codes, real=False)
-    return contend(game, individual, images, request.codes, half, real)
+def breed(game: Game, players: Players, request: Request, transform: Transform) -> Litter:
+    """Draw one batch from the parent and differentiate every mutation's loss on it.
 
-
-def generator_step(
-    game: Game,
-    players: Players,
-    real_half: Callable[[], Half],
-    request: Request,
-    transform: Transform,
-    random: torch.Generator,
-) -> GeneratorStep:
-    """Breed one offspring a mutation from the same parent, score all on the same request, choose the survivor.
-
-    In a plain game the parent takes its one gradient step and nothing is scored. The forward passes through both
-    networks are shared by all mutations, and by the parent's score where the discriminator answers alike in training
-    and evaluation.
+    One forward pass through both networks serves all mutations. The half for the parent's own score comes along where
+    the score is to be taken on this request and the discriminator answers alike in training and evaluation.
     """
     parent, judge = players.generator, players.discriminator.network
     judge.train()
     drawn = game.draw(parent.network, request)
     shown = drawn.detach().requires_grad_()
     judgement = game.judge(judge, shown, transform)
-    of_labels = game.head.generator_loss(judgement, request.codes)
-    losses = [mutation.mutation_loss(judgement.scores) + of_labels for mutation in game.mutations]
-    gradients = []
-    for loss in losses:
-        (at_images,) = torch.autograd.grad(loss, shown, retain_graph=True)
-        gradients.append(torch.autograd.grad(drawn, parent.parameters, at_images, retain_graph=True))
-    if game.plain:
-        parent.step(gradients[0])
-        return GeneratorStep(losses[0].item(), winner=0, accepted=True)
-
-    for child, gradient in zip(players.nursery, gradients, strict=True):
-        child.become(parent)
-        child.step(gradient)
-    judge.eval()
-    real = real_half()
-    test = game.request(random) if game.evolution.fresh_noise else request
-    children = [score(game, players, child, real, test, transform) for child in players.nursery]
-    winner = max(range(len(children)), key=lambda i: children[i].fitness)
-    if not game.acceptance.scores_parent:
-        accepted, survivor = True, children[winner]
+    scored = game.acceptance.scores_parent and not game.evolution.fresh_noise and players.judges_alike
+    half = None
+    if players.judges_alike and len(game.mutations) > 1:
+        pulls, half = shared_pulls(game, players, judgement, shown, request.codes, scored=scored)
     else:
-        if test is request and not players.judge_depends_on_mode:
-            half = discriminator_half(game, players, judgement, request.codes, real=False)
-            home = contend(game, parent, drawn.detach(), request.codes, half, real)
-        else:
-            home = score(game, players, parent, real, test, transform)
-        chance = game.acceptance.chance(children[winner].fitness, home.fitness, players.temperature)
-        accepted = torch.rand((), generator=random).item() < chance
-        survivor = children[winner] if accepted else home
-    if accepted:
-        players.generator, players.nursery[winner] = players.nursery[winner], parent
-    return GeneratorStep(losses[winner].item(), winner, accepted, survivor, real)
+        of_labels = game.head.generator_loss(judgement, request.codes)
+        losses = [mutation.mutation_loss(judgement.scores) + of_labels for mutation in game.mutations]
+        pulls = [torch.autograd.grad(loss, shown, retain_graph=True)[0] for loss in losses]
+    if scored and half is None:
+        half = half_of(game, players, judgement, request.codes, real=False)
+    with torch.no_grad():
+        of_labels = game.head.generator_loss(judgement, request.codes)
+        losses = [mutation.mutation_loss(judgement.scores) + of_labels for mutation in game.mutations]
+    gradients = torch.empty(len(pulls), len(parent.weights), device=drawn.device)
+    for pull, row in zip(pulls, gradients, strict=True):
+        parent.gradient(drawn, pull, keep=pull is not pulls[-1], into=row)
+    litter = Litter(gradients, torch.stack(losses), drawn.detach(), half)
+    game.team.average(litter.gradients, litter.losses)
+    return litter
 
 
-def step(
-    game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator
-) -> tuple[GeneratorStep, float]:
+def compete(
+    game: Game,
+    players: Players,
+    individuals: list[Individual],
+    real: Half,
+    request: Request,
+    transform: Transform,
+    litter: Litter | None = None,
+) -> Contest:
+    """Let generators draw what is asked for and score them; the parent of a litter comes last, by what it drew."""
+    halves, images = [], []
+    for individual in individuals:
+        with torch.no_grad():
+            images.append(game.draw(individual.network, request))
+        judgement = game.judge(players.discriminator.network, images[-1], transform)
+        halves.append(half_of(game, players, judgement, request.codes, real=False))
+    if litter is not None and litter.half is not None:
+        halves.append(litter.half)
+        images.append(litter.images)
+    gradients = torch.stack([half.gradient for half in halves]) + real.gradient
+    losses = torch.stack([half.loss for half in halves]) + real.loss
+    realness = torch.stack([half.realness for half in halves])
+    game.team.average(gradients, losses, realness)
+    values = fitness(realness, gradients, game.evolution.diversity_weight)
+    return Contest(values, gradients, losses, torch.stack(images), request.codes)
+
+
+def evolve(
+    game: Game,
+    players: Players,
+    population: Population,
+    litter: Litter,
+    real: Half,
+    request: Request,
+    transform: Transform,
+    random: torch.Generator,
+) -> tuple[Contest, Tensor, Tensor, Tensor]:
+    """Raise the litter from the same parent, score all on the same request, and make the survivor the parent.
+
+    Returns
+    -------
+    (Contest, Tensor, Tensor, Tensor)
+        The contest, the winning mutation, whether it was accepted, and the survivor's number of shape (1,).
+    """
+    for child, gradient in zip(population.offspring, litter.gradients, strict=True):
+        child.become(population.parent)
+        child.step(gradient)
+    test = game.request(random) if game.evolution.fresh_noise else request
+    again = [population.parent] if game.acceptance.scores_parent and litter.half is None else []
+    contest = compete(game, players, [*population.offspring, *again], real, test, transform, litter)
+    best, winner = contest.fitness[: len(game.mutations)].max(0)
+    accepted = torch.ones_like(winner, dtype=torch.bool)
+    if game.acceptance.scores_parent:
+        coin = torch.rand((), generator=random).to(game.device)
+        accepted = coin < game.acceptance.chance(best, contest.fitness[-1], players.temperature)
+    survivor = torch.where(accepted, winner, len(game.mutations)).view(1)
+    population.choose(survivor)
+    return contest, winner, accepted, survivor
+
+
+def step(game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator) -> StepOutcome:
     """One step of the game: the generator's, then the discriminator's on a real batch and the survivor's images.
 
     The discriminator steps along the gradient already computed for the survivor's score, where its layers allow.
+    Nothing is asked of the device on the way, so that a GPU is never waited for.
 
     Parameters
     ----------
     images : Tensor of shape (batch, c, h, w)
-        Real images in [-1, 1].
+        Real images in [-1, 1]; of several processes, each has its own part of the batch.
     codes : Tensor of shape (batch,)
         Their class codes.
     random : torch.Generator
-        Source of all chance, on the processor.
-
-    Returns
-    -------
-    (GeneratorStep, float)
-        What came of the generator's step, and the discriminator's loss.
+        Source of all chance, on the processor; alike in all processes.
     """
-    judge = players.discriminator.network
-    show_real, show_fake = (game.augmentation.draw(len(images), random) for _ in range(2))
+    judge, population = players.discriminator.network, players.population
+    show_real, show_fake = game.transform(random), game.transform(random)
 
-    def real_half() -> Half:
-        return discriminator_half(game, players, game.judge(judge, images, show_real), codes, real=True)
+    def half(images: Tensor, codes: Tensor, transform: Transform, *, real: bool) -> Half:
+        return half_of(game, players, game.judge(judge, images, transform), codes, real=real)
 
-    outcome = generator_step(game, players, real_half, game.request(random), show_fake, random)
-    survivor, real = outcome.survivor, outcome.real
-    if survivor is not None and real is not None and not players.judge_depends_on_mode:
-        fake = survivor.half
+    request = game.request(random)
+    litter = breed(game, players, request, show_fake)
+    if population is None:
+        players.generator.step(litter.gradients[0])
+        winner, values = litter.losses.new_zeros((), dtype=torch.long), None
+        accepted = torch.ones_like(winner, dtype=torch.bool)
+        request = game.request(random)
+        with torch.no_grad():
+            drawn, asked = game.draw(players.generator.network, request), request.codes
+    else:
+        judge.eval()
+        real = half(images, codes, show_real, real=True)
+        contest, winner, accepted, survivor = evolve(
+            game, players, population, litter, real, request, show_fake, random
+        )
+        players.generator, values = population.parent, contest.fitness
+        drawn, asked = contest.images.index_select(0, survivor)[0], contest.codes
+    if population is not None and players.judges_alike:
+        gradient = contest.gradients.index_select(0, survivor)[0]
+        loss = contest.losses.index_select(0, survivor)[0]
     else:
         judge.train()
-        real = real_half()
-        if survivor is not None:
-            drawn, asked = survivor.images, survivor.codes
-        else:
-            request = game.request(random)
-            with torch.no_grad():
-                drawn, asked = game.draw(players.generator.network, request), request.codes
-        fake = discriminator_half(game, players, game.judge(judge, drawn, show_fake), asked, real=False)
-    gradient = torch._foreach_add(real.gradient, fake.gradient)
+        real, fake = half(images, codes, show_real, real=True), half(drawn, asked, show_fake, real=False)
+        gradient, loss = real.gradient + fake.gradient, real.loss + fake.loss
+        game.team.average(gradient, loss)
     if game.penalty.every and players.n_steps % game.penalty.every == 0:
         with game.autocast():
             cost = game.penalty.loss(judge, show_real(images))
-        parameters = players.discriminator.parameters
-        torch._foreach_add_(gradient, torch.autograd.grad(cost, parameters, materialize_grads=True))
+        slope = players.discriminator.gradient(cost)
+        game.team.average(slope)
+        gradient = gradient + slope
     players.discriminator.step(gradient)
+    game.team.average(players.generator.statistics, players.discriminator.statistics)
     players.n_steps += 1
-    return outcome, (real.loss + fake.loss).item()
+    return StepOutcome(loss, litter.losses.index_select(0, winner.view(1))[0], winner, accepted, values)
 
 
 def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator) -> None:
@@ -283,11 +397,10 @@ def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, ra
         return
     judge = players.discriminator.network
     judge.eval()
-    show = game.augmentation.draw(len(images), random)
-    real = discriminator_half(game, players, game.judge(judge, images, show), codes, real=True)
-    request = game.request(random)
-    contenders = [score(game, players, each, real, request, show) for each in (players.best, players.generator)]
-    if contenders[1].fitness > contenders[0].fitness:
+    show = game.transform(random)
+    real = half_of(game, players, game.judge(judge, images, show), codes, real=True)
+    contest = compete(game, players, [players.best, players.generator], real, game.request(random), show)
+    if contest.fitness[1] > contest.fitness[0]:
         players.best.become(players.generator)
 
 
@@ -338,7 +451,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a callback is told after each step.
+    """What a callback is told after each step; on a GPU after every twentieth.
 
     Attributes
     ----------
@@ -383,24 +496,19 @@ def train(
     list of StepReport
         One report for every hundredth of the training, and the last.
     """
-    recent: deque[tuple[float, float, int, bool]] = deque(maxlen=REPORT_WINDOW)
+    recent: deque[list[float]] = deque(maxlen=REPORT_WINDOW)
+    waiting: list[Tensor] = []
     history: list[StepReport] = []
-    begin, done = time.perf_counter(), 0
+    begin, done, noted = time.perf_counter(), 0, 0
     n_steps = schedule.settle(0, 0.0)
+    pause = report_every(game.device)
     if players.temperature is None:
         players.temperature = game.acceptance.start()
     while n_steps is None or done < n_steps:
-        rate = schedule.rate(done, n_steps)
-        for player in (players.generator, players.discriminator):
-            player.optimiser.param_groups[0]["lr"] = rate
+        players.generator.learning_rate = players.discriminator.learning_rate = schedule.rate(done, n_steps)
         images, codes = next(batches)
-        outcome, discriminator_loss = step(game, players, images, codes, random)
+        outcome = step(game, players, images, codes, random)
         done += 1
-        if not math.isfinite(outcome.loss + discriminator_loss):
-            raise InputError(
-                f"The training broke down at step {done}: a loss is {outcome.loss + discriminator_loss}. Try a smaller "
-                "learning_rate, a penalty such as 'r1', or precision 32-true."
-            )
         if players.average is not None:
             players.average.update(players.generator.network, players.n_steps)
         if schedule.best_every and players.n_steps % schedule.best_every == 0:
@@ -408,22 +516,50 @@ def train(
         if not game.acceptance.per_epoch() or players.n_steps % schedule.steps_per_epoch == 0:
             players.temperature = game.acceptance.cooled(players.temperature)
 
-        recent.append((discriminator_loss, outcome.loss, outcome.winner, outcome.accepted))
+        waiting.append(outcome.figures())
         seconds = time.perf_counter() - begin
         if n_steps is None:
-            n_steps = schedule.settle(done, seconds)
+            n_steps = schedule.settle(done, game.team.agree(seconds, game.device))
+        if done % pause and done != n_steps:
+            continue
+        recent.extend(read_figures(waiting, done))
+        waiting.clear()
         report = summarise(game, players, recent, done, n_steps, seconds, schedule.budget)
         if callback is not None:
             callback(report)
-        if done % max(1, report.n_steps // 100) == 0 or done == n_steps:
+        if done - noted >= max(1, report.n_steps // 100) or done == n_steps:
             history.append(report)
+            noted = done
     return history
+
+
+def report_every(device: torch.device) -> int:
+    """Return the steps between two reports: a GPU works on ahead, and is waited for only when asked for figures."""
+    return 1 if device.type == "cpu" else 20
+
+
+def read_figures(waiting: list[Tensor], done: int) -> list[list[float]]:
+    """Read the figures of the last steps off the device, and refuse to go on where a loss is no number.
+
+    Raises
+    ------
+    InputError
+        If a loss is infinite or not a number.
+    """
+    figures: list[list[float]] = torch.stack(waiting).tolist()
+    for step_number, (discriminator_loss, generator_loss, *_) in enumerate(figures, done - len(figures) + 1):
+        if not math.isfinite(discriminator_loss + generator_loss):
+            raise InputError(
+                f"the training broke down at step {step_number}: a loss is {generator_loss + discriminator_loss}. Try "
+                "a smaller learning_rate, a penalty such as 'r1', or precision 32-true."
+            )
+    return figures
 
 
 def summarise(
     game: Game,
     players: Players,
-    recent: deque[tuple[float, float, int, bool]],
+    recent: deque[list[float]],
     done: int,
     n_steps: int | None,
     seconds: float,

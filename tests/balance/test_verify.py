@@ -42,6 +42,15 @@ def test_missing_extra_and_changed_files_are_named(balanced: BalanceSummary) -> 
     ]
 
 
+def test_strange_files_beside_the_model_are_named(balanced: BalanceSummary) -> None:
+    (balanced.out / "notes.txt").touch()
+    (balanced.out / "model" / "code.py").touch()
+    (balanced.out / "model" / "more").mkdir()
+    assert verify_folder(balanced.out, redraw=0).problems == [
+        "3 files or folders that makeweight did not write: notes.txt, model/code.py, model/more"
+    ]
+
+
 def test_a_manifest_that_points_elsewhere_is_a_problem(balanced: BalanceSummary) -> None:
     path = balanced.out / "manifest.csv"
     write_manifest(path, [*read_manifest(path), ManifestRow("images/../../secret", "a", "real")])

@@ -87,16 +87,16 @@ def test_twin_of_the_paper_s_sampler_leaves_images_as_they_are() -> None:
 
 
 def test_one_class_is_refused(boots: Any) -> None:
-    with pytest.raises(InputError, match=r"^There is one class only \(.*'a'.*\): give images of at least two\.$"):
+    with pytest.raises(InputError, match=r"^there is one class only \(.*'a'.*\): give images of at least two\.$"):
         CNNClassifier(**TINY, n_steps=1).fit(boots[0], np.full(20, "a"))
 
 
 def test_unknown_parts_are_refused(boots: Any) -> None:
     with pytest.raises(
-        InputError, match="^There is no networks called 'vgg': choose from by_shape, dcgan, mlp, own, published_28"
+        InputError, match="^there is no networks called 'vgg': choose from by_shape, dcgan, mlp, own, published_28"
     ):
         CNNClassifier(networks="vgg", n_steps=1).fit(*boots)
-    with pytest.raises(InputError, match="^There is no augmentation called 'cutmix': choose from affine, none"):
+    with pytest.raises(InputError, match="^there is no augmentation called 'cutmix': choose from affine, none"):
         CNNClassifier(**TINY, augmentation="cutmix", n_steps=1).fit(*boots)
     with pytest.raises(InputError, match="^device='tpu' is no choice"):
         CNNClassifier(**TINY, device="tpu").fit(*boots)
@@ -104,5 +104,5 @@ def test_unknown_parts_are_refused(boots: Any) -> None:
 
 def test_images_of_another_shape_are_refused(boots: Any) -> None:
     classifier = CNNClassifier(**TINY, n_steps=1).fit(*boots)
-    with pytest.raises(InputError, match="^Images of shape .* do not fit what was learnt"):
+    with pytest.raises(InputError, match="^images of shape .* do not fit what was learnt"):
         classifier.predict(boots[0][:, :7])

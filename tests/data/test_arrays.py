@@ -48,6 +48,16 @@ def test_there_and_back(layout: str, dtype: str) -> None:
         assert (again == X).all()
 
 
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4", "<f8"])
+def test_byte_order_is_kept(dtype: str) -> None:
+    X = values((9, 8, 11), np.dtype(dtype).name).astype(dtype)
+    codec = ImageCodec.learn(X)
+    assert codec.decode(codec.encode(X)).dtype.str == X.dtype.str == dtype
+    native = X.astype(np.dtype(dtype).newbyteorder("="))
+    assert (codec.encode(X) == ImageCodec.learn(native).encode(native)).all()
+    assert ImageCodec.learn(native).dtype == native.dtype.name
+
+
 def test_numbers_by_hand() -> None:
     X = np.array([[[10, 20], [30, 50]]], np.uint8)
     codec = ImageCodec.learn(X)
@@ -109,17 +119,17 @@ def test_layouts(shape: tuple[int, ...], channels: Any, layout: str) -> None:
         (
             values((2, 3, 8, 3), "uint8"),
             None,
-            "Images of shape (3, 8, 3) may have their channels first or last: say channels='first' or 'last'.",
+            "images of shape (3, 8, 3) may have their channels first or last: say channels='first' or 'last'.",
         ),
         (
             values((2, 8, 9, 3), "uint8"),
             "first",
-            "Images of shape (8, 9, 3) have no axis of 1, 3 or 4 channels where it should be: check the layout.",
+            "images of shape (8, 9, 3) have no axis of 1, 3 or 4 channels where it should be: check the layout.",
         ),
         (
             values((2, 8, 9, 5), "uint8"),
             None,
-            "Images of shape (8, 9, 5) have no axis of 1, 3 or 4 channels where it should be: check the layout.",
+            "images of shape (8, 9, 5) have no axis of 1, 3 or 4 channels where it should be: check the layout.",
         ),
         (
             values((2, 8, 9), "uint8"),
@@ -129,18 +139,18 @@ def test_layouts(shape: tuple[int, ...], channels: Any, layout: str) -> None:
         (
             values((28, 28, 3), "uint8"),
             None,
-            "An array of shape (28, 28, 3) could be one colour image or 28 grey ones: give (n, h, w), or (n, h, w, c) "
+            "an array of shape (28, 28, 3) could be one colour image or 28 grey ones: give (n, h, w), or (n, h, w, c) "
             "for colour.",
         ),
         (
             values((2, 2, 8, 9, 3), "uint8"),
             None,
-            "An array of shape (2, 2, 8, 9, 3) holds no images: give (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d).",
+            "an array of shape (2, 2, 8, 9, 3) holds no images: give (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d).",
         ),
         (
             values((5,), "uint8"),
             None,
-            "An array of shape (5,) holds no images: give (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d).",
+            "an array of shape (5,) holds no images: give (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d).",
         ),
         (
             values((2, 8, 9), "uint8"),
@@ -150,17 +160,17 @@ def test_layouts(shape: tuple[int, ...], channels: Any, layout: str) -> None:
         (
             np.array([["a", "b"]]),
             None,
-            "Images of dtype <U1 cannot be learnt: give integers (uint8, uint16) or floats.",
+            "images of dtype <U1 cannot be learnt: give integers (uint8, uint16) or floats.",
         ),
         (
             np.array([[None, 1]]),
             None,
-            "Images of dtype object cannot be learnt: give integers (uint8, uint16) or floats.",
+            "images of dtype object cannot be learnt: give integers (uint8, uint16) or floats.",
         ),
         (
             np.zeros((0, 8, 8)),
             None,
-            "There are no images in an array of shape (0, 8, 8): give at least one of each class.",
+            "there are no images in an array of shape (0, 8, 8): give at least one of each class.",
         ),
     ],
 )
@@ -178,11 +188,11 @@ def test_nan_and_infinity_are_named_by_their_image(shape: tuple[int, ...], bad: 
     X[3].flat[0] = bad
     with pytest.raises(InputError) as caught:
         ImageCodec.learn(X)
-    assert str(caught.value) == "Image 2 of the array holds NaN or infinity: remove or mend it."
+    assert str(caught.value) == "image 2 of the array holds NaN or infinity: remove or mend it."
 
 
 def test_images_of_another_shape_are_refused() -> None:
     codec = ImageCodec.learn(values((4, 8, 11), "uint8"))
     with pytest.raises(InputError) as caught:
         codec.encode(values((2, 11, 8), "uint8"))
-    assert str(caught.value) == "Images of shape (11, 8) do not fit what was learnt, (8, 11): resize them."
+    assert str(caught.value) == "images of shape (11, 8) do not fit what was learnt, (8, 11): resize them."

@@ -6,26 +6,28 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makeweight.balance.drawn_images import Mark, drawn_png, pixels_from, resized
+from makeweight.balance.drawing import Press, blocks_of
+from makeweight.balance.drawn_images import pixels_from
 from makeweight.balance.grid import GridRow, samples_grid
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, is_manifest, write_manifest
 from makeweight.balance.models import find_model, prepare_sampler
-from makeweight.balance.names import DRAWN_PREFIX, class_folders, drawn_name, original_names
+from makeweight.balance.names import DRAWN_PREFIX, class_folders, original_names
 from makeweight.balance.output import OutputFolder
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.data.folders import BadFile
 from makeweight.data.source import ImageSource, open_source
 from makeweight.data.wording import listed
+from makeweight.devices import join_team
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
+from makeweight.team import team
 
 IMAGES, MODEL, SAMPLES = "images", "model", "samples.png"
 SHOWN = 8
@@ -197,12 +199,14 @@ def balance_folder(
     _check_size(sampler, images)
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
-    with output.writing(listener.note) as partial:
+    join_team(device)
+    with output.writing_together(listener.note) as partial:
         work = _Work(images, sampler, to_add, folders, partial, listener)
         work.copy_originals(link)
         work.learn()
         work.draw()
-        work.finish()
+        if team().rank == 0:
+            work.finish()
     counts = Counter(images.labels.tolist())
     return BalanceSummary(
         out=Path(out),
@@ -248,6 +252,25 @@ class _Work:
 
     def copy_originals(self, link: bool) -> None:
         self.listener.stage("copying")
+        together, labels = team(), self.images.labels
+        if together.rank == 0:
+            self._make_folders()
+        together.wait()
+        names = [""] * len(labels)
+        for label in self.images.classes:
+            places = np.flatnonzero(labels == label).tolist()
+            for place, name in zip(places, original_names([self.images.files[i] for i in places]), strict=True):
+                names[place] = name
+        own, rows = range(together.rank, len(labels), together.size), []
+        for done, index in enumerate(own, 1):
+            file = f"{IMAGES}/{self.folders[labels[index]]}/{names[index]}"
+            digest = self.images.write(index, self.partial / file, link=link)
+            rows.append(ManifestRow(file, str(labels[index]), "real", sha256=digest, source=self.images.files[index]))
+            self.listener.count(done, len(own))
+        of_all = together.gather(rows)
+        self.rows = [of_all[i % together.size][i // together.size] for i in range(len(labels))]
+
+    def _make_folders(self) -> None:
         for folder in self.folders.values():
             try:
                 (self.partial / IMAGES / folder).mkdir(parents=True)
@@ -255,21 +278,10 @@ class _Work:
                 raise InputError(
                     f"this disk cannot hold the class folder {folder!r} beside one that it takes for equal: rename one."
                 ) from None
-        labels = self.images.labels
-        names = [""] * len(labels)
-        for label in self.images.classes:
-            places = np.flatnonzero(labels == label).tolist()
-            for place, name in zip(places, original_names([self.images.files[i] for i in places]), strict=True):
-                names[place] = name
-        for index, label in enumerate(labels.tolist()):
-            file = f"{IMAGES}/{self.folders[label]}/{names[index]}"
-            digest = self.images.write(index, self.partial / file, link=link)
-            self.rows.append(ManifestRow(file, label, "real", sha256=digest, source=self.images.files[index]))
-            self.listener.count(index + 1, len(labels))
 
     def learn(self) -> None:
         self.listener.stage("learning")
-        X, labels = self.images.load(), self.images.labels
+        X, labels = self.images.images(), self.images.labels
         self.sampler.fit(X, labels)
         self.model_hash = self.sampler.model_hash_
         for label in self.images.classes:
@@ -277,17 +289,19 @@ class _Work:
             self.shown_real[label] = list(pixels_from(X[few], self.sampler.codec_))
 
     def draw(self) -> None:
-        """Draw block by block, so that neither memory nor patience is overtaxed."""
         self.listener.stage("drawing")
-        total, done = sum(self.to_add.values()), 0
-        for label, count in self.to_add.items():
-            while (first := self.sampler.rows_drawn_[label]) < count:
-                n_now = min(self.sampler.block_size, count - first)
-                X_new, _ = self.sampler.sample({label: n_now})
-                for row, pixels in enumerate(pixels_from(X_new, self.sampler.codec_), first):
-                    self._write_drawn(label, row, pixels)
-                done += n_now
-                self.listener.count(done, total)
+        blocks = [
+            block
+            for label, count in self.to_add.items()
+            for block in blocks_of(
+                self.sampler, label, range(count), folder=f"{IMAGES}/{self.folders[label]}/", n_shown=SHOWN
+            )
+        ]
+        press = Press(self.sampler, self.sampler.seed_, self.partial, _shared_size(self.images))
+        for drawn in press.run(blocks, self.listener.count):
+            self.rows.extend(drawn.rows)
+            self.shown_drawn[drawn.block.label].extend(drawn.shown)
+        self.sampler.rows_drawn_.update(self.to_add)
 
     def finish(self) -> None:
         self.listener.stage("writing")
@@ -300,30 +314,6 @@ class _Work:
         write_manifest(self.partial / MANIFEST, self.rows)
         self.sampler.save(self.partial / MODEL)
 
-    def _write_drawn(self, label: str, row: int, pixels: NDArray[Any]) -> None:
-        if len(self.shown_drawn[label]) < SHOWN:
-            self.shown_drawn[label].append(pixels)
-        size = _shared_size(self.images)
-        if size is not None:
-            pixels = resized(pixels, *size)
-        sampler = self.sampler
-        data = drawn_png(pixels, Mark(sampler.name, self.model_hash, sampler.seed_, row, label))
-        file = f"{IMAGES}/{self.folders[label]}/{drawn_name(sampler.name, sampler.seed_, row)}"
-        (self.partial / file).write_bytes(data)
-        self.rows.append(
-            ManifestRow(
-                file=file,
-                label=label,
-                origin="drawn",
-                method=sampler.name,
-                seed=sampler.seed_,
-                row=row,
-                model_hash=self.model_hash,
-                settings_hash=sampler.settings_hash_,
-                sha256=sha256(data).hexdigest(),
-            )
-        )
-
 
 def _shared_size(images: ImageSource) -> tuple[int, int] | None:
     """Width and height that all originals share, None where they differ."""
@@ -335,14 +325,11 @@ def _shared_size(images: ImageSource) -> tuple[int, int] | None:
 
 def _check_size(sampler: ImageSampler, images: ImageSource) -> None:
     """Refuse, before anything is read into memory, a size that the networks cannot reach."""
-    from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
+    from makeweight.networks import size_problem
 
-    height, width = images.spec.height, images.spec.width
-    if sampler.learns and not (min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE):
-        raise InputError(
-            f"the images of {images.name} are {width}×{height} pixels, and {sampler.name} learns {SMALLEST_SIDE} to "
-            f"{LARGEST_SIDE} a side: give --resize {LARGEST_SIDE} (resize={LARGEST_SIDE})."
-        )
+    problem = size_problem(images.spec.height, images.spec.width) if sampler.learns else None
+    if problem:
+        raise InputError(f"{images.name}: {problem}")
 
 
 def _room_needed(images: ImageSource, n_drawn: int, link: bool) -> int:

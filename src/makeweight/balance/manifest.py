@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from makeweight.data.wording import shown
@@ -15,6 +16,7 @@ MANIFEST = "manifest.csv"
 COLUMNS = ("file", "label", "origin", "method", "seed", "row", "model_hash", "settings_hash", "sha256", "source")
 
 _STARTS_FORMULA = "=+-@\t\r\n"
+_cells = attrgetter(*COLUMNS)
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _LARGEST_SEED, _LARGEST_ROW = 2**31 - 1, 2**63 - 1
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -72,7 +74,7 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in rows:
-            writer.writerow(["" if cell is None else guard(str(cell)) for cell in astuple(row)])
+            writer.writerow(["" if cell is None else guard(str(cell)) for cell in _cells(row)])
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -93,8 +95,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     InputError
         If the file is missing, is no manifest of makeweight, or has a row that describes no image.
     """
-    if not path.is_file():
-        raise InputError(f"no manifest at {path}: give a folder that makeweight wrote.")
+    require_manifest(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = csv.reader(file, strict=True)
@@ -105,6 +106,18 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is damaged ({error}): restore it or balance again.") from error
+
+
+def require_manifest(path: Path) -> None:
+    """Refuse a path at which there is no file.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no manifest at {shown(path)}: give a folder that makeweight wrote.")
 
 
 def is_manifest(path: Path) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from makeweight.balance.strategy import Strategy
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.methods import get_method
-from makeweight.sampler import ImageSampler, load
 
 if TYPE_CHECKING:
+    from makeweight.balance.strategy import Strategy
+    from makeweight.sampler import ImageSampler
     from makeweight.train import StepReport
 
 DEFAULT_METHOD = "aggan"
@@ -42,6 +42,8 @@ def load_model(folder: str | Path, *, device: str = "auto") -> ImageSampler:
     InputError
         If there is none, or its files do not belong together.
     """
+    from makeweight.sampler import load
+
     return load(find_model(folder), device=device)
 
 
@@ -67,7 +69,7 @@ def prepare_sampler(
         of another method.
     """
     length = {"n_steps": n_steps, "n_epochs": n_epochs, "budget": budget}
-    _check_length(length)
+    check_length(length)
     model = None if from_model is None else load_model(from_model, device=device)
     kind = _kind(method, model)
     settings: dict[str, Any] = {"sampling_strategy": sampling_strategy, "random_state": seed}
@@ -83,7 +85,14 @@ def prepare_sampler(
     return model
 
 
-def _check_length(length: dict[str, Any]) -> None:
+def check_length(length: Mapping[str, float | None]) -> None:
+    """Refuse more than one length of the training, and lengths of nothing.
+
+    Raises
+    ------
+    InputError
+        If there is more than one, or one that is not above 0.
+    """
     given = {name: value for name, value in length.items() if value is not None}
     if len(given) > 1:
         raise InputError(

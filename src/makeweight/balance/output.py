@@ -6,13 +6,14 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
 from makeweight.errors import InputError
+from makeweight.team import team
 
 MARKER = ".makeweight-partial"
 
@@ -56,7 +57,7 @@ class OutputFolder:
         return self.path.with_name(self.path.name + ".replaced")
 
     def check(self, inputs: Iterable[Path] = ()) -> None:
-        """Refuse what cannot or must not be written; nothing is touched.
+        """Refuse what cannot or must not be written; nothing is touched. Of a team, the first process looks.
 
         Parameters
         ----------
@@ -68,6 +69,8 @@ class OutputFolder:
         InputError
             If the folder cannot be written, is in use, is not ours, or lies inside an input or around it.
         """
+        if team().rank > 0:
+            return
         with self._told("used"):
             _ = self.path.exists() and self.lock.exists()
         for source in inputs:
@@ -151,6 +154,18 @@ class OutputFolder:
                 _remove_tree(self.partial)
                 raise
             self._commit(note)
+
+    @contextmanager
+    def writing_together(self, note: Callable[[str], None]) -> Iterator[Path]:
+        """Like `writing`, for all processes of a team: the first one makes the folder and puts it in its place.
+
+        The others wait for both. All must have written their parts before the first one leaves.
+        """
+        own = team()
+        with self.writing(note) if own.rank == 0 else nullcontext(self.partial) as partial:
+            own.wait()
+            yield partial
+        own.wait()
 
     def _commit(self, note: Callable[[str], None]) -> None:
         """Put the finished folder in its place; an older output goes only after that."""

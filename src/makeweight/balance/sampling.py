@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from makeweight.balance.drawn_images import Mark, check_draws_images, drawn_png, pixels_from
-from makeweight.balance.job import is_output
+import numpy as np
+
+from makeweight.balance.drawing import Press, blocks_of
+from makeweight.balance.drawn_images import check_draws_images
+from makeweight.balance.job import ROOM_PER_FILE, is_output
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, ManifestRow, is_manifest, write_manifest
+from makeweight.balance.manifest import MANIFEST, is_manifest, write_manifest
 from makeweight.balance.models import find_model, load_model
-from makeweight.balance.names import DRAWN_PREFIX, drawn_name
+from makeweight.balance.names import DRAWN_PREFIX
 from makeweight.balance.output import OutputFolder
 from makeweight.data.wording import listed, shown
+from makeweight.devices import join_team
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
+from makeweight.team import team
 
 LARGEST_SEED = 2**31 - 1
 
@@ -90,9 +95,15 @@ def sample_folder(
     key = find_label(sampler, label)
     first = sampler.rows_drawn_[key] if seed is None or seed == sampler.seed_ else 0
     seed = sampler.seed_ if seed is None else seed
-    output.check_space(n_images * (sampler.draw(key, [first]).nbytes + 4096))
-    with output.writing(listener.note) as partial:
-        _draw(sampler, key, range(first, first + n_images), seed, partial, listener)
+    one = np.dtype(sampler.codec_.dtype).itemsize * math.prod(sampler.codec_.shape)
+    output.check_space(n_images * (one + ROOM_PER_FILE))
+    join_team("auto")
+    with output.writing_together(listener.note) as partial:
+        listener.stage("drawing")
+        blocks = list(blocks_of(sampler, key, range(first, first + n_images)))
+        written = Press(sampler, seed, partial).run(blocks, listener.count)
+        if team().rank == 0:
+            write_manifest(partial / MANIFEST, [row for drawn in written for row in drawn.rows])
     return SampleSummary(Path(out), n_images, str(key), sampler.name, sampler.model_hash_, seed, first)
 
 
@@ -131,30 +142,3 @@ def _check_outside_outputs(output: OutputFolder) -> None:
     for parent in output.path.parents:
         if is_output(parent):
             raise InputError(f"{output.given} lies inside the balanced folder {parent}: name a folder outside it.")
-
-
-def _draw(sampler: ImageSampler, key: Any, rows: range, seed: int, folder: Path, listener: Listener) -> None:
-    listener.stage("drawing")
-    model_hash, settings_hash, written = sampler.model_hash_, sampler.settings_hash_, []
-    for begin in range(0, len(rows), sampler.block_size):
-        numbers = rows[begin : begin + sampler.block_size]
-        X_new = sampler.draw(key, numbers, seed=seed)
-        for row, pixels in zip(numbers, pixels_from(X_new, sampler.codec_), strict=True):
-            data = drawn_png(pixels, Mark(sampler.name, model_hash, seed, row, str(key)))
-            name = drawn_name(sampler.name, seed, row)
-            (folder / name).write_bytes(data)
-            written.append(
-                ManifestRow(
-                    file=name,
-                    label=str(key),
-                    origin="drawn",
-                    method=sampler.name,
-                    seed=seed,
-                    row=row,
-                    model_hash=model_hash,
-                    settings_hash=settings_hash,
-                    sha256=sha256(data).hexdigest(),
-                )
-            )
-        listener.count(min(begin + len(numbers), len(rows)), len(rows))
-    write_manifest(folder / MANIFEST, written)

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-from imblearn.utils import check_sampling_strategy
 from numpy.typing import NDArray
 
 from makeweight.data.wording import counted, listed, shown
@@ -44,13 +43,14 @@ def numbers_to_add(strategy: Strategy, labels: NDArray[np.str_]) -> dict[str, in
     >>> numbers_to_add("auto", np.array(["a", "a", "a", "b"]))
     {'b': 2}
     """
+    from imblearn.utils import check_sampling_strategy
+
     counts = Counter(labels.tolist())
-    if isinstance(strategy, str):
-        _check_name(strategy)
-    elif isinstance(strategy, Mapping):
+    check_name(strategy)
+    if isinstance(strategy, Mapping):
         _check_totals(strategy, counts)
         strategy = dict(strategy)
-    else:
+    elif not isinstance(strategy, str):
         _check_ratio(float(strategy), counts)
     found: dict[Any, int] = check_sampling_strategy(strategy, labels, "over-sampling")
     to_add = {str(label): int(number) for label, number in sorted(found.items()) if number > 0}
@@ -62,8 +62,15 @@ def numbers_to_add(strategy: Strategy, labels: NDArray[np.str_]) -> dict[str, in
     return to_add
 
 
-def _check_name(strategy: str) -> None:
-    if strategy not in STRATEGY_NAMES:
+def check_name(strategy: Strategy) -> None:
+    """Refuse a name that is none of `STRATEGY_NAMES`; ratios and totals are left for `numbers_to_add` to check.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if isinstance(strategy, str) and strategy not in STRATEGY_NAMES:
         raise InputError(
             f"there is no sampling strategy {shown(strategy)!r}: give {', '.join(STRATEGY_NAMES)}, a ratio such as "
             f"0.5, or final totals such as scratches=200,patches=150."

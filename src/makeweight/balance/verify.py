@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resized
+from makeweight.balance.early import check_verify
 from makeweight.balance.job import IMAGES, MODEL, SAMPLES
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
@@ -24,6 +25,7 @@ from makeweight.balance.sampling import find_label
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
+from makeweight.saving import CARD, STATE, TRAINING, WEIGHTS
 
 MOST_LEVELS = 2.0
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -90,17 +92,14 @@ def verify_folder(
     """
     listener = listener or Listener()
     folder = Path(out)
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {shown(folder)}: give an output of makeweight balance.")
-    if redraw < 0:
-        raise InputError(f"{redraw} images cannot be drawn again: give 0 or more.")
+    check_verify(folder, redraw)
     if any(folder.glob(f"{DRAWN_PREFIX}*")) and not (folder / IMAGES).exists() and not (folder / MODEL).exists():
         raise InputError(f"{shown(folder)} was written by makeweight sample: give an output of makeweight balance.")
     found = Verification()
     try:
         rows = read_manifest(folder / MANIFEST)
     except InputError as error:
-        if not (folder / MANIFEST).is_file() or not (folder / IMAGES).is_dir():
+        if not (folder / IMAGES).is_dir():
             raise
         found.problems.append(f"the manifest cannot be read: {error}")
         return found
@@ -169,6 +168,9 @@ def _check_files(
     present = {p.relative_to(folder).as_posix() for p in (folder / IMAGES).rglob("*") if not p.is_dir()}
     extra = sorted(present - {row.file for row in rows})
     stray = sorted({path.name for path in folder.iterdir()} - {IMAGES, MODEL, MANIFEST, SAMPLES})
+    if (folder / MODEL).is_dir():
+        inside_model = {path.name for path in (folder / MODEL).iterdir()}
+        stray += sorted(f"{MODEL}/{name}" for name in inside_model - {CARD, STATE, TRAINING, WEIGHTS})
     _tell(found, "file", "named in the manifest outside images/", outside)
     _tell(found, "file", "missing", missing)
     _tell(found, "file", "that cannot be read", unreadable)

@@ -1,5 +1,6 @@
 """Benchmarks: the format of their rows, one JSON line a run."""
 
+from makeweight.bench.grid import run_grid
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, TornRowWarning, merge_rows, run_once
 
@@ -13,5 +14,6 @@ __all__ = [
     "hash_data",
     "hash_settings",
     "merge_rows",
+    "run_grid",
     "run_once",
 ]

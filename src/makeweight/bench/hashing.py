@@ -96,4 +96,4 @@ def to_json(value: Any) -> Any:
         return None
     if value is None or isinstance(value, str | int | float):
         return value
-    raise InputError(f"A benchmark row takes text, numbers, lists and mappings: {value!r} is none of them.")
+    raise InputError(f"a benchmark row takes text, numbers, lists and mappings: {value!r} is none of them.")

@@ -263,10 +263,17 @@ def run_once(rows: RowFile, run: Run, compute: Callable[[Run], Outcome]) -> Row:
     """
     if found := rows.done(run.key):
         return found
+    row = compute_row(run, compute)
+    rows.append(row)
+    return row
+
+
+def compute_row(run: Run, compute: Callable[[Run], Outcome]) -> Row:
+    """Do a run, and give its row without writing it."""
     start = time.perf_counter()
     outcome = compute(run)
     seconds = time.perf_counter() - start if outcome.seconds is None else outcome.seconds
-    row = Row(
+    return Row(
         **run.model_dump(),
         device=outcome.device,
         versions=software_and_processor(),
@@ -275,8 +282,6 @@ def run_once(rows: RowFile, run: Run, compute: Callable[[Run], Outcome]) -> Row:
         history=outcome.history,
         finished_at=datetime.now(UTC).replace(microsecond=0),
     )
-    rows.append(row)
-    return row
 
 
 def merge_rows(target: RowFile, sources: Iterable[RowFile]) -> int:

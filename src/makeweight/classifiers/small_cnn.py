@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -124,7 +125,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"There is one class only ({self.classes_[0]!r}): give images of at least two.")
+            raise InputError(f"there is one class only ({self.classes_[0]!r}): give images of at least two.")
         self.codec_ = ImageCodec.learn(array, self.channels)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         fabric = fabric_for(self.device, None)
@@ -151,14 +152,26 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         pair = NETWORKS.resolve(self.networks or "by_shape").build(shape, n_classes, latent_dim=1)
         return Discriminator(pair.trunk, pair.n_features, n_classes)
 
+    def _batches(
+        self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int
+    ) -> Iterator[NDArray[np.int64]]:
+        """Give the images of each step, as indices."""
+        epoch = balanced_epoch if self.balanced_batches else plain_epoch
+        return endless_batches(lambda: epoch(codes, order), self.batch_size)
+
+    def _class_weights(self, codes: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Give the weight of each class in the loss; None for equal ones."""
+        return None
+
     def _train(self, X: NDArray[Any], codes: NDArray[np.int64], device: torch.device, seed: int) -> None:
         order, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         augmentation = AUGMENTATIONS.resolve(self.augmentation or Affine())
-        epoch = balanced_epoch if self.balanced_batches else plain_epoch
-        batches = endless_batches(lambda: epoch(codes, order), self.batch_size)
+        weights = self._class_weights(codes)
+        on_device = None if weights is None else torch.from_numpy(weights).to(device)
         counts = np.bincount(codes)
         shown = len(counts) * counts.max() if self.balanced_batches else len(codes)
         n_steps = self.n_steps or self.n_epochs * math.ceil(shown / self.batch_size)
+        batches = self._batches(codes, order, n_steps)
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=self.betas, fused=True)
         falling = max(1.0, n_steps * self.learning_rate_decay)
         slowing = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: min(1.0, (n_steps - done) / falling))
@@ -167,7 +180,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             images = torch.from_numpy(self.codec_.encode(X[index])).to(device)
             shown_images = augmentation.draw(len(index), random)(images)
             logits = self.network_(shown_images).class_logits
-            loss = cross_entropy(logits, torch.from_numpy(codes[index]).to(device))
+            loss = cross_entropy(logits, torch.from_numpy(codes[index]).to(device), weight=on_device)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from makeweight.cli.compare import compare_command
+from makeweight.cli.evaluate import evaluate
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
+from makeweight.team import team
 
 BAD_INPUT, PROBLEMS, INTERRUPTED = 2, 1, 130
+WRITERS = frozenset({"balance", "sample"})
 
 
 class Commands(TyperGroup):
-    """Turn bad input and Ctrl-C into one line and an exit status; other errors keep their traceback."""
+    """Turn bad input, what the system refuses, and Ctrl-C into one line and a status; other errors keep a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -23,9 +30,22 @@ class Commands(TyperGroup):
         except InputError as error:
             typer.echo(f"makeweight: {error}", err=True)
             raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has gone
+                raise
+            typer.echo(f"makeweight: {_refused_by_system(error)}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
-            typer.echo("makeweight: interrupted; unfinished work was removed.", err=True)
+            removed = "; unfinished work was removed" if ctx.invoked_subcommand in WRITERS else ""
+            typer.echo(f"makeweight: interrupted{removed}.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _refused_by_system(error: OSError) -> str:
+    """Say in one sentence what the file system, or whatever else, refused."""
+    what = "a file or device" if error.filename is None else shown(os.fsdecode(error.filename))
+    reason = " ".join(shown(error.strerror or error or type(error).__name__).split())
+    return f"{what} cannot be used ({reason}): see that it is there and may be read and written, then start again."
 
 
 app = typer.Typer(
@@ -79,15 +99,18 @@ def inspect_command(
     """Say what IN holds, what stands in the way, and what balance would do."""
     import json
 
+    from makeweight.balance.early import check_inspect
     from makeweight.balance.models import DEFAULT_METHOD
-    from makeweight.balance.plan import plan_balance
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_inspection
     from makeweight.data.inspect import inspect
 
+    check_inspect(source, method)
     with shown_progress() as listener:
         listener.stage("reading")
         found = inspect(source, labels=labels, data_dir=data_dir, download=download, progress=listener.count)
+    from makeweight.balance.plan import plan_balance  # heavy, and of no use where nothing can be read
+
     plan = plan_balance(found, method or DEFAULT_METHOD)
     if as_json:
         typer.echo(json.dumps({**found.as_dict(), "balance": plan.as_dict() if plan else None}, indent=2))
@@ -128,13 +151,29 @@ def balance(
     link: Annotated[bool, typer.Option("--link", help="Hard-link the originals instead of copying them.")] = False,
 ) -> None:
     """Learn the classes of IN, draw what the rare ones lack, and write the balanced folder OUT."""
-    from makeweight.balance import balance_folder
+    from makeweight.balance.early import check_balance
     from makeweight.cli.options import parse_duration, parse_strategy
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_balance
 
     strategy = parse_strategy(sampling_strategy)
     seconds = None if budget is None else parse_duration(budget)
+    check_balance(
+        source,
+        out,
+        method=method,
+        sampling_strategy=strategy,
+        n_steps=steps,
+        n_epochs=epochs,
+        budget=seconds,
+        from_model=from_model,
+        labels=labels,
+        resize=resize,
+        mode=mode,
+        overwrite=overwrite,
+    )
+    from makeweight.balance import balance_folder
+
     with shown_progress() as listener:
         summary = balance_folder(
             source,
@@ -158,7 +197,8 @@ def balance(
             link=link,
             listener=listener,
         )
-    print_balance(summary)
+    if team().rank == 0:
+        print_balance(summary)
 
 
 @app.command(short_help="Draw more images from a saved model.")
@@ -173,13 +213,17 @@ def sample(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw N images of one class from a saved model, without the training data."""
-    from makeweight.balance import sample_folder
+    from makeweight.balance.early import check_sample
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_sample
 
+    check_sample(model, out, overwrite=overwrite)
+    from makeweight.balance import sample_folder
+
     with shown_progress() as listener:
         summary = sample_folder(model, number, label=label, out=out, seed=seed, overwrite=overwrite, listener=listener)
-    print_sample(summary)
+    if team().rank == 0:
+        print_sample(summary)
 
 
 @app.command(short_help="Check a balanced folder.")
@@ -189,9 +233,12 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of the choice of these images.")] = 0,
 ) -> None:
     """Check every file of OUT against its manifest, and draw some images again."""
-    from makeweight.balance import verify_folder
+    from makeweight.balance.early import check_verify
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_verification
+
+    check_verify(out, redraw)
+    from makeweight.balance import verify_folder
 
     with shown_progress() as listener:
         found = verify_folder(out, redraw=redraw, seed=seed, listener=listener)
@@ -200,6 +247,12 @@ def verify(
         raise typer.Exit(PROBLEMS)
 
 
+app.command(short_help="Say what drawn images are worth.")(evaluate)
+app.command("compare", short_help="Say which method helps which class, if any.")(compare_command)
+
+
 def main() -> None:
     """Run the command line."""
+    # Before torch is loaded: waiting threads that spin stall each other on a core that something else wants as well.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

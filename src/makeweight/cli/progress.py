@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from makeweight.balance.listener import Listener
+from makeweight.team import team
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,13 +21,25 @@ LOG_SECONDS = 10.0
 LOG_SHARE = 0.1
 SHORTEST_GAP = 1.0
 REFRESH_SECONDS = 0.1
-UNITS = {"learning": "steps", "reading": "files", "copying": "files", "checking": "files"}
+UNITS = {
+    "learning": "steps",
+    "reading": "files",
+    "copying": "files",
+    "checking": "files",
+    "cross-fitting": "classifiers",
+    "comparing": "classes",
+    "training": "runs",
+}
 
 
 @contextmanager
 def shown_progress() -> Iterator[Listener]:
-    """Give a listener that shows progress on standard error in the way that suits it."""
+    """Give a listener that shows progress on standard error in the way that suits it; one process of a team does."""
     from rich.console import Console
+
+    if team().rank > 0:
+        yield Listener()
+        return
 
     console = Console(stderr=True)
     if not console.is_terminal:

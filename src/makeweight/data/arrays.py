@@ -28,7 +28,7 @@ class ImageCodec:
     shape : tuple of int
         Shape of one image as the user gave it.
     dtype : str
-        Name of the user's dtype.
+        Name of the user's dtype; with its byte order (">u2") where that is not the machine's.
     low, high : tuple of float
         Learnt range; a single value each for images, one a column for rows.
 
@@ -70,18 +70,19 @@ class ImageCodec:
         if channels not in (None, "first", "last"):
             raise InputError(f"channels={channels!r} is no choice: give 'first' or 'last', or leave it out.")
         if X.dtype.kind not in "buif":
-            raise InputError(f"Images of dtype {X.dtype} cannot be learnt: give integers (uint8, uint16) or floats.")
+            raise InputError(f"images of dtype {X.dtype} cannot be learnt: give integers (uint8, uint16) or floats.")
         if X.size == 0:
-            raise InputError(f"There are no images in an array of shape {X.shape}: give at least one of each class.")
+            raise InputError(f"there are no images in an array of shape {X.shape}: give at least one of each class.")
         if X.dtype.kind == "f" and not np.isfinite(X).all():
             bad = int(np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))[0])
-            raise InputError(f"Image {bad} of the array holds NaN or infinity: remove or mend it.")
+            raise InputError(f"image {bad} of the array holds NaN or infinity: remove or mend it.")
         layout = _layout(X.shape, channels)
         if layout == "rows":
             low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
         else:
             low, high = np.array([X.min()], float), np.array([X.max()], float)
-        return cls(layout, X.shape[1:], X.dtype.name, tuple(low.tolist()), tuple(high.tolist()))
+        dtype = X.dtype.name if X.dtype.isnative else X.dtype.str
+        return cls(layout, X.shape[1:], dtype, tuple(low.tolist()), tuple(high.tolist()))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -98,7 +99,7 @@ class ImageCodec:
     def check(self, X: NDArray[Any]) -> None:
         """Refuse an array whose images do not have the shape that was learnt."""
         if X.shape[1:] != self.shape:
-            raise InputError(f"Images of shape {X.shape[1:]} do not fit what was learnt, {self.shape}: resize them.")
+            raise InputError(f"images of shape {X.shape[1:]} do not fit what was learnt, {self.shape}: resize them.")
 
     def encode(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Turn an array of the learnt layout into float32 images (n, c, h, w) in [-1, 1]."""
@@ -138,23 +139,23 @@ def _layout(shape: tuple[int, ...], channels: Channels | None) -> Literal["rows"
             )
         if shape[-1] in (3, 4) and min(shape[1:]) < 8:
             raise InputError(
-                f"An array of shape {shape} could be one colour image or {shape[0]} grey ones: give (n, h, w), or "
+                f"an array of shape {shape} could be one colour image or {shape[0]} grey ones: give (n, h, w), or "
                 "(n, h, w, c) for colour."
             )
         return "grey"
     if len(shape) != 4:
         raise InputError(
-            f"An array of shape {shape} holds no images: give (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)."
+            f"an array of shape {shape} holds no images: give (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)."
         )
     possible = [place for place, size in (("first", shape[1]), ("last", shape[3])) if size in COUNTS]
     if channels is None and len(possible) == 2:
         raise InputError(
-            f"Images of shape {shape[1:]} may have their channels first or last: say channels='first' or 'last'."
+            f"images of shape {shape[1:]} may have their channels first or last: say channels='first' or 'last'."
         )
     if channels is None and possible:
         return "first" if possible == ["first"] else "last"
     if channels in possible:
         return channels
     raise InputError(
-        f"Images of shape {shape[1:]} have no axis of 1, 3 or 4 channels where it should be: check the layout."
+        f"images of shape {shape[1:]} have no axis of 1, 3 or 4 channels where it should be: check the layout."
     )

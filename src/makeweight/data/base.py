@@ -1,8 +1,10 @@
 """What all sources of labelled images have in common."""
 
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ from numpy.typing import NDArray
 
 from makeweight.data.folders import BadFile
 from makeweight.data.images import ImageSpec, png_bytes
+from makeweight.data.lazy import LazyImages
+from makeweight.data.memory import available_memory, fits_in_memory
 from makeweight.data.wording import counted, shown
 from makeweight.errors import InputError
+
+_WORTH_ASKING = 100_000_000
 
 
 class ImageSource(ABC):
@@ -72,13 +78,28 @@ class ImageSource(ABC):
         counts = Counter(self.labels.tolist())
         return {label: counts[label] for label in self.classes}
 
-    def load(self, indices: Sequence[int] | NDArray[np.intp] | None = None) -> NDArray[Any]:
+    def images(self) -> NDArray[Any] | LazyImages:
+        """Give all images: an array where `fits_in_memory` allows, else what reads them when they are asked for.
+
+        Returns
+        -------
+        ndarray or LazyImages of shape (n, h, w) or (n, h, w, c)
+            In the order of the labels, not to be changed.
+        """
+        lazy = LazyImages(self)
+        return self.load() if fits_in_memory(lazy.nbytes) else lazy
+
+    def load(
+        self, indices: Sequence[int] | NDArray[np.integer] | None = None, *, in_threads: bool = True
+    ) -> NDArray[Any]:
         """Read images into one new array.
 
         Parameters
         ----------
         indices : sequence of int, optional
             Which images; by default all, in the order of the labels.
+        in_threads : bool, default=True
+            Whether many files are decoded in a few threads.
 
         Returns
         -------
@@ -91,18 +112,24 @@ class ImageSource(ABC):
             If a file has changed since the source was opened, or there is not enough memory.
         """
         rows = range(len(self)) if indices is None else [int(index) for index in indices]
-        try:
-            X = np.empty((len(rows), *self.spec.shape), self.spec.dtype)
-        except MemoryError:
-            raise InputError(
-                f"{shown(self.name)} holds {counted(len(rows), 'image')} of {self.spec.width}×{self.spec.height}, too "
-                f"many for the memory: make them smaller with --resize 64 (resize=64)."
-            ) from None
-        self._fill(X, rows)
+        X = self._room(len(rows))
+        self._fill(X, rows, in_threads=in_threads)
         return X
 
+    def _room(self, n_images: int) -> NDArray[Any]:
+        """Take memory for images; systems that promise more than they have are asked first."""
+        shape, dtype = (n_images, *self.spec.shape), np.dtype(self.spec.dtype)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        with suppress(MemoryError):
+            if n_bytes < _WORTH_ASKING or n_bytes <= (available_memory() or n_bytes):
+                return np.empty(shape, dtype)
+        raise InputError(
+            f"{shown(self.name)} holds {counted(n_images, 'image')} of {self.spec.width}×{self.spec.height}, too "
+            f"many for the memory: make them smaller with --resize 64 (resize=64)."
+        )
+
     @abstractmethod
-    def _fill(self, X: NDArray[Any], rows: Sequence[int]) -> None:
+    def _fill(self, X: NDArray[Any], rows: Sequence[int], *, in_threads: bool) -> None:
         """Write the images of the given rows into `X`."""
 
     @abstractmethod

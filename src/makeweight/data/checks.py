@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from makeweight.data.folders import BadFile
 from makeweight.data.images import PLAIN_MODES
@@ -32,6 +33,23 @@ def check_options(resize: int | None, mode: str | None) -> None:
         raise InputError(f"images cannot be resized to {shown(resize)}: give a whole number from 1 to {MAX_RESIZE}.")
     if mode is not None and mode not in MODE_CHOICES:
         raise InputError(f"images cannot be converted to the mode {shown(mode)}: give L (grey) or RGB.")
+
+
+def check_exists(source: str | Path) -> None:
+    """Refuse a source that is neither there nor the name of a known set.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    from makeweight.data.named import names
+
+    if not Path(source).exists() and str(source) not in names():
+        raise InputError(
+            f"there is no folder or file {shown(source)}, and no set of that name: check the path, or give one of the "
+            f"sets {listed(names(), limit=20)}."
+        )
 
 
 def bad_files_problem(where: str, bad: Sequence[BadFile]) -> str | None:

@@ -150,7 +150,7 @@ class OfficialSet:
         told = "".join(f"; {shown(folder)} lacks {listed(absent)}" for folder, absent in partial)
         looked = f"looked in {listed(folders)}" if folders else "no folder to look in was given"
         return (
-            f"The set {name} needs its official files {', '.join(self.files)}, {self.packing} ({looked}{told}): put "
+            f"the set {name} needs its official files {', '.join(self.files)}, {self.packing} ({looked}{told}): put "
             f"them into a folder and name it with --data-dir or {DATA_VARIABLE}, or ask for a download with --download "
             "(download=True)."
         )
@@ -207,7 +207,7 @@ def load_named(name: str, *, data_dir: str | Path | None = None, download: bool 
     ((1200, 8, 8), (597, 8, 8), np.uint8(255))
     """
     if name not in KNOWN_SETS:
-        raise InputError(f"There is no set called {shown(name)}: the known ones are {', '.join(names())}.")
+        raise InputError(f"there is no set called {shown(name)}: the known ones are {', '.join(names())}.")
     entry = KNOWN_SETS[name]
     splits = entry.read(name, None if data_dir is None else Path(data_dir), download)
     class_names = np.array(entry.class_names)
@@ -230,7 +230,7 @@ def _roots(data_dir: Path | None) -> list[Path]:
 
 def _download_folder(name: str, roots: list[Path]) -> Path:
     if not roots:
-        raise InputError(f"The download of {name} needs a place: name a folder with --data-dir or {DATA_VARIABLE}.")
+        raise InputError(f"the download of {name} needs a place: name a folder with --data-dir or {DATA_VARIABLE}.")
     return roots[0] / name
 
 

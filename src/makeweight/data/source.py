@@ -19,7 +19,7 @@ from makeweight.data.images import (
     strict_pillow,
 )
 from makeweight.data.stores import ArraySource, FolderSource, target_spec
-from makeweight.data.wording import listed, shown
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 __all__ = ["BadFile", "ImageSource", "ImageSpec", "find_source", "look_at_files", "open_source"]
@@ -121,14 +121,9 @@ def find_source(
 
 
 def _named(name: str, where: str, *, labels: str | Path | None, data_dir: str | Path | None, download: bool) -> Found:
-    from makeweight.data.named import load_named, names
+    from makeweight.data.named import load_named
 
-    known = names()
-    if name not in known:
-        raise InputError(
-            f"there is no folder or file {where}, and no set of that name: check the path, or give one of the "
-            f"sets {listed(known, limit=20)}."
-        )
+    checks.check_exists(name)
     if labels is not None:
         raise InputError(f"the set {name} has its own labels: leave out {shown(labels)}.")
     loaded = load_named(name, data_dir=data_dir, download=download)

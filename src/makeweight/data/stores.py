@@ -61,7 +61,7 @@ class FolderSource(ImageSource):
         self._resize = resize
         self._wide_range = wide_range([facts for _, facts in found])
 
-    def _fill(self, X: NDArray[Any], rows: Sequence[int]) -> None:
+    def _fill(self, X: NDArray[Any], rows: Sequence[int], *, in_threads: bool) -> None:
         def read(place: tuple[int, int]) -> None:
             row, index = place
             try:
@@ -72,8 +72,13 @@ class FolderSource(ImageSource):
                     f"start again."
                 ) from None
 
+        places = list(enumerate(rows))
         with strict_pillow():
-            map_in_threads(read, list(enumerate(rows)))
+            if in_threads:
+                map_in_threads(read, places)
+            else:
+                for place in places:
+                    read(place)
 
     def write(self, index: int, target: Path, *, link: bool = False) -> str:
         """Write an original to a new file; see `ImageSource.write`."""
@@ -120,7 +125,11 @@ class ArraySource(ImageSource):
             other_splits=data.other_splits,
         )
 
-    def _fill(self, X: NDArray[Any], rows: Sequence[int]) -> None:
+    def images(self) -> NDArray[Any]:
+        """Give all images; they are in memory already, so only smaller or converted ones are made anew."""
+        return self._data.X if self.spec == self.original_spec else self.load()
+
+    def _fill(self, X: NDArray[Any], rows: Sequence[int], *, in_threads: bool) -> None:
         if self.spec == self.original_spec:
             np.take(self._data.X, np.asarray(rows, dtype=np.intp), axis=0, out=X)
             return

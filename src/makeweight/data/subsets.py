@@ -110,13 +110,13 @@ def imbalanced_subset(
     """
     X, y = np.asarray(X), np.asarray(y)
     if y.ndim != 1 or len(X) != len(y):
-        raise InputError(f"A subset needs one label an image: there are {len(X)} images and labels of shape {y.shape}.")
+        raise InputError(f"a subset needs one label an image: there are {len(X)} images and labels of shape {y.shape}.")
     present = _class_counts(y)
     order = list(present) if classes is None else list(classes)
     if counts is None and imbalance_ratio is not None:
         counts = _ratio_counts(present, order, imbalance_ratio, profile)
     elif counts is None or imbalance_ratio is not None:
-        raise InputError("A subset is drawn by counts or by imbalance_ratio: give one of the two.")
+        raise InputError("a subset is drawn by counts or by imbalance_ratio: give one of the two.")
     wanted = _wanted(counts, order)
     _check(wanted, present)
     indices = _draw(y, wanted, random_state)
@@ -169,7 +169,7 @@ def two_class_subset(
     [2, 100]
     """
     if majority == minority:
-        raise InputError(f"Majority and minority are the same class, {shown(majority)}: name two.")
+        raise InputError(f"majority and minority are the same class, {shown(majority)}: name two.")
     _check_ratio(imbalance_ratio)
     counts = {majority: n_majority, minority: _scaled(n_majority, imbalance_ratio)}
     return imbalanced_subset(X, y, counts, random_state=random_state)
@@ -234,9 +234,9 @@ PROFILES: dict[str, Callable[[int, int, float], list[int]]] = {
 def _ratio_counts(present: Mapping[Any, int], order: list[Any], ratio: float, profile: str) -> list[int]:
     _check_ratio(ratio)
     if profile not in PROFILES:
-        raise InputError(f"There is no profile called {shown(profile)}: take one of {', '.join(PROFILES)}.")
+        raise InputError(f"there is no profile called {shown(profile)}: take one of {', '.join(PROFILES)}.")
     if not order or order[0] not in present:
-        raise InputError(f"There is no image of the first class, {listed(order[:1])}, which is to be the largest.")
+        raise InputError(f"there is no image of the first class, {listed(order[:1])}, which is to be the largest.")
     return PROFILES[profile](present[order[0]], len(order), ratio)
 
 
@@ -247,11 +247,11 @@ def _wanted(counts: Mapping[Any, int] | Sequence[int], order: list[Any]) -> dict
         requested = zip(order, counts, strict=True)
     else:
         raise InputError(
-            f"There are {len(counts)} counts for {len(order)} classes ({listed(order)}): give one a class."
+            f"there are {len(counts)} counts for {len(order)} classes ({listed(order)}): give one a class."
         )
     wanted = {label: _count(number, label) for label, number in requested}
     if not wanted:
-        raise InputError("A subset needs at least one class: the counts name none.")
+        raise InputError("a subset needs at least one class: the counts name none.")
     return wanted
 
 
@@ -261,25 +261,25 @@ def _count(number: Any, label: Any) -> int:
     except TypeError:
         count = 0
     if count < 1:
-        raise InputError(f"A class needs a count of at least 1: it is {number!r} for {shown(label)}.")
+        raise InputError(f"a class needs a count of at least 1: it is {number!r} for {shown(label)}.")
     return count
 
 
 def _check(wanted: Mapping[Any, int], present: Mapping[Any, int]) -> None:
     if unknown := [label for label in wanted if label not in present]:
-        raise InputError(f"There are no images labelled {listed(unknown)}: the labels are {listed(present, 20)}.")
+        raise InputError(f"there are no images labelled {listed(unknown)}: the labels are {listed(present, 20)}.")
     short = [
         f"{number} of {shown(label)} where there are {present[label]}"
         for label, number in wanted.items()
         if number > present[label]
     ]
     if short:
-        raise InputError(f"The subset asks for more images than there are: {listed(short)}.")
+        raise InputError(f"the subset asks for more images than there are: {listed(short)}.")
 
 
 def _check_ratio(ratio: float) -> None:
     if not 1 <= ratio < float("inf"):
-        raise InputError(f"An imbalance ratio is a number of at least 1: it is {ratio}.")
+        raise InputError(f"an imbalance ratio is a number of at least 1: it is {ratio}.")
 
 
 def _scaled(number: int, ratio: float) -> int:

@@ -1,6 +1,7 @@
 """How names and counts are put into the sentences that people read."""
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 def shown(name: object) -> str:
@@ -72,6 +73,34 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     ('1 file', '3 classes')
     """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def no_such(what: str, name: object, choices: Iterable[str]) -> str:
+    """Say that a name is none of the known ones.
+
+    Parameters
+    ----------
+    what : str
+        What the names are, in the singular.
+    name : object
+        The name that is none of them.
+    choices : iterable of str
+        The known ones.
+
+    Returns
+    -------
+    str
+        A sentence that lists them, and guesses which was meant.
+
+    Examples
+    --------
+    >>> no_such("method", "smot", ["acgan", "smote"])
+    "there is no method called 'smot': choose from acgan, smote; did you mean 'smote'?"
+    """
+    known = sorted(choices)
+    close = get_close_matches(str(name), known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"there is no {what} called {shown(name)!r}: choose from {', '.join(known)}{hint}"
 
 
 def label_fault(label: str) -> str | None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from makeweight.sampler import METHODS
+from makeweight.data.wording import no_such
+from makeweight.errors import InputError
+
+if TYPE_CHECKING:
+    from makeweight.component import Registry
 
 _FILES = ("acgan", "aggan", "duplicates", "egan", "smote")
 
 
-def _register_all() -> None:
+def registry() -> Registry[Any]:
+    """All methods by name; loads their files."""
     for name in _FILES:
         import_module(f"makeweight.methods.{name}")
+    methods: Registry[Any] = import_module("makeweight.sampler").METHODS
+    return methods
 
 
 def get_method(name: str) -> Any:
@@ -23,12 +30,21 @@ def get_method(name: str) -> Any:
     InputError
         If there is none; the message lists the names.
     """
-    return METHODS.get(name)
+    return registry().get(name)
 
 
 def method_names() -> list[str]:
     """Names of all methods, in alphabetical order."""
-    return METHODS.names()
+    return registry().names()
 
 
-_register_all()
+def check_shipped(name: str) -> None:
+    """Refuse a name that is none of the methods in this folder; loads nothing.
+
+    Raises
+    ------
+    InputError
+        If it is none; the message lists the names.
+    """
+    if name not in _FILES:
+        raise InputError(no_such("method", name, _FILES))

@@ -1,0 +1,55 @@
+"""Grids of independent runs, side by side on this machine or, by joblib's backends, on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import joblib
+
+from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
+
+
+def run_grid(
+    rows: RowFile, runs: Iterable[Run], compute: Callable[[Run], Outcome], n_jobs: int | None = None
+) -> list[Row]:
+    """Give the rows of many runs, of which those missing are computed, several at a time.
+
+    Each row is written as soon as it is there, and by this process alone, so that a grid which is stopped goes on
+    where it was. Where the work is done is joblib's choice: in processes of this machine, among which it shares the
+    cores, or on the cluster of a Dask or Ray backend chosen by `joblib.parallel_config`.
+
+    Parameters
+    ----------
+    rows : RowFile
+        Where rows are looked for and written to.
+    runs : iterable of Run
+        What is to be run.
+    compute : callable
+        Does one run; it travels to where the work is done.
+    n_jobs : int, optional
+        Runs at a time; joblib's setting, 1 by default, -1 for as many as there are cores.
+
+    Returns
+    -------
+    list of Row
+        In the order of `runs`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> rows = RowFile(Path(tempfile.mkdtemp()) / "rows.jsonl")
+    >>> runs = [
+    ...     Run(protocol="demo", data_hash="0" * 64, subset_seed=seed, method="aggan", settings={}, budget="1 step")
+    ...     for seed in range(3)
+    ... ]
+    >>> [row.metrics["seed"] for row in run_grid(rows, runs, lambda run: Outcome({"seed": run.subset_seed}))]
+    [0, 1, 2]
+    """
+    wanted = list(runs)
+    missing = {run.key: run for run in wanted if rows.done(run.key) is None}
+    work = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    for row in work(joblib.delayed(compute_row)(run, compute) for run in missing.values()):
+        rows.append(row)
+    found = {row.key: row for row in rows}
+    return [found[run.key] for run in wanted]

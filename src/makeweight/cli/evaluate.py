@@ -1,0 +1,230 @@
+"""The command `evaluate`: what the drawn images of an output are worth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from makeweight.quality.copies import Copy
+    from makeweight.quality.figures import Figure
+    from makeweight.quality.folder import FolderQuality
+    from makeweight.quality.report import ClassQuality, QualityReport
+
+COPIES = 3
+FIGURE_WIDTH, CLASS_WIDTH = 16, 16
+SHOWN_COPIES = 10
+GROUPS = (
+    ("Do they show the class?", ("accuracy", "confidence")),
+    ("Are they like real ones?", ("precision", "density", "frechet", "kernel", "nearest_features")),
+    ("Are they varied?", ("recall", "coverage", "ssim")),
+    ("Do they copy?", ("nearest_pixels",)),
+)
+
+
+def evaluate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="An output of balance.")],
+    test: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Test images in class folders, for the leak test.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures and copies to this JSON file.")
+    ] = None,
+    fail_on_copies: Annotated[
+        bool, typer.Option("--fail-on-copies", help="End with status 3 if drawn images are copies.")
+    ] = False,
+    resize: Annotated[int | None, typer.Option(help="Compare images of this many pixels a side.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Equal seeds give equal figures.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+) -> None:
+    """Say what the drawn images of OUT are worth: class, fidelity, diversity, copies, and nearness to a test set."""
+    from makeweight.balance.manifest import MANIFEST, require_manifest
+    from makeweight.cli.progress import shown_progress
+
+    require_manifest(out / MANIFEST)
+    if json_file is not None:
+        _check_json(json_file, out)
+    from makeweight.quality.folder import evaluate_folder
+
+    with shown_progress() as listener:
+        found = evaluate_folder(out, test=test, resize=resize, seed=seed, device=device, listener=listener)
+    if json_file is not None:
+        _write_json(json_file, found)
+    print_quality(found, json_file)
+    leak = found.report.leak
+    if fail_on_copies and (found.report.copies_alarm or (leak is not None and leak.copied)):
+        raise typer.Exit(COPIES)
+
+
+def print_quality(found: FolderQuality, json_file: Path | None = None) -> None:
+    """Print the warnings, the figures in tables that fit the terminal, and the copies."""
+    from makeweight.data.wording import counted
+
+    report = found.report
+    n_drawn, n_real = report.overall.n_drawn, len(found.real)
+    _say(
+        f"{found.name}: {counted(n_drawn, 'drawn image')} and {counted(n_real, 'real one')}, compared at "
+        f"{found.width}×{found.height} pixels"
+    )
+    for warning in report.warnings:
+        _say(f"warning: {warning}")
+    if not report.warnings:
+        _say("no warnings")
+    _say("")
+    _say("Drawn images (held-out real ones); below, the 95 % interval")
+    for title, names in GROUPS:
+        _print_group(report, title, names)
+    _print_refusals(report)
+    _print_copies("drawn images {} real ones", report.copies, found.drawn, found.real, json_file)
+    if report.false_alarm_rate is not None:
+        expected = report.false_alarm_rate * n_drawn
+        _say(f"  (of {n_drawn:,} images that copy nothing, about {expected:.2g} would be suspect by chance)")
+    _print_leak(found, json_file)
+
+
+def _print_group(report: QualityReport, title: str, names: Sequence[str]) -> None:
+    """Print one group of figures in as many tables as the width asks for."""
+    from rich.console import Console
+
+    columns: list[tuple[str, list[str]]] = []
+    for name in names:
+        heading = report.title(name).replace(" [", "\n[")
+        columns.append((heading, [_cell(each.figures[name]) for each in _rows(report)]))
+    if names == ("nearest_pixels",):
+        kinds = tuple(report.overall.n_copies)
+        columns += [(kind, [f"{each.n_copies[kind]:,}" for each in _rows(report)]) for kind in kinds]
+    n_fitting = max(1, (Console().width - CLASS_WIDTH) // FIGURE_WIDTH)
+    for first in range(0, len(columns), n_fitting):
+        _print_table(report, title if not first else "", columns[first : first + n_fitting])
+
+
+def _print_table(report: QualityReport, title: str, columns: Sequence[tuple[str, list[str]]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from makeweight.data.wording import shown
+
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+    )
+    table.add_column(Text("class"), overflow="fold", max_width=CLASS_WIDTH)
+    table.add_column(Text("drawn"), justify="right", overflow="fold")
+    for name, _ in columns:
+        table.add_column(Text(name), overflow="fold", max_width=FIGURE_WIDTH)
+    rows = list(_rows(report))
+    for number, each in enumerate(rows):
+        label = "all" if each.label is None else shown(each.label)
+        cells = (cells[number] for _, cells in columns)
+        texts = (Text(cell) for cell in (label, f"{each.n_drawn:,}", *cells))
+        table.add_row(*texts, end_section=number == len(rows) - 2)
+    Console().print(table, markup=False, highlight=False)
+    _say("")
+
+
+def _rows(report: QualityReport) -> Iterator[ClassQuality]:
+    yield from report.classes
+    yield report.overall
+
+
+def _cell(figure: Figure) -> str:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return "–"
+    value, low, high = (_number(number) for number in (figure.value, figure.low, figure.high))
+    reference = "–" if figure.reference is None else _number(figure.reference)
+    return f"{value} ({reference})\n{low} to {high}"
+
+
+def _number(number: float) -> str:
+    """Round, with fewer decimals where the number is large."""
+    return f"{number:.{2 if abs(number) < 10 else 1}f}".replace("-", "−")
+
+
+def _print_refusals(report: QualityReport) -> None:
+    """Say why figures are missing, each reason once."""
+    from makeweight.data.wording import listed
+    from makeweight.quality.figures import METRICS
+
+    missing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in _rows(report):
+        label = "all" if each.label is None else str(each.label)
+        for name, figure in each.figures.items():
+            if figure.refused:
+                missing[label, figure.refused].append(METRICS[name].title)
+    of_features = [info.title for info in METRICS.values() if info.of_features]
+    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (label, reason), titles in missing.items():
+        what = "figures on features" if titles == of_features else listed(titles, 20)
+        by_reason[reason, what].append(label)
+    for (reason, what), labels in by_reason.items():
+        _say(f"– {listed(labels, 20)}: no {what}: {reason}")
+    if by_reason:
+        _say("")
+
+
+def _print_copies(
+    what: str, copies: Sequence[Copy], files: Sequence[str], originals: Sequence[str], json_file: Path | None
+) -> None:
+    from makeweight.data.wording import shown
+
+    verb = "copy" if not copies or any(copy.kind != "suspect" for copy in copies) else "may copy"
+    _say(f"{len(copies):,} of {len(files):,} {what.format(verb)}")
+    for copy in copies[:SHOWN_COPIES]:
+        change = f", {copy.change}" if copy.change else ""
+        _say(f"  {shown(files[copy.index])} = {shown(originals[copy.of])} ({copy.kind}{change})")
+    if len(copies) > SHOWN_COPIES:
+        where = f"in {shown(json_file)}" if json_file is not None else "with --json FILE"
+        _say(f"  and {len(copies) - SHOWN_COPIES:,} more, {where}")
+
+
+def _print_leak(found: FolderQuality, json_file: Path | None) -> None:
+    leak = found.report.leak
+    if leak is None:
+        _say("No leak test: give test images with --test DIR.")
+        return
+    _print_copies("test images {} training images", leak.shared, found.test, found.real, json_file)
+    _print_copies("drawn images {} test images", leak.copies, found.drawn, found.test, json_file)
+    if leak.nearer_to_test is not None:
+        _say(
+            f"Of equally many training and test images, the nearest one is a test image for {leak.nearer_to_test:.0%} "
+            f"of the drawn images (p = {leak.p_value:.2g} for as many by chance)"
+        )
+
+
+def _check_json(file: Path, out: Path) -> None:
+    """Refuse a file that cannot be written, or that would make OUT something else than its manifest says."""
+    from makeweight.data.wording import shown
+    from makeweight.errors import InputError
+
+    if file.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--json {shown(file)} lies inside {shown(out)}, which is to stay as it is: write elsewhere.")
+    if file.is_dir() or not file.resolve().parent.is_dir():
+        raise InputError(f"--json {shown(file)} cannot be written: name a file in a folder that exists.")
+
+
+def _write_json(file: Path, found: FolderQuality) -> None:
+    import json
+
+    from makeweight.data.wording import shown
+    from makeweight.errors import InputError
+
+    try:
+        file.write_text(json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--json {shown(file)} cannot be written ({error.strerror}): name another file.") from None
+
+
+def _say(text: str) -> None:
+    """Print text without breaking it, so that names can be copied."""
+    from rich.console import Console
+
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,100 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+from makeweight.bench import Outcome, RowFile, Run, run_grid
+
+Work = Callable[[Run], Outcome]
+
+
+def runs(n: int) -> list[Run]:
+    return [
+        Run(protocol="demo", data_hash="0" * 64, subset_seed=seed, method="aggan", settings={}, budget="1 step")
+        for seed in range(n)
+    ]
+
+
+@pytest.fixture
+def work() -> Work:
+    """Work defined in a function travels by value, so that other processes need not import this module."""
+    return lambda run: Outcome({"square": run.subset_seed**2, "process": os.getpid()}, seconds=1.0)
+
+
+@pytest.fixture
+def fail_at_two(work: Work) -> Work:
+    def compute(run: Run) -> Outcome:
+        if run.subset_seed == 2:
+            raise RuntimeError("no more")
+        return work(run)
+
+    return compute
+
+
+@pytest.fixture(autouse=True)
+def _no_workers_left() -> Iterator[None]:
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> RowFile:
+    return RowFile(tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_rows_come_in_the_order_of_the_runs(rows: RowFile, work: Work, n_jobs: int | None) -> None:
+    found = run_grid(rows, reversed(runs(5)), work, n_jobs)
+    assert [row.metrics["square"] for row in found] == [16, 9, 4, 1, 0]
+    assert {row.key for row in rows} == {run.key for run in runs(5)}
+    others = {row.metrics["process"] for row in found} - {os.getpid()}
+    assert bool(others) is (n_jobs == 2)
+
+
+def test_what_is_there_is_not_computed_again(rows: RowFile, work: Work, fail_at_two: Work) -> None:
+    first = run_grid(rows, runs(3), work)
+    assert run_grid(rows, runs(3), fail_at_two) == first
+    assert len(run_grid(rows, [*runs(4), *runs(4)], work)) == 8
+    assert len(list(rows)) == 4
+
+
+def test_a_grid_that_fails_keeps_what_is_done_and_goes_on(rows: RowFile, work: Work, fail_at_two: Work) -> None:
+    with pytest.raises(RuntimeError, match="no more"):
+        run_grid(rows, runs(4), fail_at_two)
+    assert {row.subset_seed for row in rows} >= {0, 1}
+    assert [row.metrics["square"] for row in run_grid(rows, runs(4), work)] == [0, 1, 4, 9]
+
+
+WITH_DASK = """
+import os, sys
+import distributed, joblib
+from makeweight.bench import Outcome, RowFile, Run, run_grid
+
+if __name__ == "__main__":
+    runs = [
+        Run(protocol="demo", data_hash="0" * 64, subset_seed=seed, method="aggan", settings={}, budget="1 step")
+        for seed in range(6)
+    ]
+    work = lambda run: Outcome({"square": run.subset_seed**2, "here": os.getpid() == PARENT})
+    PARENT = os.getpid()
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        with distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+            found = run_grid(RowFile(sys.argv[1]), runs, work, n_jobs=-1)
+    assert [row.metrics for row in found] == [{"square": seed**2, "here": False} for seed in range(6)]
+"""
+
+
+def test_dask_carries_a_grid(rows: RowFile, tmp_path: Path) -> None:
+    """In a process of its own, since a cluster leaves threads behind that later tests would fork beside."""
+    pytest.importorskip("distributed")
+    script = tmp_path / "grid.py"
+    script.write_text(WITH_DASK)
+    done = subprocess.run(
+        [sys.executable, script, rows.path], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(row.metrics["square"] for row in rows) == [0, 1, 4, 9, 16, 25]

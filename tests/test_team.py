@@ -1,0 +1,211 @@
+"""Two processes train one model: started by torchrun, as a user would, and held against one process."""
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from makeweight.balance import sample_folder, verify_folder
+from makeweight.balance.manifest import read_manifest
+from makeweight.errors import InputError
+from makeweight.gan_sampler import GANSampler
+from makeweight.methods import get_method
+from makeweight.priors import Request
+from makeweight.stabilisers import Transform
+from makeweight.team import Team, team
+from makeweight.train import Game, Players, rescore_best, step
+
+SHAPE, N_CLASSES, BATCH, N_STEPS = (1, 8, 8), 3, 8, 6
+
+
+def make_sampler(method: str) -> GANSampler:
+    """MLPs have no batch norm, whose statistics would be each process's own."""
+    sampler: GANSampler = get_method(method)(networks="mlp", latent_dim=5, batch_size=BATCH, random_state=0)
+    return sampler.set_params(penalty="r1")
+
+
+def set_table(method: str, both: bool = False) -> tuple[Game, Players]:
+    sampler = make_sampler(method)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        game = sampler._game(np.array([7, 3, 2]), torch.device("cpu"), torch.enable_grad)
+        players = sampler._players(SHAPE, game)
+    players.temperature = 1e-3
+    if both:
+        game = Both(**{name: getattr(game, name) for name in game.__dataclass_fields__})
+    return game, players
+
+
+class Both(Game):
+    """One process that takes by itself what two processes would take in turn."""
+
+    def request(self, random: torch.Generator) -> Request:
+        parts = [self.prior.draw(BATCH // 2, self.latent_dim, self.class_counts, random) for _ in range(2)]
+        return Request(torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]))
+
+    def transform(self, random: torch.Generator) -> Transform:
+        first, second = (self.augmentation.draw(BATCH // 2, random) for _ in range(2))
+        return lambda images: torch.cat([first(images[: BATCH // 2]), second(images[BATCH // 2 :])])
+
+
+def play(game: Game, players: Players, order: list[int]) -> dict[str, Tensor]:
+    """Take a few steps on batches whose images are picked by `order`; give back everything."""
+    random, source = torch.Generator().manual_seed(5), torch.Generator().manual_seed(6)
+    figures = []
+    for _ in range(N_STEPS):
+        images = torch.rand(BATCH, *SHAPE, generator=source)[order] * 2 - 1
+        codes = torch.randint(N_CLASSES, (BATCH,), generator=source)[order]
+        figures.append(step(game, players, images, codes, random).figures())
+        rescore_best(game, players, images, codes, random)
+    assert players.best is not None
+    parts = {"generator": players.generator, "discriminator": players.discriminator, "best": players.best}
+    named = {f"{part}.{name}": value for part, each in parts.items() for name, value in each.named_tensors().items()}
+    return {"figures": torch.stack(figures), **named}
+
+
+def torchrun(*arguments: str | Path, n_processes: int = 2) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
+    root = Path(__file__).resolve().parent.parent
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    return subprocess.run(
+        [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+STEPS = """
+import sys
+import torch
+from safetensors.torch import save_file
+from makeweight.devices import fabric_for
+from makeweight.team import team
+from tests.test_team import play, set_table, BATCH
+fabric_for("cpu", None)
+for method in ("acgan", "egan", "aggan"):
+    game, players = set_table(method)
+    assert game.team == team() and game.team.size == 2
+    done = play(game, players, list(range(game.team.rank, BATCH, 2)))
+    save_file({name: value.clone() for name, value in done.items()}, f"{sys.argv[1]}/{method}-{game.team.rank}")
+assert game.team.agree(game.team.rank + 0.5, game.device) == 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("team")
+    (folder / "steps.py").write_text(STEPS)
+    done = torchrun(folder / "steps.py", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("method", ["acgan", "egan", "aggan"])
+def test_two_processes_step_like_one(method: str, two_processes: Path) -> None:
+    first, second = (load_file(two_processes / f"{method}-{rank}") for rank in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    game, players = set_table(method, both=True)
+    one = play(game, players, [*range(0, BATCH, 2), *range(1, BATCH, 2)])
+    torch.testing.assert_close(first["figures"], one["figures"], rtol=1e-4, atol=1e-5)
+    for name, value in one.items():
+        torch.testing.assert_close(first[name], value, rtol=1e-3, atol=1e-5, msg=lambda m, n=name: f"{n} {m}")
+
+
+def test_a_process_alone_is_a_team_of_one() -> None:
+    assert team() == Team(0, 1)
+    alone, value = Team(), torch.tensor([1.0])
+    alone.average(value)
+    assert value.item() == 1.0
+    assert alone.agree(0.1, torch.device("cpu")) == 0.1
+
+
+def test_own_takes_every_processes_draw_and_keeps_one() -> None:
+    streams = [iter(range(10)) for _ in range(3)]
+    kept = [[Team(rank, 3).own(lambda s=stream: next(s)) for _ in range(2)] for rank, stream in enumerate(streams)]
+    assert kept == [[0, 3], [1, 4], [2, 5]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"random_state": None},
+            "several processes train one model with equal seeds: give random_state a whole number.",
+        ),
+        ({"batch_size": 7}, "batch_size=7 cannot be shared by 2 processes: give a multiple of 2."),
+        ({"device": "mps"}, "there is no device 'mps' here"),
+    ],
+)
+def test_what_a_team_cannot_do(settings: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    X = np.zeros((8, 8, 8), np.uint8)
+    with pytest.raises(InputError) as caught:
+        make_sampler("aggan").set_params(**settings).fit(X, np.arange(8) % 2)
+    assert message.lower() in str(caught.value).lower()
+
+
+def make_folder(path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for label, count in {"ants": 30, "bees": 9, "wasps": 4}.items():
+        (path / label).mkdir(parents=True)
+        for i in range(count):
+            pixels = random.integers(0, 256, (8, 8)).astype(np.uint8)
+            Image.fromarray(pixels).save(path / label / f"{i}.png")
+    return path
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file but the one that holds times."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "training.json")
+    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs of two processes."""
+    place = tmp_path_factory.mktemp("balance")
+    source = make_folder(place / "insects")
+    for name in ("one", "two"):
+        done = torchrun("-m", "makeweight", "balance", source, place / name, "--steps", "8", "--device", "cpu")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Balanced by aggan") == 1, "one process speaks"
+    return [place / "one", place / "two"]
+
+
+def test_two_processes_write_one_folder_the_same_each_time(balanced: list[Path]) -> None:
+    one, two = balanced
+    assert digests(one) == digests(two)
+    assert {path.name for path in one.iterdir()} == {"images", "manifest.csv", "model", "samples.png"}
+    assert {path.name for path in one.parent.iterdir()} == {"insects", "one", "two"}
+    rows = read_manifest(one / "manifest.csv")
+    assert [row.origin for row in rows] == ["real"] * 43 + ["drawn"] * 47
+    assert [row.source for row in rows if row.label == "wasps" and row.origin == "real"] == [
+        f"{i}.png" for i in range(4)
+    ]
+    assert [row.row for row in rows if row.label == "wasps" and row.origin == "drawn"] == list(range(26))
+    assert verify_folder(one).good
+
+
+def test_two_processes_sample_what_one_does(balanced: list[Path], tmp_path: Path) -> None:
+    model = balanced[0] / "model"
+    done = torchrun("-m", "makeweight", "sample", model, "200", "--label", "bees", "--out", tmp_path / "team")
+    assert done.returncode == 0, done.stderr
+    sample_folder(model, 200, label="bees", out=tmp_path / "alone")
+    assert digests(tmp_path / "team") == digests(tmp_path / "alone")
+
+
+def test_bad_input_ends_all_processes_with_one_sentence(tmp_path: Path) -> None:
+    source = make_folder(tmp_path / "insects")
+    (source / "ants" / "0.png").write_bytes(b"no image")
+    done = torchrun("-m", "makeweight", "balance", source, tmp_path / "out", "--steps", "8")
+    assert done.returncode != 0
+    assert "makeweight: " in done.stderr
+    assert "0.png" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"insects"}
