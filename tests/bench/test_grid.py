@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,9 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask")
 def test_dask_carries_a_grid(rows: RowFile, tmp_path: Path) -> None:
     """In a process of its own, since a cluster leaves threads behind that later tests would fork beside."""
-    pytest.importorskip("distributed")
     script = tmp_path / "grid.py"
     script.write_text(WITH_DASK)
     done = subprocess.run(
