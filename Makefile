@@ -35,7 +35,7 @@ types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
 test: lint types ## Check style and types, then run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: build test ## Build, then test
 
