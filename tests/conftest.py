@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -31,3 +32,11 @@ def make_images() -> MakeImages:
 def boots() -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
     """Twelve boots, five clogs and three sandals, grey, 8 by 8."""
     return _make_images({"boot": 12, "clog": 5, "sandal": 3})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_workers_left() -> Iterator[None]:
+    """End joblib's worker processes, which it keeps for later, with the module that started them."""
+    yield
+    if "joblib.externals.loky" in sys.modules:
+        sys.modules["joblib.externals.loky"].get_reusable_executor().shutdown(wait=True)

@@ -365,7 +365,10 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_module_runs_and_ctrl_c_ends_it_cleanly(shoes: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl_c", "told to end"]
+)
+def test_the_module_runs_and_ends_cleanly(shoes: Path, how: signal.Signals, status: int) -> None:
     target = shoes.with_name("out")
     command = [sys.executable, "-m", "makeweight", "balance", str(shoes), str(target), "--steps", "100000"]
     process = subprocess.Popen(
@@ -374,11 +377,11 @@ def test_the_module_runs_and_ctrl_c_ends_it_cleanly(shoes: Path) -> None:
     try:
         _wait_for(lambda: (target.with_name("out.partial") / "images" / "clog" / "1.png").exists(), process)
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == status
     assert err.splitlines()[-1] == "makeweight: interrupted; unfinished work was removed."
     assert "Traceback" not in err
     assert os.listdir(shoes.parent) == ["in"]

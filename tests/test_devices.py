@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from makeweight import devices
 from makeweight.devices import bfloat16_works_on_processor, fabric_for, native_precision
 from makeweight.errors import InputError
 
@@ -67,3 +68,20 @@ def test_mps_that_is_not_there() -> None:
     with pytest.raises(InputError) as caught:
         fabric_for("mps", None)
     assert str(caught.value) == "there is no device 'mps' here: use device='auto'."
+
+
+def test_threads_follow_the_cores_unless_the_user_has_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(devices.joblib, "cpu_count", lambda only_physical_cores: 2)
+    try:
+        torch.set_num_threads(5)
+        assert devices.set_threads() == torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        assert devices.set_threads() == 1
+        monkeypatch.setenv("OMP_NUM_THREADS", "5")
+        torch.set_num_threads(5)
+        assert devices.set_threads() == 5
+    finally:
+        torch.set_num_threads(before)

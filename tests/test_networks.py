@@ -54,7 +54,7 @@ class TestDCGAN:
             build(DCGAN(), (1, height, width))
         assert str(caught.value) == (
             f"images of {width}×{height} pixels are outside the 8 to 64 pixels a side that GANs learn here: "
-            "give --resize 64 (resize=64)."
+            "bring them to such a size (on the command line, --resize 64)."
         )
 
     def test_trunk_answers_for_each_image_alone_and_alike_in_both_modes(self) -> None:

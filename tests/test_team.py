@@ -93,6 +93,15 @@ for method in ("acgan", "egan", "aggan"):
     assert game.team == team() and game.team.size == 2
     done = play(game, players, list(range(game.team.rank, BATCH, 2)))
     save_file({name: value.clone() for name, value in done.items()}, f"{sys.argv[1]}/{method}-{game.team.rank}")
+import numpy as np
+from makeweight import AGGAN
+X = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
+hashes = []
+for draws in ("average", "last", "best"):
+    sampler = AGGAN(n_steps=4, best_every=2, batch_size=8, draws=draws, random_state=0)
+    hashes.append(sampler.fit(X, np.arange(40) % 2).model_hash_)
+with open(f"{sys.argv[1]}/hashes-{game.team.rank}", "w") as file:
+    file.write(" ".join(hashes))
 assert game.team.agree(game.team.rank + 0.5, game.device) == 0.5
 """
 
@@ -117,6 +126,13 @@ def test_two_processes_step_like_one(method: str, two_processes: Path) -> None:
         torch.testing.assert_close(first[name], value, rtol=1e-3, atol=1e-5, msg=lambda m, n=name: f"{n} {m}")
 
 
+def test_all_processes_end_with_the_same_model_whichever_draws(two_processes: Path) -> None:
+    """With batch norm, whose statistics each process takes from its own images, and a rescoring at the last step."""
+    first, second = ((two_processes / f"hashes-{rank}").read_text().split() for rank in range(2))
+    assert first == second
+    assert len(set(first)) >= 2
+
+
 def test_a_process_alone_is_a_team_of_one() -> None:
     assert team() == Team(0, 1)
     alone, value = Team(), torch.tensor([1.0])
@@ -134,12 +150,9 @@ def test_own_takes_every_processes_draw_and_keeps_one() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (
-            {"random_state": None},
-            "several processes train one model with equal seeds: give random_state a whole number.",
-        ),
+        ({"random_state": None}, "equal seeds: give random_state a whole number."),
         ({"batch_size": 7}, "batch_size=7 cannot be shared by 2 processes: give a multiple of 2."),
-        ({"device": "mps"}, "there is no device 'mps' here"),
+        ({"device": "cpu:0"}, "on device='cpu' or 'cuda', where each takes a device of its own."),
     ],
 )
 def test_what_a_team_cannot_do(settings: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +161,7 @@ def test_what_a_team_cannot_do(settings: dict[str, object], message: str, monkey
     X = np.zeros((8, 8, 8), np.uint8)
     with pytest.raises(InputError) as caught:
         make_sampler("aggan").set_params(**settings).fit(X, np.arange(8) % 2)
-    assert message.lower() in str(caught.value).lower()
+    assert message in str(caught.value)
 
 
 def make_folder(path: Path) -> Path:
@@ -205,7 +218,7 @@ def test_bad_input_ends_all_processes_with_one_sentence(tmp_path: Path) -> None:
     source = make_folder(tmp_path / "insects")
     (source / "ants" / "0.png").write_bytes(b"no image")
     done = torchrun("-m", "makeweight", "balance", source, tmp_path / "out", "--steps", "8")
-    assert done.returncode != 0
-    assert "makeweight: " in done.stderr
+    assert done.returncode == 1  # torchrun's own
+    assert 1 <= done.stderr.count("makeweight: ") <= 2  # the other process may be ended before it speaks
     assert "0.png" in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"insects"}

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from makeweight.errors import InputError
-from makeweight.team import team
+from makeweight.team import processes_here, team
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -35,13 +35,14 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
     """
     if precision is not None and precision not in PRECISIONS:
         raise InputError(f"precision={precision!r} is no choice: give {' or '.join(PRECISIONS)}, or leave it out.")
-    kind, _, index = device.partition(":")
+    kind, _, index = device.partition(":") if isinstance(device, str) else ("", "", "")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdigit()):
         raise InputError(f"device={device!r} is no choice: give auto, cpu, cuda, cuda:N or mps.")
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if kind == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        enough = torch.cuda.is_available() and torch.cuda.device_count() >= processes_here()
+        kind = "cuda" if enough else "cpu"
     if kind == "cuda" and not (torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count()):
         raise InputError(f"there is no device {device!r} here: {torch.cuda.device_count()} CUDA devices were found.")
     if kind == "mps" and not torch.backends.mps.is_available():
@@ -65,7 +66,7 @@ def join_team(device: str) -> None:
 def _fabric_of_a_team(kind: str, index: str, precision: str) -> Fabric:
     if kind == "mps" or index:
         raise InputError("several processes train on device='cpu' or 'cuda', where each takes a device of its own.")
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    here = processes_here()
     if kind == "cuda" and torch.cuda.device_count() < here:
         raise InputError(
             f"{here} processes were started here, and there are {torch.cuda.device_count()} CUDA devices: start one "

@@ -204,7 +204,8 @@ class GANSampler(ImageSampler):
             if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
                 raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
         betas = self._setting("betas")
-        if len(betas) != 2 or not all(isinstance(beta, (int, float)) and 0 <= beta < 1 for beta in betas):
+        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+        if not pair or not all(isinstance(beta, (int, float)) and 0 <= beta < 1 for beta in betas):
             raise InputError(f"betas={betas!r} is impossible: give two numbers, 0 or more and below 1.")
 
     def _check_team(self) -> None:
@@ -283,7 +284,10 @@ class GANSampler(ImageSampler):
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
-        numbers = all(isinstance(length, (int, float, np.integer)) and 0 < length < math.inf for length in lengths)
+        kinds = (int, float, np.integer)
+        numbers = all(
+            isinstance(length, kinds) and not isinstance(length, bool) and 0 < length < math.inf for length in lengths
+        )
         whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)
         if len(lengths) > 1 or not (numbers and whole):
             raise InputError(

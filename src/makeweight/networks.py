@@ -94,7 +94,7 @@ def size_problem(height: int, width: int) -> str | None:
         return None
     return (
         f"images of {width}×{height} pixels are outside the {SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side that GANs "
-        f"learn here: give --resize {LARGEST_SIDE} (resize={LARGEST_SIDE})."
+        f"learn here: bring them to such a size (on the command line, --resize {LARGEST_SIDE})."
     )
 
 

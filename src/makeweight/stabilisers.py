@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from makeweight.component import Component, Registry
+from makeweight.transfer import moved
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -66,13 +67,18 @@ class Affine(Augmentation):
         rows += [torch.stack([flip * sin, cos, 2 * self.shift * uniform[4]], 1)]
         maps = torch.stack(rows, 1)
 
+        grids: dict[tuple[int, ...], Tensor] = {}
+
         def transform(images: Tensor) -> Tensor:
             if images.shape[2:] == (1, 1):
                 return images
-            # affine_grid stretches both sides to 2; the aspect keeps a rotation a rotation if they are not equal.
-            aspect = images.shape[2] / images.shape[3]
-            stretch = torch.tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
-            grid = affine_grid((maps * stretch).to(images.device), list(images.shape), align_corners=False)
+            grid = grids.get(tuple(images.shape))
+            if grid is None:
+                # affine_grid stretches both sides to 2; the aspect keeps a rotation a rotation if they are not equal.
+                aspect = images.shape[2] / images.shape[3]
+                stretch = torch.tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
+                grid = affine_grid(moved(maps * stretch, images.device), list(images.shape), align_corners=False)
+                grids[tuple(images.shape)] = grid
             return grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
         return transform

@@ -67,3 +67,8 @@ def team() -> Team:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Team()
     return Team(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+
+
+def processes_here() -> int:
+    """Return how many processes of the team are on this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if team().size > 1 else 1

@@ -21,6 +21,7 @@ from makeweight.objectives import Objective
 from makeweight.priors import Prior, Request
 from makeweight.stabilisers import Augmentation, AveragedWeights, Penalty, Transform
 from makeweight.team import Team
+from makeweight.transfer import moved
 
 REPORT_WINDOW = 100
 SMALLEST_SLOPE = 1e-30  # of an image's realness in a loss, so that it can be divided by
@@ -55,7 +56,7 @@ class Game:
         """Draw what the generator is asked for in this process's part of one batch."""
         n = self.batch_size // self.team.size
         noise, codes = self.team.own(lambda: self.prior.draw(n, self.latent_dim, self.class_counts, random))
-        return Request(noise.to(self.device), codes.to(self.device))
+        return Request(moved(noise, self.device), moved(codes, self.device))
 
     def transform(self, random: torch.Generator) -> Transform:
         """Draw the augmentation of this process's part of one batch."""
@@ -322,7 +323,7 @@ def evolve(
     best, winner = contest.fitness[: len(game.mutations)].max(0)
     accepted = torch.ones_like(winner, dtype=torch.bool)
     if game.acceptance.scores_parent:
-        coin = torch.rand((), generator=random).to(game.device)
+        coin = moved(torch.rand((), generator=random), game.device)
         accepted = coin < game.acceptance.chance(best, contest.fitness[-1], players.temperature)
     survivor = torch.where(accepted, winner, len(game.mutations)).view(1)
     population.choose(survivor)
@@ -400,6 +401,8 @@ def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, ra
     show = game.transform(random)
     real = half_of(game, players, game.judge(judge, images, show), codes, real=True)
     contest = compete(game, players, [players.best, players.generator], real, game.request(random), show)
+    # Both drew, each process for itself, and their batch norms took note.
+    game.team.average(players.best.statistics, players.generator.statistics)
     if contest.fitness[1] > contest.fitness[0]:
         players.best.become(players.generator)
 

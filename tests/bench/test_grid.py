@@ -1,12 +1,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from joblib.externals.loky import get_reusable_executor
 
 from makeweight.bench import Outcome, RowFile, Run, run_grid
 
@@ -34,12 +33,6 @@ def fail_at_two(work: Work) -> Work:
         return work(run)
 
     return compute
-
-
-@pytest.fixture(autouse=True)
-def _no_workers_left() -> Iterator[None]:
-    yield
-    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture

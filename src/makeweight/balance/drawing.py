@@ -256,6 +256,7 @@ def _enter_worker(press: Press) -> None:
     global _press
     _press = press
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -47,9 +47,10 @@ def run_grid(
     [0, 1, 2]
     """
     wanted = list(runs)
-    missing = {run.key: run for run in wanted if rows.done(run.key) is None}
+    found = {row.key: row for row in rows}
+    missing = {run.key: run for run in wanted if run.key not in found}
     work = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     for row in work(joblib.delayed(compute_row)(run, compute) for run in missing.values()):
         rows.append(row)
-    found = {row.key: row for row in rows}
+        found[row.key] = row
     return [found[run.key] for run in wanted]

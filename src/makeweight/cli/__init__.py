@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,16 @@ from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.team import team
 
-BAD_INPUT, PROBLEMS, INTERRUPTED = 2, 1, 130
+BAD_INPUT, PROBLEMS, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 WRITERS = frozenset({"balance", "sample"})
+
+
+class Terminated(KeyboardInterrupt):
+    """A batch system, a container or a launcher asked the program to end."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 class Commands(TyperGroup):
@@ -35,10 +44,10 @@ class Commands(TyperGroup):
                 raise
             typer.echo(f"makeweight: {_refused_by_system(error)}", err=True)
             raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             removed = "; unfinished work was removed" if ctx.invoked_subcommand in WRITERS else ""
             typer.echo(f"makeweight: interrupted{removed}.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED) from None
 
 
 def _refused_by_system(error: OSError) -> str:
@@ -255,4 +264,5 @@ def main() -> None:
     """Run the command line."""
     # Before torch is loaded: waiting threads that spin stall each other on a core that something else wants as well.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, _terminate)
     app()

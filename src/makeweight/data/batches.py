@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.util
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
+from makeweight.transfer import moved
 
 WORKERS = "MAKEWEIGHT_WORKERS"
 AHEAD = 4
@@ -151,14 +153,6 @@ def encoder(codec: ImageCodec, device: torch.device) -> Encode:
     return look_up
 
 
-def moved(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Move an array to a device; to a GPU by way of pinned memory, without waiting for it."""
-    tensor = torch.from_numpy(array)
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
-
-
 def from_device(X: NDArray[Any], indices: Indices, device: torch.device) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """Hold all images on a device and pick batches there."""
     held = torch.tensor(np.ascontiguousarray(X), device=device)
@@ -191,10 +185,17 @@ def _from_files(X: LazyImages, indices: Indices, n_workers: int) -> Iterator[tup
         del batches  # ends the workers, even while an error's traceback holds this frame
 
 
+def _plain_end(_: int) -> None:
+    """Let a worker end when it is told to, whatever the main process has planned for itself."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _next(batches: Iterator[Any], n_workers: int) -> Any:
     try:
         return next(batches, None)
     except RuntimeError as error:
+        if n_workers == 0 or "worker" not in str(error):
+            raise
         raise InputError(
             "a process that reads images was ended from outside, perhaps for want of memory: make the batches "
             f"smaller, or read with fewer processes ({WORKERS}={n_workers // 2})."
