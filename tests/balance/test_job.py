@@ -265,7 +265,7 @@ def test_settings_that_cannot_be_met(
 def test_sizes_out_of_the_networks_reach_are_refused_early(tmp_path: Path, fill: Fill) -> None:
     fill(tmp_path / "in" / "a", 2, size=(65, 20))
     fill(tmp_path / "in" / "b", 1, size=(65, 20))
-    with pytest.raises(InputError, match=r"^in: images of 65×20 pixels are outside the 8 to 64 .*: give --resize 64"):
+    with pytest.raises(InputError, match=r"^in: images of 65×20 pixels are outside the 8 to 64 .*--resize 64"):
         balance_folder(tmp_path / "in", tmp_path / "out")
     assert os.listdir(tmp_path) == ["in"]
 
