@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import subprocess
@@ -80,7 +81,14 @@ def _fabric_of_a_team(kind: str, index: str, precision: str) -> Fabric:
         precision=precision,  # type: ignore[arg-type]
     )
     fabric.launch()
+    atexit.register(_leave_team)
     return fabric
+
+
+def _leave_team() -> None:
+    """Close the connections before the interpreter ends: threads that still listen then would abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def set_threads() -> int:
