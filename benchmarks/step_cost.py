@@ -29,10 +29,10 @@ from torch.utils.flop_counter import flop_registry
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
 from makeweight.devices import fabric_for, set_threads
+from makeweight.game import Game, Players, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.methods import get_method
-from makeweight.train import Game, Players, step
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))

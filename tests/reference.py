@@ -1,4 +1,4 @@
-"""One step of ACGAN, E-GAN and AGGAN, written as plainly as can be: the yardstick for ``makeweight.train``.
+"""One step of ACGAN, E-GAN and AGGAN, written as plainly as can be: the yardstick for ``makeweight.game``.
 
 Everything is computed anew: a deep copy of the parent for each offspring, a whole forward and backward pass for each
 objective and for each fitness, and the discriminator's own step from fresh passes. Nothing of the library is used.

@@ -9,7 +9,7 @@ from makeweight import AGGAN, OwnNetworks, load
 from makeweight.errors import InputError
 from makeweight.heads import Discriminator
 from makeweight.networks import DCGAN, MLP, NETWORKS, LabelledGenerator, NetworkPair, Networks, Published28, Shape
-from makeweight.train import judges_alike
+from makeweight.game import judges_alike
 
 SHAPES: list[Shape] = [
     (1, 8, 8),

@@ -16,12 +16,12 @@ from torch import Tensor
 from makeweight.balance import sample_folder, verify_folder
 from makeweight.balance.manifest import read_manifest
 from makeweight.errors import InputError
+from makeweight.game import Game, Players, rescore_best, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method
 from makeweight.priors import Request
 from makeweight.stabilisers import Transform
 from makeweight.team import Team, team
-from makeweight.train import Game, Players, rescore_best, step
 
 SHAPE, N_CLASSES, BATCH, N_STEPS = (1, 8, 8), 3, 8, 6
 

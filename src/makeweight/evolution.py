@@ -37,8 +37,8 @@ class Individual:
         Adam's step size.
     betas : (float, float)
         Adam's decay rates of the two moments.
-    row : Tensor of shape (row_size(network),), optional
-        Where to live; memory of its own by default. What lies there is overwritten.
+    row : Tensor of shape (n,), optional
+        Where to live, as long as the `row` of an individual of such a network; memory of its own by default. What lies there is overwritten.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from makeweight.data.batches import read_batches
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
 from makeweight.evolution import Evolution, Individual, Population, detached_copy
+from makeweight.game import Game, Players, judges_alike
 from makeweight.heads import AuxiliaryClassifier, Discriminator, Head
 from makeweight.networks import Networks
 from makeweight.objectives import Objective
@@ -35,7 +36,7 @@ from makeweight.stabilisers import (
     plain_epoch,
 )
 from makeweight.team import team
-from makeweight.train import Game, Players, Schedule, StepReport, judges_alike, train
+from makeweight.train import Schedule, StepReport, train
 
 
 class GANSampler(ImageSampler):
