@@ -391,9 +391,7 @@ def test_estimate_leaves_the_sampler_and_foretells_its_steps(sides: tuple[int, .
 
 
 def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:
-    with pytest.raises(
-        InputError, match=r"^the training broke down at step \d+: a loss is (nan|inf|-inf)\. Try a smaller"
-    ):
+    with pytest.raises(InputError, match=r"^the training broke down, even after 3 returns .*\. Try a smaller"):
         AGGAN(**{**TINY, "n_steps": 30}, learning_rate=1e30).fit(*boots)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from makeweight.stabilisers import Transform
 from makeweight.balance import sample_folder, verify_folder
 from makeweight.balance.manifest import read_manifest
 from makeweight.errors import InputError
@@ -20,7 +21,7 @@ from makeweight.game import Game, Players, rescore_best, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method
 from makeweight.priors import Request
-from makeweight.stabilisers import Transform
+
 from makeweight.team import Team, team
 
 SHAPE, N_CLASSES, BATCH, N_STEPS = (1, 8, 8), 3, 8, 6
@@ -71,10 +72,10 @@ def play(game: Game, players: Players, order: list[int]) -> dict[str, Tensor]:
     return {"figures": torch.stack(figures), **named}
 
 
-def torchrun(*arguments: str | Path, n_processes: int = 2) -> subprocess.CompletedProcess[str]:
+def torchrun(*arguments: str | int | Path, n_processes: int = 2) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     root = Path(__file__).resolve().parent.parent
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
     return subprocess.run(
         [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False, timeout=240
     )
@@ -106,6 +107,26 @@ assert game.team.agree(game.team.rank + 0.5, game.device) == 0.5
 """
 
 
+LONGER = """
+import sys
+import numpy as np
+import makeweight.train
+from safetensors.torch import save_file
+from makeweight import AGGAN
+from makeweight.team import team
+from makeweight.training_state import state_of
+makeweight.train.KEEP_EVERY = 0.0
+folder, stop, out = sys.argv[1:]
+def listen(report):
+    if report.step == int(stop):
+        raise SystemExit(3)
+X = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
+sampler = AGGAN(n_steps=20, best_every=2, batch_size=8, random_state=0, checkpoints=folder or None, callback=listen)
+players = sampler.fit(X, np.arange(40) % 2).players_
+save_file({name: value.clone() for name, value in state_of(players).tensors.items()}, f"{out}-{team().rank}")
+"""
+
+
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("team")
@@ -131,6 +152,19 @@ def test_all_processes_end_with_the_same_model_whichever_draws(two_processes: Pa
     first, second = ((two_processes / f"hashes-{rank}").read_text().split() for rank in range(2))
     assert first == second
     assert len(set(first)) >= 2
+
+
+def test_two_processes_go_on_where_one_of_them_was_stopped(tmp_path: Path) -> None:
+    script = tmp_path / "longer.py"
+    script.write_text(LONGER)
+    assert torchrun(script, "", 0, tmp_path / "whole").returncode == 0
+    assert torchrun(script, tmp_path / "kept", 13, tmp_path / "never").returncode != 0
+    assert [path.name[:9] for path in sorted((tmp_path / "kept").iterdir())] == ["000000011", "000000012"]
+    assert torchrun(script, tmp_path / "kept", 0, tmp_path / "resumed").returncode == 0
+    for rank in range(2):
+        whole, resumed = (load_file(tmp_path / f"{name}-{rank}") for name in ("whole", "resumed"))
+        assert whole.keys() == resumed.keys()
+        assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_a_process_alone_is_a_team_of_one() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,14 +14,17 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from makeweight.checkpoints import Checkpoints, fingerprint
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.batches import read_batches
+from makeweight.data.lazy import LazyImages
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
 from makeweight.evolution import Evolution, Individual, Population, detached_copy
 from makeweight.game import Game, Players, judges_alike
 from makeweight.heads import AuxiliaryClassifier, Discriminator, Head
+from makeweight.health import Watch, real_spreads
 from makeweight.networks import Networks
 from makeweight.objectives import Objective
 from makeweight.priors import Prior, row_noise
@@ -36,7 +40,8 @@ from makeweight.stabilisers import (
     plain_epoch,
 )
 from makeweight.team import team
-from makeweight.train import Schedule, StepReport, train
+from makeweight.train import Schedule, StepReport, Training
+from makeweight.training_state import restore, state_of
 
 
 class GANSampler(ImageSampler):
@@ -47,7 +52,8 @@ class GANSampler(ImageSampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         As in imbalanced-learn: how far the classes are filled. Values of a dict are final totals.
     networks : str or Networks, optional
-        "by_shape" (DCGAN for images, MLP for flat rows), "dcgan", "mlp", "published_28", or `OwnNetworks`.
+        "by_shape" (DCGAN for images up to 64 pixels a side, ResNet up to 128, MLP for flat rows), "dcgan", "resnet",
+        "classifier_resnet", "mlp", "published_28", or `OwnNetworks`.
     prior : str or Prior, optional
         Which labels are asked for while training.
     head : str or Head, optional
@@ -95,6 +101,9 @@ class GANSampler(ImageSampler):
         Where the channels of a 4-D array are, where its shape leaves that open.
     warm_start : bool, default=False
         Whether `fit` goes on from the players of the last fit, or of a loaded model.
+    checkpoints : str or Path, optional
+        Folder in which the training is kept every half a minute. `fit` goes on from what it finds there, and ends with
+        the same bytes as if it had not been interrupted. It needs an int as `random_state`.
     callback : callable, optional
         Called with a `StepReport` after each step.
 
@@ -106,6 +115,8 @@ class GANSampler(ImageSampler):
         Losses, temperature, acceptance rate and wins through the training.
     n_steps_ : int
         Steps that the last fit took.
+    training_notes_ : list of str
+        What happened in the last fit that a person should read: rollbacks, classes that lost their variety.
     players_ : Players
         Both players as they ended.
     """
@@ -144,6 +155,7 @@ class GANSampler(ImageSampler):
         precision: str | None = None,
         channels: Channels | None = None,
         warm_start: bool = False,
+        checkpoints: str | Path | None = None,
         callback: Callable[[StepReport], None] | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
@@ -171,6 +183,7 @@ class GANSampler(ImageSampler):
         self.precision = precision
         self.channels = channels
         self.warm_start = warm_start
+        self.checkpoints = checkpoints
         self.callback = callback
 
     @classmethod
@@ -241,13 +254,30 @@ class GANSampler(ImageSampler):
             else:
                 players = self._players(codec.image_shape, game)
             schedule = self._schedule(np.bincount(codes))
-            batches = self._batches(X, codes, codec, game, np.random.default_rng(seed))
-            random = torch.Generator().manual_seed(seed)
-            history = train(game, players, batches, schedule, random, self.callback if game.team.rank == 0 else None)
+            training = Training(
+                game,
+                players,
+                schedule,
+                torch.Generator().manual_seed(seed),
+                Watch(game, real_spreads(X, codes, codec, len(classes)), classes.tolist(), seed),
+                self._checkpoints(X, codes, seed),
+                self.callback if game.team.rank == 0 else None,
+            )
+            batches = self._batches(X, codes, codec, game, np.random.default_rng(seed), training.progress.n_batches)
+            progress = training.run(batches)
         self.players_ = players
-        self.history_ = [asdict(report) for report in history]
-        self.n_steps_ = history[-1].step
+        self.history_, self.n_steps_ = progress.history, progress.done
+        self.training_notes_ = [*progress.told, *progress.notes]
         self.generator_ = self._drawer(players)
+
+    def _checkpoints(self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64], seed: int) -> Checkpoints | None:
+        if self.checkpoints is None:
+            return None
+        if self.random_state is None:
+            raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
+        start = self.model_hash_ if self._goes_on() else "fresh"
+        identity = {"settings": self.settings_hash_, "seed": seed, "start": start, "data": fingerprint(X, codes)}
+        return Checkpoints(Path(self.checkpoints), {**identity, "processes": team().size})
 
     def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
         evolution: Evolution = self._setting("evolution")
@@ -308,11 +338,18 @@ class GANSampler(ImageSampler):
         )
 
     def _batches(
-        self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, game: Game, random: np.random.Generator
+        self,
+        X: NDArray[Any],
+        codes: NDArray[np.int64],
+        codec: ImageCodec,
+        game: Game,
+        random: np.random.Generator,
+        n_taken: int,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
         indices = endless_batches(lambda: epoch(codes, random), game.batch_size)
-        own = (index[game.team.rank :: game.team.size] for index in indices)
+        waiting = itertools.islice(indices, n_taken, None)
+        own = (index[game.team.rank :: game.team.size] for index in waiting)
         return read_batches(X, codes, own, codec, game.device)
 
     def _drawer(self, players: Players) -> nn.Module:
@@ -361,15 +398,8 @@ class GANSampler(ImageSampler):
         return _arrays(self.generator_.state_dict())
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
-        players = self.players_
-        parts = {"generator": players.generator.named_tensors(), "discriminator": players.discriminator.named_tensors()}
-        if players.best is not None:
-            parts["best"] = players.best.named_tensors()
-        if players.average is not None:
-            parts["average"] = players.average.module.state_dict()
-        named = {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
-        numbers = {"n_steps": players.n_steps, "temperature": players.temperature, "history": self.history_}
-        return _arrays(named), numbers
+        state = state_of(self.players_)
+        return _arrays(state.tensors), {**state.numbers, "history": self.history_}
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         fabric = fabric_for(self.device, self.precision)
@@ -378,23 +408,13 @@ class GANSampler(ImageSampler):
             players = self._players(self.codec_.image_shape, game)
         named = {name: torch.from_numpy(value) for name, value in training.items()}
 
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {name[len(prefix) :]: value for name, value in named.items() if name.startswith(prefix)}
-
         try:
-            players.generator.restore(part("generator."))
-            players.discriminator.restore(part("discriminator."))
-            if players.average is not None:
-                players.average.module.load_state_dict(part("average."))
-            if part("best."):
-                players.best = players.generator.offspring()
-                players.best.restore(part("best."))
+            restore(players, named, numbers)
             self.generator_ = detached_copy(players.generator.network).eval()
             self.generator_.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"the model's weights do not fit its card ({reason}): save it anew.") from None
-        players.n_steps, players.temperature = int(numbers["n_steps"]), numbers["temperature"]
         self.players_, self.history_, self.n_steps_ = players, numbers["history"], players.n_steps
 
 

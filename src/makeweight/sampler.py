@@ -221,7 +221,7 @@ class ImageSampler(BaseOverSampler):
 
         What the constructor was not told is what the recipe says, so that a saved model means the same for ever.
         """
-        silent = ("callback", "device", "warm_start")
+        silent = ("callback", "checkpoints", "device", "warm_start")
         names = [name for name in self.get_params(deep=False) if name not in silent]
         return {"method": self.name, **{name: describe(self._setting(name)) for name in names}}
 

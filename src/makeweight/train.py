@@ -1,21 +1,26 @@
-"""The loop: steps of the game to the end of a schedule, and what is told on the way."""
+"""The loop: steps of the game to the end of a schedule, and what is told, watched and kept on the way."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from makeweight.checkpoints import Checkpoints, State
 from makeweight.errors import InputError
 from makeweight.game import Game, Players, rescore_best, step
+from makeweight.health import LOOK_EVERY, Finding, Watch, weight_norms
+from makeweight.training_state import restore, state_of
 
 REPORT_WINDOW = 100
 SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
+KEEP_EVERY = 30.0  # seconds between two checkpoints
+MOST_ROLLBACKS = 3
+LARGEST_LOSS = 1e6
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class StepReport:
         Share of the last 100 steps in which the best offspring replaced its parent; None where nothing is refused.
     wins : dict of str to float
         For each mutation, the share of the last 100 steps in which its offspring was the fittest.
+    notes : tuple of str
+        What has happened since the last report that a person should read.
     """
 
     step: int
@@ -93,58 +100,268 @@ class StepReport:
     temperature: float | None
     acceptance_rate: float | None
     wins: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
-def train(
-    game: Game,
-    players: Players,
-    batches: Iterator[tuple[Tensor, Tensor]],
-    schedule: Schedule,
-    random: torch.Generator,
-    callback: Callable[[StepReport], None] | None = None,
-) -> list[StepReport]:
-    """Play the game to the end of the schedule.
+@dataclass
+class Progress:
+    """Where a training stands, beside the players; JSON data.
 
-    Returns
-    -------
-    list of StepReport
-        One report for every hundredth of the training, and the last.
+    Attributes
+    ----------
+    n_steps : int or None
+        Steps in all; None while a budget is being settled.
+    done : int
+        Steps taken, without those that were rolled back.
+    n_batches : int
+        Real batches taken.
+    seconds : float
+        Time spent.
+    noted : int
+        Step of the last entry in the history.
+    recent : list of list of float
+        Figures of the last 100 steps.
+    history : list of dict
+        A `StepReport` for every hundredth of the training.
+    rate_factor : float
+        What the learning rate is multiplied by; halved by each rollback.
+    n_rollbacks : int
+        How often the players were rolled back.
+    norms : list of float
+        Norms of the weights at the last look.
+    returned : bool
+        Whether a class that lost its variety has once been worth a rollback.
+    lively, collapsed : list of int
+        Classes that have once been drawn with variety; those of them that have lost it and were told.
+    notes, told : list of str
+        What happened that a person should read, not yet told and told.
     """
-    recent: deque[list[float]] = deque(maxlen=REPORT_WINDOW)
-    waiting: list[Tensor] = []
-    history: list[StepReport] = []
-    begin, done, noted = time.perf_counter(), 0, 0
-    n_steps = schedule.settle(0, 0.0)
-    pause = report_every(game.device)
-    if players.temperature is None:
-        players.temperature = game.acceptance.start()
-    while n_steps is None or done < n_steps:
-        players.generator.learning_rate = players.discriminator.learning_rate = schedule.rate(done, n_steps)
-        images, codes = next(batches)
-        outcome = step(game, players, images, codes, random)
-        done += 1
+
+    n_steps: int | None = None
+    done: int = 0
+    n_batches: int = 0
+    seconds: float = 0.0
+    noted: int = 0
+    recent: list[list[float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    rate_factor: float = 1.0
+    n_rollbacks: int = 0
+    norms: list[float] = field(default_factory=list)
+    returned: bool = False
+    lively: list[int] = field(default_factory=list)
+    collapsed: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+
+class Training:
+    """A training from its start, or from a checkpoint, to the end of its schedule.
+
+    Parameters
+    ----------
+    game : Game
+        The rules.
+    players : Players
+        Changed in place.
+    schedule : Schedule
+        How long to train.
+    random : torch.Generator
+        Source of all chance in the game, on the processor.
+    watch : Watch
+        Looks after the players' health.
+    checkpoints : Checkpoints, optional
+        Where to keep the state, and to go on from; none by default.
+    callback : callable, optional
+        Told each `StepReport`.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        players: Players,
+        schedule: Schedule,
+        random: torch.Generator,
+        watch: Watch,
+        checkpoints: Checkpoints | None = None,
+        callback: Callable[[StepReport], None] | None = None,
+    ) -> None:
+        self.game, self.players, self.schedule, self.random = game, players, schedule, random
+        self.watch, self.checkpoints, self.callback = watch, checkpoints, callback
+        if players.temperature is None:
+            players.temperature = game.acceptance.start()
+        self.progress = Progress(n_steps=schedule.settle(0, 0.0), norms=weight_norms(players))
+        self.healthy = self._snapshot()
+        self.kept_at = 0.0
+        self._resume()
+
+    def run(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Progress:
+        """Train to the end.
+
+        Parameters
+        ----------
+        batches : iterator of (Tensor, Tensor)
+            Real images and codes; `progress.n_batches` of them have been taken before.
+
+        Raises
+        ------
+        InputError
+            If the training breaks down again and again.
+        """
+        progress, pause = self.progress, report_every(self.game.device)
+        begin = time.perf_counter() - progress.seconds
+        self.kept_at = progress.seconds
+        waiting: list[Tensor] = []
+        while progress.n_steps is None or progress.done < progress.n_steps:
+            images, codes = next(batches)
+            waiting.append(self._step(images, codes))
+            progress.seconds = time.perf_counter() - begin
+            if progress.n_steps is None:
+                seconds = self.game.team.agree(progress.seconds, self.game.device)
+                progress.n_steps = self.schedule.settle(progress.done, seconds)
+            at_end = progress.done == progress.n_steps
+            if progress.done % pause and not at_end:
+                continue
+            figures = torch.stack(waiting).tolist()
+            waiting.clear()
+            if self._is_healthy(figures, images, at_end):
+                self._report(figures, at_end)
+                self._keep(at_end)
+        return progress
+
+    def _step(self, images: Tensor, codes: Tensor) -> Tensor:
+        """Take one step and what follows from it; return its figures."""
+        game, players, schedule, progress = self.game, self.players, self.schedule, self.progress
+        rate = schedule.rate(progress.done, progress.n_steps) * progress.rate_factor
+        players.generator.learning_rate = players.discriminator.learning_rate = rate
+        outcome = step(game, players, images, codes, self.random)
+        progress.done += 1
+        progress.n_batches += 1
         if players.average is not None:
             players.average.update(players.generator.network, players.n_steps)
         if schedule.best_every and players.n_steps % schedule.best_every == 0:
-            rescore_best(game, players, images, codes, random)
+            rescore_best(game, players, images, codes, self.random)
         if not game.acceptance.per_epoch() or players.n_steps % schedule.steps_per_epoch == 0:
             players.temperature = game.acceptance.cooled(players.temperature)
+        return outcome.figures()
 
-        waiting.append(outcome.figures())
-        seconds = time.perf_counter() - begin
-        if n_steps is None:
-            n_steps = schedule.settle(done, game.team.agree(seconds, game.device))
-        if done % pause and done != n_steps:
-            continue
-        recent.extend(read_figures(waiting, done))
-        waiting.clear()
-        report = summarise(game, players, recent, done, n_steps, seconds, schedule.budget)
-        if callback is not None:
-            callback(report)
-        if done - noted >= max(1, report.n_steps // 100) or done == n_steps:
-            history.append(report)
-            noted = done
-    return history
+    def _is_healthy(self, figures: list[list[float]], images: Tensor, at_end: bool) -> bool:
+        """Look at the players now and then; where something is wrong, go back to where nothing was."""
+        progress, broken = self.progress, broken_losses(figures, self.progress.done)
+        if broken is None and progress.done % LOOK_EVERY and not at_end:
+            return True
+        if broken is None:
+            finding = self.game.team.gather(self.watch.look(self.players, images, progress.norms))[0]
+            broken = finding.broken or self._collapse(finding, at_end)
+            broken = broken and f"{broken} at step {progress.done}"
+        if broken is not None:
+            self._roll_back(broken)
+            return False
+        progress.norms = weight_norms(self.players)
+        self.healthy = self._snapshot()
+        return True
+
+    def _collapse(self, finding: Finding, at_end: bool) -> str | None:
+        """Note which classes have lost their variety; say so if training cannot go on like that.
+
+        A class that loses it is worth one rollback; then training goes on for the sake of the others, and it is told.
+        """
+        progress, told = self.progress, set(self.progress.collapsed)
+        fallen = sorted({*finding.dull} & {*progress.lively})
+        progress.lively = sorted({*progress.lively, *finding.lively})
+        words = f"drawn images of {self.watch.named(fallen)} have become all alike"
+        if fallen and (not progress.returned or len(fallen) == len(progress.lively)):
+            progress.returned = True
+            return words
+        if not told.issuperset(fallen):
+            progress.notes.append(f"{words} at step {progress.done}, and training goes on for the other classes.")
+        progress.collapsed = sorted({*told, *fallen} - {*finding.lively})
+        if at_end and finding.dull:
+            dull = self.watch.named(finding.dull)
+            progress.notes.append(f"drawn images of {dull} are all alike: train longer, or look at the real ones.")
+        return None
+
+    def _roll_back(self, broken: str) -> None:
+        """Go back to the last healthy state, with half the learning rate."""
+        progress, state = self.progress, self.healthy
+        if progress.n_rollbacks == MOST_ROLLBACKS:
+            raise InputError(
+                f"the training broke down, even after {MOST_ROLLBACKS} returns to an earlier state with a smaller "
+                f"learning rate: {broken}. Try a smaller learning_rate, a penalty such as 'r1', or precision 32-true."
+            )
+        restore(self.players, state.tensors, state.numbers)
+        progress.n_rollbacks += 1
+        progress.rate_factor /= 2
+        progress.done = int(state.numbers["done"])
+        progress.recent.clear()
+        progress.history = [entry for entry in progress.history if entry["step"] <= progress.done]
+        progress.noted = min(progress.noted, progress.done)
+        progress.notes.append(f"{broken}: went back to step {progress.done}, with half the learning rate.")
+
+    def _snapshot(self) -> State:
+        """Copy the players."""
+        state = state_of(self.players)
+        tensors = {name: value.detach().clone() for name, value in state.tensors.items()}
+        return State(tensors, {**state.numbers, "done": self.progress.done})
+
+    def _report(self, figures: list[list[float]], at_end: bool) -> None:
+        progress = self.progress
+        progress.recent = [*progress.recent, *figures][-REPORT_WINDOW:]
+        report = summarise(self.game, self.players, progress, self.schedule.budget)
+        if self.callback is not None:
+            self.callback(report)
+        progress.told += progress.notes
+        progress.notes.clear()
+        if progress.done - progress.noted >= max(1, report.n_steps // 100) or at_end:
+            progress.history.append(asdict(report))
+            progress.noted = progress.done
+
+    def _keep(self, at_end: bool) -> None:
+        """Write a checkpoint if the last one is old: the players as they are, and as they were last found healthy."""
+        if self.checkpoints is None or not (at_end or self.progress.seconds - self.kept_at >= KEEP_EVERY):
+            return
+        self.kept_at = self.progress.seconds
+        if self.game.team.rank > 0:
+            return
+        now = state_of(self.players)
+        tensors = {f"now.{name}": value for name, value in now.tensors.items()}
+        if self.healthy.numbers["done"] != self.progress.done:
+            tensors |= {f"healthy.{name}": value for name, value in self.healthy.tensors.items()}
+        tensors |= {"chance.game": self.random.get_state(), "chance.torch": torch.get_rng_state()}
+        if self.game.device.type == "cuda":
+            tensors["chance.cuda"] = torch.cuda.get_rng_state(self.game.device)
+        numbers = {"now": now.numbers, "healthy": self.healthy.numbers, "progress": asdict(self.progress)}
+        self.checkpoints.write(self.progress.done, State(tensors, numbers))
+        self._take_notes()
+
+    def _resume(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        if self.checkpoints is None:
+            return
+        state = self.game.team.gather(self.checkpoints.latest() if self.game.team.rank == 0 else None)[0]
+        if state is None:
+            self._take_notes()
+            return
+        tensors, numbers = state.tensors, state.numbers
+        now, healthy = _part(tensors, "now."), _part(tensors, "healthy.")
+        restore(self.players, now, numbers["now"])
+        device = self.game.device
+        self.healthy = State({name: value.to(device) for name, value in (healthy or now).items()}, numbers["healthy"])
+        self.progress = Progress(**numbers["progress"])
+        self.random.set_state(tensors["chance.game"])
+        torch.set_rng_state(tensors["chance.torch"])
+        if "chance.cuda" in tensors and device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["chance.cuda"], device)
+        self._take_notes()
+        self.progress.notes.append(f"went on from step {self.progress.done}, where the training was interrupted.")
+
+    def _take_notes(self) -> None:
+        if self.checkpoints is not None:
+            self.progress.notes += self.checkpoints.notes
+            self.checkpoints.notes.clear()
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def report_every(device: torch.device) -> int:
@@ -152,37 +369,21 @@ def report_every(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 20
 
 
-def read_figures(waiting: list[Tensor], done: int) -> list[list[float]]:
-    """Read the figures of the last steps off the device, and refuse to go on where a loss is no number.
-
-    Raises
-    ------
-    InputError
-        If a loss is infinite or not a number.
-    """
-    figures: list[list[float]] = torch.stack(waiting).tolist()
+def broken_losses(figures: list[list[float]], done: int) -> str | None:
+    """Say which of the last steps had a loss that is no number, or none that any training has."""
     for step_number, (discriminator_loss, generator_loss, *_) in enumerate(figures, done - len(figures) + 1):
-        if not math.isfinite(discriminator_loss + generator_loss):
-            raise InputError(
-                f"the training broke down at step {step_number}: a loss is {generator_loss + discriminator_loss}. Try "
-                "a smaller learning_rate, a penalty such as 'r1', or precision 32-true."
-            )
-    return figures
+        for loss in (discriminator_loss, generator_loss):
+            if not abs(loss) < LARGEST_LOSS:
+                return f"a loss was {loss:g} at step {step_number}"
+    return None
 
 
-def summarise(
-    game: Game,
-    players: Players,
-    recent: deque[list[float]],
-    done: int,
-    n_steps: int | None,
-    seconds: float,
-    budget: float | None,
-) -> StepReport:
+def summarise(game: Game, players: Players, progress: Progress, budget: float | None) -> StepReport:
     """Sum up the last steps for the callback and the history."""
+    recent, done, seconds = progress.recent, progress.done, progress.seconds
     discriminator_losses, generator_losses, winners, accepted = zip(*recent, strict=True)
     pace = done / seconds
-    expected = n_steps if n_steps is not None else max(done, round(pace * (budget or 0.0)))
+    expected = progress.n_steps if progress.n_steps is not None else max(done, round(pace * (budget or 0.0)))
     wins = {mutation.name: winners.count(i) / len(winners) for i, mutation in enumerate(game.mutations)}
     return StepReport(
         step=done,
@@ -195,4 +396,5 @@ def summarise(
         temperature=players.temperature,
         acceptance_rate=sum(accepted) / len(recent) if game.acceptance.scores_parent else None,
         wins=wins,
+        notes=tuple(progress.notes),
     )

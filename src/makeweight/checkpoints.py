@@ -1,0 +1,146 @@
+"""Checkpoints: a training's state in one file, whole or absent, verified by its hash, the last two kept.
+
+A file is called ``STEP-HASH.safetensors``, where HASH is the SHA-256 of its bytes. It holds tensors, and numbers as
+JSON in its header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from makeweight.data.lazy import LazyImages
+from makeweight.errors import InputError
+
+N_KEPT = 2
+BLOCK = 4096  # images
+NAME = re.compile(r"(\d{9,18})-([0-9a-f]{64})\.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a training can go on from: tensors by name, and numbers as JSON data."""
+
+    tensors: dict[str, Tensor]
+    numbers: dict[str, Any]
+
+
+@dataclass(eq=False)
+class Checkpoints:
+    """The checkpoints of one training in a folder of their own.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first one is written.
+    identity : mapping
+        JSON data that says which training it is: settings, data, start. A checkpoint of another one is refused.
+    notes : list of str
+        What went wrong and was put right: files that were passed over, or could not be written.
+    """
+
+    folder: Path
+    identity: Mapping[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    def latest(self) -> State | None:
+        """Read the last good checkpoint; None if there is none. What is damaged is passed over with a note.
+
+        Raises
+        ------
+        InputError
+            If the folder belongs to another training.
+        """
+        for path in reversed(self._files()):
+            state = _read(path)
+            if state is None:
+                self.notes.append(f"the checkpoint {path.name} is damaged and was passed over for the one before it.")
+                continue
+            found = state.numbers.pop("identity", None)
+            if found != json.loads(json.dumps(self.identity)):
+                raise InputError(
+                    f"{self.folder} holds checkpoints of another training ({_difference(found, self.identity)}): give "
+                    "the same data and settings, or another folder."
+                )
+            return state
+        return None
+
+    def write(self, step: int, state: State) -> None:
+        """Write a checkpoint and remove all but the last two; where the disk does not allow it, a note is left."""
+        header = {"numbers": json.dumps({**state.numbers, "identity": self.identity}, allow_nan=False)}
+        data = save({name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}, header)
+        target = self.folder / f"{step:09}-{hashlib.sha256(data).hexdigest()}.safetensors"
+        partial = target.with_suffix(".partial")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_synced(partial, data)
+            partial.replace(target)
+            sync_folder(self.folder)
+            for old in [*self._files()[:-N_KEPT], *(each for each in self.folder.glob("*.partial") if each != partial)]:
+                old.unlink()
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            self.notes.append(f"no checkpoint could be written at step {step}: {error.strerror}.")
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("*.safetensors") if NAME.fullmatch(path.name))
+
+
+def fingerprint(X: NDArray[Any] | LazyImages, codes: NDArray[np.int64]) -> str:
+    """Hash images and class codes, block by block; 64 hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps([str(X.dtype), list(X.shape)]).encode())
+    digest.update(codes.astype("<i8").tobytes())
+    for start in range(0, len(X), BLOCK):
+        digest.update(np.ascontiguousarray(X[start : start + BLOCK]).tobytes())
+    return digest.hexdigest()
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write bytes and wait until they are on the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can tell."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> State | None:
+    """Read a checkpoint; None if its bytes are not those that its name tells."""
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != path.stem.partition("-")[2]:
+            return None
+        length = int.from_bytes(data[:8], "little")
+        numbers = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["numbers"])
+        return State(load(data), numbers)
+    except (OSError, SafetensorError, ValueError, KeyError):
+        return None
+
+
+def _difference(found: Any, expected: Mapping[str, Any]) -> str:
+    """Name what differs between two identities."""
+    if not isinstance(found, Mapping):
+        return "of an unknown kind"
+    return "other " + ", ".join(sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key)))

@@ -1,0 +1,47 @@
+"""Both players as named tensors and numbers, for models on disk and for checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from makeweight.checkpoints import State
+from makeweight.game import Players
+
+
+def state_of(players: Players) -> State:
+    """Describe everything about the players that a training goes on from; the tensors are theirs, not copies."""
+    parts = {"generator": players.generator.named_tensors(), "discriminator": players.discriminator.named_tensors()}
+    if players.best is not None:
+        parts["best"] = players.best.named_tensors()
+    if players.average is not None:
+        parts["average"] = players.average.module.state_dict()
+    tensors = {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
+    return State(tensors, {"n_steps": players.n_steps, "temperature": players.temperature})
+
+
+def restore(players: Players, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Take over what `state_of` described.
+
+    Raises
+    ------
+    RuntimeError, ValueError, KeyError
+        If names or shapes are not those of the players' networks.
+    """
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+    players.generator.restore(part("generator."))
+    players.discriminator.restore(part("discriminator."))
+    if players.average is not None:
+        players.average.module.load_state_dict(part("average."))
+    best = part("best.")
+    if best:
+        players.best = players.best or players.generator.offspring()
+        players.best.restore(best)
+    else:
+        players.best = None
+    players.n_steps, players.temperature = int(numbers["n_steps"]), numbers["temperature"]

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from makeweight.checkpoints import Checkpoints, State, fingerprint
+from makeweight.errors import InputError
+
+IDENTITY = {"settings": "a", "seed": 1, "data": "b"}
+
+
+def state(step: int) -> State:
+    tensors = {"weights": torch.arange(6.0).view(2, 3) * step, "count": torch.tensor(step)}
+    return State(tensors, {"step": step, "temperature": 0.1 + 0.2, "none": None})
+
+
+def keep(folder: Path, *steps: int) -> Checkpoints:
+    kept = Checkpoints(folder, IDENTITY)
+    for step in steps:
+        kept.write(step, state(step))
+    return kept
+
+
+def test_what_is_written_is_read_to_the_bit(tmp_path: Path) -> None:
+    keep(tmp_path / "new", 7)
+    found = Checkpoints(tmp_path / "new", IDENTITY).latest()
+    assert found is not None
+    assert found.numbers == state(7).numbers
+    assert found.tensors.keys() == state(7).tensors.keys()
+    assert all(torch.equal(found.tensors[name], value) for name, value in state(7).tensors.items())
+
+
+def test_nothing_is_found_where_nothing_was_written(tmp_path: Path) -> None:
+    assert Checkpoints(tmp_path / "absent", IDENTITY).latest() is None
+
+
+def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
+    kept = keep(tmp_path, 9, 10, 100)
+    assert [path.name[:10] for path in sorted(tmp_path.iterdir())] == ["000000010-", "000000100-"]
+    found = kept.latest()
+    assert found is not None
+    assert found.numbers["step"] == 100
+
+
+@pytest.mark.parametrize("harm", ["flip", "truncate", "empty", "numbers"])
+def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, harm: str) -> None:
+    kept = keep(tmp_path, 1, 2)
+    newest = max(tmp_path.iterdir())
+    data = bytearray(newest.read_bytes())
+    if harm == "flip":
+        data[-1] ^= 1
+    elif harm == "numbers":
+        data = data.replace(b"temperature", b"tempwrature")
+    newest.write_bytes({"truncate": data[: len(data) // 2], "empty": b""}.get(harm, data))
+    found = kept.latest()
+    assert found is not None
+    assert found.numbers["step"] == 1
+    assert kept.notes == [f"the checkpoint {newest.name} is damaged and was passed over for the one before it."]
+
+
+def test_foreign_files_are_neither_read_nor_removed(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"mine")
+    kept = keep(tmp_path, 1, 2, 3)
+    assert (tmp_path / "mine.safetensors").read_bytes() == b"mine"
+    assert kept.latest() is not None
+
+
+def test_another_training_is_refused_and_told_apart(tmp_path: Path) -> None:
+    keep(tmp_path, 1)
+    with pytest.raises(InputError, match=r"holds checkpoints of another training \(other data, seed\): give the same"):
+        Checkpoints(tmp_path, {**IDENTITY, "seed": 2, "data": "c"}).latest()
+
+
+def test_a_full_disk_leaves_a_note_and_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = keep(tmp_path, 1)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("makeweight.checkpoints.write_synced", full)
+    kept.write(2, state(2))
+    assert kept.notes == ["no checkpoint could be written at step 2: No space left on device."]
+    found = kept.latest()
+    assert found is not None
+    assert found.numbers["step"] == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / "000000001-abc.partial").write_bytes(b"half")
+    keep(tmp_path, 2)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
+
+
+def test_fingerprint_sees_every_image_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makeweight.checkpoints.BLOCK", 2)
+    X, codes = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2), np.array([0, 1, 0, 1, 1])
+    other, swapped = X.copy(), codes.copy()
+    other[4, 1, 1] += 1
+    swapped[0] = 1
+    found = {fingerprint(X, codes), fingerprint(other, codes), fingerprint(X, swapped), fingerprint(X[:4], codes[:4])}
+    assert len(found) == 4
+    assert fingerprint(X, codes) == fingerprint(np.asfortranarray(X), codes.astype(np.int32).astype(np.int64))
