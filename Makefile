@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_OUT ?= demo-out
 PYTEST_ARGS ?=
+LOWEST ?= build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types check build clean
+.PHONY: help demo test lint format types licences lowest check build clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +37,14 @@ types: $(STAMP) ## Check types
 
 test: lint types ## Check style and types, then run the tests and the examples in the docstrings
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+licences: $(STAMP) ## Check the licences of what is installed
+	$(BIN)/python .ci/licences.py constraints.txt
+
+lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in an environment of its own
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
 
 check: build test ## Build, then test
 

@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from makeweight.evolution import Acceptance, Always, Annealed, Evolution, Individual, Population, detached_copy
-from makeweight.game import Game, Players, judges_alike
-from makeweight.heads import AuxiliaryClassifier, Discriminator
+from makeweight.augmentations import Affine
+from makeweight.evolution import Acceptance, Always, Annealed, Evolution
+from makeweight.heads import AuxiliaryClassifier
+from makeweight.individual import Individual, Population, detached_copy
 from makeweight.networks import DCGAN
 from makeweight.objectives import OBJECTIVES
 from makeweight.priors import Empirical
-from makeweight.stabilisers import Affine, AveragedWeights, Penalty
+from makeweight.rules import Game, Players, judges_alike
+from makeweight.stabilisers import AveragedWeights, normalise_spectrally
 
 THREE = ("minimax", "non_saturating", "least_squares")
 SHAPE, N_CLASSES, LATENT, BATCH, RATE = (1, 8, 8), 3, 5, 6, 5e-3
@@ -47,7 +49,6 @@ def make_game(mutations: tuple[str, ...] = THREE, acceptance: Acceptance | None 
         "head": AuxiliaryClassifier(),
         "prior": Empirical(),
         "augmentation": Affine(mirror=True),
-        "penalty": Penalty(),
         "class_counts": np.array([7, 3, 2]),
         "latent_dim": LATENT,
         "batch_size": BATCH,
@@ -74,16 +75,22 @@ def make_players(
         torch.manual_seed(seed)
         pair = DCGAN(width=4, generator_width=6).build(SHAPE, N_CLASSES, LATENT)
         trunk, n_features = mode_dependent_trunk() if by_mode else (pair.trunk, pair.n_features)
-        judge = Discriminator(trunk, n_features, N_CLASSES)
+        judge = game.head.build(trunk, n_features, len(game.class_counts))
+        game.penalty.prepare(judge)
+        if game.spectral_norm:
+            normalise_spectrally(judge)
         for network in (pair.generator, judge):
             for parameter in network.parameters():
                 parameter.data.add_(0.15 * torch.randn(parameter.shape))
-    founder = Individual(pair.generator, rate, (0.5, 0.999))
-    population = None if game.plain else Population(founder, len(game.mutations))
+        founders = [Individual(pair.generator, rate, (0.5, 0.999))]
+        for _ in range(game.evolution.n_survivors - 1):
+            founders.append(founders[0].offspring())
+            founders[-1].weights.data.add_(0.05 * torch.randn(founders[-1].weights.shape))
+    population = None if game.plain else Population(founders, len(founders) * len(game.mutations))
     if population:
         population.swaps = swaps
     return Players(
-        generator=population.parent if population else founder,
+        generator=population.parent if population else founders[0],
         discriminator=Individual(judge, rate, (0.5, 0.999)),
         judges_alike=judges_alike(judge, SHAPE),
         population=population,
@@ -91,11 +98,11 @@ def make_players(
     )
 
 
-def real_batches(seed: int = 0) -> Iterator[Batch]:
+def real_batches(seed: int = 0, n: int = BATCH) -> Iterator[Batch]:
     random = torch.Generator().manual_seed(seed)
     while True:
-        codes = torch.randint(N_CLASSES, (BATCH,), generator=random)
-        images = (torch.randn(BATCH, *SHAPE, generator=random) * 0.3 + codes.view(-1, 1, 1, 1) * 0.4 - 0.4).clamp(-1, 1)
+        codes = torch.randint(N_CLASSES, (n,), generator=random)
+        images = (torch.randn(n, *SHAPE, generator=random) * 0.3 + codes.view(-1, 1, 1, 1) * 0.4 - 0.4).clamp(-1, 1)
         yield images, codes
 
 

@@ -196,3 +196,29 @@ def reference_step(
         loss = loss + rules.penalty_every * slope_penalty(judge, rules.penalty, chance.show_real(real))
     discriminator.descend(loss)
     return survivor, outcome
+
+
+def reference_generation(
+    parents: list[Player], discriminator: Player, rules: Rules, real: Tensor, labels: Tensor, chance: Chance
+) -> tuple[list[Player], list[float]]:
+    """Play a step of a population whose best of all, parents and offspring by rank, survive (elitist).
+
+    The discriminator, which answers alike in both modes, learns from the images of all survivors, each as much.
+    Gives back the survivors and all fitnesses: of the offspring of each parent in turn, then of the parents.
+    """
+    judge = discriminator.network
+    offspring = [breed(parent, judge, rules, name, chance)[0] for parent in parents for name in rules.mutations]
+    contenders = [*offspring, *parents]
+    scored = [fitness(judge, rules, each.network, real, labels, chance) for each in contenders]
+    values = [value for value, _ in scored]
+    children = sorted(range(len(offspring)), key=lambda i: -values[i])[: len(parents)]
+    elders = sorted(range(len(offspring), len(contenders)), key=lambda i: -values[i])
+    chosen = [child if values[child] > values[elder] else elder for child, elder in zip(children, elders, strict=True)]
+    losses = [
+        discriminator_loss(
+            judge, rules, chance.show_real(real), labels, chance.show_fake(scored[i][1]), chance.test_codes
+        )[0]
+        for i in chosen
+    ]
+    discriminator.descend(torch.stack(losses).mean())
+    return [contenders[i] for i in chosen], values

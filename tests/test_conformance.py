@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,20 @@ class TestContract:
         assert all(p.kind is p.KEYWORD_ONLY for key, p in parameters.items() if key != "self")
         marks = {key: object() for key in parameters if key != "self"}
         assert get_method(name)(**marks).get_params(deep=False) == marks
+
+    def test_a_finished_training_is_taken_from_its_checkpoint(
+        self, name: str, make_images: Any, tmp_path: Path
+    ) -> None:
+        if name not in LEARNING:
+            assert "checkpoints" not in make(name).get_params()
+            return
+        X, y = make_images({"a": 9, "b": 5}, SHAPES["grey"])
+        first = make(name, checkpoints=tmp_path, device="cpu").fit(X, y)
+        assert list(tmp_path.rglob("*.safetensors"))
+        told: list[Any] = []
+        again = make(name, checkpoints=tmp_path, device="cpu", callback=told.append).fit(X, y)
+        assert told == []
+        assert again.model_hash_ == first.model_hash_ == make(name, device="cpu").fit(X, y).model_hash_
 
     def test_no_predict(self, name: str) -> None:
         """The checks would take a sampler with ``predict`` for a classifier."""

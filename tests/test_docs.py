@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import typer
 import typer.main
 
 from makeweight import AGGAN
+from makeweight.classifiers import classifier_names
 from makeweight.cli import app
 from makeweight.compare.arms import ARMS
 from makeweight.component import _REGISTRIES, describe
@@ -140,6 +142,8 @@ def test_every_method_has_a_line_and_a_page() -> None:
 
 def test_every_part_of_the_registries_is_listed() -> None:
     assert ARMS in _REGISTRIES.values()
+    assert classifier_names()
+    assert method_names()
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = [row for row in re.findall(r"^\|(.+)\|$", text, re.MULTILINE) if "`" in row]
     listed = {frozenset(re.findall(r"`(\w+)`", row.split("|")[-1])) for row in rows}
@@ -206,3 +210,14 @@ def test_import_loads_neither_torch_nor_numpy() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_lowest_versions_are_those_that_pyproject_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    bounds = dict(re.match(r"([\w-]+)>=([\w.]+)", each).groups() for each in asked)  # type: ignore[union-attr]
+    text = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8")
+    pinned = dict(line.split("==") for line in text.splitlines() if "==" in line)
+    for name, bound in bounds.items():
+        # A lower bound of two numbers means the first release that starts with them.
+        assert f"{pinned[name]}.".startswith(f"{bound}."), f"{name}: {pinned[name]} is not {bound}"

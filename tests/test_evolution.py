@@ -1,12 +1,23 @@
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from makeweight.errors import InputError
-from makeweight.evolution import ACCEPTANCES, Always, Annealed, Evolution, Individual, Population, fitness
+from makeweight.evolution import (
+    ACCEPTANCES,
+    Always,
+    Annealed,
+    AnnealedLinearly,
+    Evolution,
+    FitnessTerm,
+    Quality,
+    fitness,
+)
+from makeweight.individual import Individual, Population
 from makeweight.objectives import OBJECTIVES
 
 
@@ -28,6 +39,15 @@ def contents(individual: Individual) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in individual.named_tensors().items()}
 
 
+def make_parts(evolution: Evolution) -> None:
+    evolution.parts()
+    evolution.terms()
+
+
+def terms(weight: float) -> list[FitnessTerm]:
+    return Evolution(diversity_weight=weight).terms()
+
+
 def number(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
@@ -37,11 +57,13 @@ class TestFitness:
         realness = torch.tensor([0.625, 0.5])
         gradients = torch.tensor([[2.0, 1.0, 2.0, 0.0, 4.0], [0.0, 0.0, 0.0, 0.0, 1.0]])  # norms 5 and 1
         expected = [0.625 - 0.2 * math.log(5), 0.5]
-        assert fitness(realness, gradients, 0.2).tolist() == pytest.approx(expected, rel=1e-6)
-        assert fitness(realness, gradients, 0.0).tolist() == pytest.approx([0.625, 0.5], rel=1e-6)
+        assert fitness(realness, gradients, terms(0.2)).tolist() == pytest.approx(expected, rel=1e-6)
+        assert fitness(realness, gradients, terms(0.0)).tolist() == pytest.approx([0.625, 0.5], rel=1e-6)
 
     def test_grows_with_realness_and_falls_with_the_gradient(self) -> None:
-        low, high, lax = fitness(torch.tensor([0.2, 0.7, 0.2]), torch.tensor([[0.1], [0.1], [10.0]]), 0.2).tolist()
+        low, high, lax = fitness(
+            torch.tensor([0.2, 0.7, 0.2]), torch.tensor([[0.1], [0.1], [10.0]]), terms(0.2)
+        ).tolist()
         assert high > low > lax
 
 
@@ -127,7 +149,62 @@ def test_every_rule_gives_a_probability_and_takes_the_fitter(name: str) -> None:
     assert rule.chance(number(0.1), number(0.0), temperature) == 1
 
 
+class TestElitist:
+    def test_only_the_fitter_replaces(self) -> None:
+        rule = ACCEPTANCES.get("elitist")()
+        assert [rule.chance(number(best), number(0.0), None).item() for best in (-0.1, 0.0, 0.1)] == [0, 0, 1]
+        assert rule.scores_parent
+        assert rule.start() is None
+
+
+class TestAnnealedLinearly:
+    def test_cooling_by_hand(self) -> None:
+        rule = AnnealedLinearly(temperature=2.0, n_units=4)
+        heat = [rule.start()]
+        for _ in range(5):
+            heat.append(rule.cooled(heat[-1]))
+        assert heat == [2.0, 1.5, 1.0, 0.5, 0.0, 0.0]
+        assert rule.cooled(None) is None
+        assert AnnealedLinearly(per="epoch").per_epoch()
+        assert not rule.per_epoch()
+
+    def test_chance_is_that_of_metropolis(self) -> None:
+        rule = AnnealedLinearly()
+        assert rule.chance(number(0.25), number(0.5), 0.25).item() == pytest.approx(math.exp(-1))
+        assert rule.chance(number(0.25), number(0.5), 0.0) == 0
+        assert rule.chance(number(0.5), number(0.25), 0.0) == 1
+
+    @pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"n_units": 0}, {"per": "batch"}])
+    def test_impossible_parameters_are_refused(self, wrong: dict[str, Any]) -> None:
+        rule = AnnealedLinearly(**wrong)
+        with pytest.raises(
+            InputError, match=r"^AnnealedLinearly\(temperature=.*is impossible: temperature must be above"
+        ):
+            rule.start()
+
+
 class TestEvolution:
+    def test_terms_are_added_up(self) -> None:
+        realness, gradients = torch.tensor([0.5, 0.25]), torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+        evolution = Evolution(fitness=(Quality(weight=2.0), "diversity"))
+        expected = [1 - 0.2 * math.log(5), 0.5]
+        assert fitness(realness, gradients, evolution.terms()).tolist() == pytest.approx(expected, rel=1e-6)
+        alone = Evolution(fitness=("quality",)).terms()
+        assert fitness(realness, gradients, alone).tolist() == [0.5, 0.25]
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"fitness": ()}, r"fitness=\(\) is no choice: give a tuple of at least one term."),
+            ({"fitness": ("speed",)}, "there is no fitness_term called 'speed': choose from diversity, quality."),
+            ({"n_survivors": 0}, "n_survivors=0 is impossible: give a whole number, 1 to 1024."),
+            ({"n_survivors": True}, "n_survivors=True is impossible"),
+        ],
+    )
+    def test_impossible_parameters_are_refused(self, wrong: dict[str, Any], message: str) -> None:
+        with pytest.raises(InputError, match=f"^{message}"):
+            make_parts(Evolution(**wrong))
+
     def test_default_parts(self) -> None:
         mutations, acceptance = Evolution().parts()
         assert [mutation.name for mutation in mutations] == ["minimax", "non_saturating", "least_squares"]
@@ -153,7 +230,8 @@ class TestEvolution:
         with pytest.raises(InputError) as caught:
             Evolution(acceptance="anneal").parts()
         assert str(caught.value) == (
-            "there is no acceptance called 'anneal': choose from always, annealed; did you mean 'annealed'?"
+            "there is no acceptance called 'anneal': choose from always, annealed, annealed_linearly, elitist; did you "
+            "mean 'annealed'?"
         )
 
     def test_nested_parameters_are_reached_by_name(self) -> None:
@@ -313,3 +391,22 @@ class TestPopulation:
 
     def test_places_change_on_a_processor(self) -> None:
         assert Population(make_individual(), 2).swaps
+
+    @pytest.mark.parametrize("swaps", [False, True], ids=["copied", "swapped"])
+    @pytest.mark.parametrize("choice", [(0, 3), (5, 4), (4, 5), (1, 5), (4, 0)])
+    def test_several_survivors(self, choice: tuple[int, int], swaps: bool) -> None:
+        """Four offspring of two parents, which are numbers 4 and 5."""
+        population = Population([make_individual(0), make_individual(1)], 4)
+        population.swaps = swaps
+        contenders = [*population.offspring, *population.parents]
+        for seed, each in enumerate(contenders, 1):
+            learn(each, seed, seed=seed)
+        before = [contents(each) for each in contenders]
+        population.choose(torch.tensor(choice))
+        assert [contents(each) for each in population.parents] == [before[i] for i in choice]
+        assert population.parent is population.parents[0]
+        everyone = [*population.offspring, *population.parents]
+        assert len({id(each) for each in everyone}) == 6
+        kept = contents(population.parents[1])
+        learn(population.parents[0], 1, seed=9)
+        assert contents(population.parents[1]) == kept

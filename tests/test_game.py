@@ -10,11 +10,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import makeweight.game as game_module
-from makeweight.evolution import Annealed, Evolution, Individual
-from makeweight.game import Game, Players, half_of, judges_alike, rescore_best, shared_pulls, step
-from makeweight.heads import AuxiliaryClassifier, Discriminator, Judgement
+from makeweight.evolution import Annealed, Elitist, Evolution
+from makeweight.game import rescore_best, step
+from makeweight.heads import HEADS, AuxiliaryClassifier
+from makeweight.individual import Individual
+from makeweight.judges import Discriminator, Judgement
+from makeweight.litter import half_of, shared_pulls
 from makeweight.objectives import OBJECTIVES
-from makeweight.stabilisers import R1
+from makeweight.penalties import R1
+from makeweight.rules import Game, Players, judges_alike
 
 from .playing import (
     BATCH,
@@ -29,7 +33,7 @@ from .playing import (
     make_players,
     real_batches,
 )
-from .reference import Chance, Outcome, Player, Rules, fitness, reference_step
+from .reference import Chance, Outcome, Player, Rules, fitness, reference_generation, reference_step
 
 
 def chance_of(game: Game, random: torch.Generator) -> Chance:
@@ -321,6 +325,23 @@ def test_shared_pulls_equal_those_of_each_loss(objective: str, shift: float, fak
         torch.testing.assert_close(half.gradient, expected_half.gradient, rtol=1e-4, atol=1e-7)
 
 
+def test_a_shared_half_has_the_heads_share_of_drawn_images() -> None:
+    class Uneven(AuxiliaryClassifier):
+        def drawn_share(self, n_classes: int) -> float:
+            return 0.2
+
+    game = make_game(THREE, Annealed(), head=Uneven(fakes=False))
+    players = make_players(game)
+    images, codes = next(real_batches())
+    shown = images.clone().requires_grad_()
+    judge = players.discriminator.network
+    _, half = shared_pulls(game, players, judge(shown), shown, codes, scored=True)
+    expected = half_of(game, players, judge(images), codes, real=False)
+    assert half is not None
+    assert half.loss.item() == pytest.approx(expected.loss.item(), rel=1e-6)
+    torch.testing.assert_close(half.gradient, expected.gradient, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_step_takes_its_chance_from_the_stream_it_is_given(recipe: str) -> None:
     mutations, acceptance = RECIPES[recipe]
@@ -407,3 +428,109 @@ def test_a_game_is_plain_where_there_is_nothing_to_choose() -> None:
     assert make_game(("minimax",)).plain
     assert not make_game(("minimax",), Annealed()).plain
     assert not make_game(THREE).plain
+
+
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"head": HEADS.get("projection")()},
+        {"head": HEADS.get("concatenated")()},
+        {"head": HEADS.get("conditional_activation")(), "objective": OBJECTIVES.get("hinge")()},
+        {"feature_matching": 0.3},
+    ],
+    ids=str,
+)
+def test_shared_pulls_with_codes_and_features(changes: dict[str, Any], scored: bool) -> None:
+    game = make_game((*THREE, "hinge"), Annealed(), **changes)
+    players = make_players(game)
+    judge, (images, codes) = players.discriminator.network, next(real_batches())
+    others, other_codes = next(real_batches(1))
+    beside = judge(others, other_codes).detached() if game.feature_matching else None
+
+    def judged() -> tuple[Tensor, Judgement]:
+        shown = images.clone().requires_grad_()
+        return shown, judge(shown, codes)
+
+    shown, judgement = judged()
+    pulls, half = shared_pulls(game, players, judgement, shown, codes, scored=scored, beside=beside)
+    for mutation, pull in zip(game.mutations, pulls, strict=True):
+        shown, judgement = judged()
+        loss = mutation.mutation_loss(judgement.scores) + game.head.generator_loss(judgement, codes)
+        if beside is not None:
+            loss = loss + 0.3 * (judgement.features.mean(0) - beside.features.mean(0)).square().sum()
+        (expected,) = torch.autograd.grad(loss, shown)
+        torch.testing.assert_close(pull, expected, rtol=1e-4, atol=1e-6 * expected.abs().max().item())
+    learns_labels = isinstance(game.head, AuxiliaryClassifier)
+    assert (half is not None) is (scored and not learns_labels)
+    if half is not None:
+        expected_half = half_of(game, players, judged()[1], codes, real=False)
+        torch.testing.assert_close(half.gradient, expected_half.gradient, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("swaps", [False, True], ids=["copied", "swapped"])
+def test_two_survivors_equal_the_plain_generation(swaps: bool, scores: list[float]) -> None:
+    game = make_game(THREE, Elitist(), evolution=Evolution(n_survivors=2))
+    rules, kept = Rules(THREE, parent_competes=True), set()
+    rate = 0.1  # steps too long now and then
+    players = make_players(game, seed=3, swaps=swaps, rate=rate)
+    parents = [Player.of(each.network, rate) for each in players.parents]
+    discriminator = Player.of(players.discriminator.network, rate)
+    random = torch.Generator().manual_seed(3)
+    for images, codes in itertools.islice(real_batches(3), 4):
+        coins = random.clone_state()
+        chance = chance_of(game, coins)
+        scores.clear()
+        before = [each.weights.detach().clone() for each in players.parents]
+        step(game, players, images, codes, random)
+        parents, values = reference_generation(parents, discriminator, rules, images, codes, chance)
+        assert scores == pytest.approx(values, rel=1e-4, abs=1e-5)
+        for mine, theirs in zip(players.parents, parents, strict=True):
+            assert_same(mine, theirs, "survivor", buffers=False)
+        assert_same(players.discriminator, discriminator, "discriminator")
+        kept.add(sum(torch.equal(each.weights, old) for each in players.parents for old in before))
+        for mine, theirs in zip([*players.parents, players.discriminator], [*parents, discriminator], strict=True):
+            follow(theirs, mine)
+    assert len(kept) > 1, "parents should survive in some steps and not in others"
+
+
+def test_a_relativistic_step_by_hand() -> None:
+    relativistic = OBJECTIVES.get("relativistic")()
+    game = make_game(("relativistic",), objective=relativistic, head=AuxiliaryClassifier(fakes=False))
+    players = make_players(game)
+    generator, judge = (Player.of(each.network, RATE) for each in (players.generator, players.discriminator))
+    random = torch.Generator().manual_seed(2)
+    chance = chance_of(game, random.clone_state())
+    images, codes = next(real_batches())
+    step(game, players, images, codes, random)
+
+    def judged(noise: Tensor, asked: Tensor) -> tuple[Judgement, Judgement]:
+        drawn = generator.network(noise, asked)
+        return judge.network(chance.show_real(images)), judge.network(chance.show_fake(drawn))
+
+    real, fake = judged(chance.noise, chance.codes)
+    labels = nn.functional.cross_entropy(fake.class_logits, chance.codes)
+    generator.descend(-torch.log(torch.sigmoid(fake.scores - real.scores)).mean() + labels)
+    real, fake = judged(chance.test_noise, chance.test_codes)
+    labels = nn.functional.cross_entropy(real.class_logits, codes)
+    judge.descend(-torch.log(torch.sigmoid(real.scores - fake.scores)).mean() + labels)
+    assert_same(players.generator, generator, "generator", buffers=False)
+    assert_same(players.discriminator, judge, "discriminator")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_several_steps_of_the_discriminator(recipe: str) -> None:
+    """Each on its own part of the batch: the last part changes the discriminator alone."""
+    mutations, acceptance = RECIPES[recipe]
+    game = make_game(mutations, acceptance, discriminator_steps=3)
+    images, codes = next(real_batches(n=3 * BATCH))
+    ends = []
+    for changed in (images, torch.cat([images[: 2 * BATCH], -images[2 * BATCH :]])):
+        players = make_players(game)
+        players.temperature = COLD
+        step(game, players, changed, codes, torch.Generator().manual_seed(0))
+        assert players.discriminator.named_tensors()["optimiser.step"] == 3
+        assert players.n_steps == 1
+        ends.append([each.weights.detach().clone() for each in (players.generator, players.discriminator)])
+    assert torch.equal(ends[0][0], ends[1][0])
+    assert not torch.equal(ends[0][1], ends[1][1])

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from makeweight.data.arrays import ImageCodec
-from makeweight.game import Players
 from makeweight.health import Finding, Watch, real_spreads, spread, weight_norms
+from makeweight.rules import Players
 
 from .playing import N_CLASSES, make_game, make_players, real_batches
 
@@ -63,6 +63,13 @@ def test_weights_that_explode() -> None:
     norms = weight_norms(players)
     players.discriminator.weights.data.mul_(30)
     assert look(players, norms=norms) == Finding("the discriminator's weights grew 30-fold within 100 steps")
+
+
+def test_a_batch_of_one_image_again_and_again_is_no_sign_of_anything() -> None:
+    players = make_players(make_game())
+    images, _ = next(real_batches())
+    finding = watch_of([0.3] * N_CLASSES).look(players, images[:1].expand_as(images), weight_norms(players))
+    assert finding.broken is None
 
 
 def test_a_discriminator_that_sees_nothing() -> None:

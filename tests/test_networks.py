@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from makeweight import AGGAN, OwnNetworks, load
 from makeweight.errors import InputError
-from makeweight.heads import Discriminator
+from makeweight.judges import Discriminator
 from makeweight.networks import DCGAN, MLP, NETWORKS, LabelledGenerator, NetworkPair, Networks, Published28, Shape
-from makeweight.game import judges_alike
+from makeweight.rules import judges_alike
 
 SHAPES: list[Shape] = [
     (1, 8, 8),
@@ -53,8 +53,8 @@ class TestDCGAN:
         with pytest.raises(InputError) as caught:
             build(DCGAN(), (1, height, width))
         assert str(caught.value) == (
-            f"images of {width}×{height} pixels are outside the 8 to 64 pixels a side that GANs learn here: "
-            "bring them to such a size (on the command line, --resize 64)."
+            f"images of {width}×{height} pixels are outside the 8 to 64 pixels a side that DCGAN learns: "
+            "use networks='by_shape', or bring them to such a size."
         )
 
     def test_trunk_answers_for_each_image_alone_and_alike_in_both_modes(self) -> None:
@@ -134,7 +134,7 @@ def test_equal_seeds_build_equal_networks() -> None:
 def test_networks_must_say_how_they_are_built() -> None:
     with pytest.raises(TypeError, match="^Networks must say how networks are built$"):
         Networks().build((1, 8, 8), 2, 3)
-    assert NETWORKS.names() == ["by_shape", "dcgan", "mlp", "own", "published_28"]
+    assert NETWORKS.names() == ["by_shape", "classifier_resnet", "dcgan", "mlp", "own", "published_28", "resnet"]
 
 
 class Draws(nn.Module):
@@ -235,8 +235,8 @@ class TestOwnNetworks:
         with pytest.raises(InputError) as caught:
             AGGAN(networks=nn.Flatten(), **self.SETTINGS).fit(*boots)
         assert str(caught.value) == (
-            "Flatten(start_dim=1, end_dim=-1) is no networks: give a name (by_shape, dcgan, mlp, own, published_28) or "
-            "an instance."
+            "Flatten(start_dim=1, end_dim=-1) is no networks: give a name (by_shape, classifier_resnet, dcgan, mlp, "
+            "own, published_28, resnet) or an instance."
         )
 
     def test_networks_for_rows(self) -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from makeweight.priors import PRIORS, Empirical, Prior, Uniform, row_noise
+from makeweight.errors import InputError
+from makeweight.priors import PRIORS, ClassGaussian, Empirical, InGaussians, Missing, Prior, Uniform, row_noise
 
 COUNTS = np.array([90, 9, 0])
 
@@ -35,6 +36,64 @@ def test_empirical_asks_as_the_data_have_them() -> None:
     assert n_first == pytest.approx(9000, abs=150)
     assert n_second == pytest.approx(900, abs=150)
     assert n_third == 0
+
+
+def test_missing_asks_for_what_the_largest_class_has_more() -> None:
+    codes = Missing().codes(1710, COUNTS, torch.Generator().manual_seed(0))
+    assert np.bincount(codes, minlength=3) == pytest.approx([0, 810, 900], abs=60)
+    alike = Missing().codes(900, np.array([7, 7, 7]), torch.Generator().manual_seed(0))
+    assert np.bincount(alike, minlength=3) == pytest.approx([300, 300, 300], abs=60)
+
+
+class TestClassGaussian:
+    @pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas"])
+    def test_means_and_covariances(self, shrinkage: str) -> None:
+        random = np.random.default_rng(0)
+        roots = np.array([[[2.0, 0.0], [1.0, 0.5]], [[0.1, 0.0], [0.0, 3.0]]])
+        centres = np.array([[5.0, -1.0], [0.0, 2.0]])
+        codes = np.repeat([0, 1], 4000)
+        latent = centres[codes] + np.einsum("nij,nj->ni", roots[codes], random.normal(size=(8000, 2)))
+        means, factors = ClassGaussian(shrinkage=shrinkage).fit(latent, codes, 2)
+        assert means == pytest.approx(centres, abs=0.2)
+        assert factors @ factors.transpose(0, 2, 1) == pytest.approx(roots @ roots.transpose(0, 2, 1), abs=0.4)
+        assert (np.triu(factors, 1) == 0).all()
+
+    @pytest.mark.parametrize("n_own", [1, 2, 3, 4, 9])
+    def test_fewer_images_than_dimensions(self, n_own: int) -> None:
+        """A class of fewer than four takes the covariance within all classes; every factor is of full rank."""
+        random = np.random.default_rng(0)
+        latent, codes = random.normal(size=(20 + n_own, 12)), np.repeat([0, 1], [20, n_own])
+        latent[:, 3] *= 5
+        means, factors = ClassGaussian().fit(latent, codes, 2)
+        assert means[1] == pytest.approx(latent[20:].mean(axis=0))
+        assert (np.diagonal(factors, axis1=1, axis2=2) > 0.01).all()
+        if n_own < 4:
+            assert np.linalg.norm(factors[1], axis=1).argmax() == 3
+
+    def test_images_that_are_all_alike(self) -> None:
+        means, factors = ClassGaussian().fit(np.ones((5, 3)), np.array([0, 0, 0, 0, 1]), 2)
+        assert (means == 1).all()
+        assert np.abs(factors).max() < 1e-4
+
+    def test_two_images_in_all(self) -> None:
+        _, factors = ClassGaussian().fit(np.array([[0.0, 1.0], [2.0, 2.0]]), np.array([0, 1]), 2)
+        assert np.isfinite(factors).all()
+
+    def test_an_unknown_shrinkage(self) -> None:
+        with pytest.raises(InputError) as caught:
+            ClassGaussian(shrinkage="none").fit(np.eye(4), np.zeros(4, int), 1)
+        assert str(caught.value) == "shrinkage='none' is impossible: choose 'ledoit_wolf' or 'oas'."
+
+    def test_the_map_of_the_noise_by_hand(self) -> None:
+        """μ + F·z: (1, 2) + ((2, 0), (1, 3))·(1, −1) = (3, 0); the other class is left as it is."""
+        network = InGaussians(torch.nn.Identity(), n_classes=2, latent_dim=2)
+        network.generator.forward = lambda latent, codes: latent  # type: ignore[method-assign, assignment]
+        network.place(
+            np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [1.0, 3.0]]])
+        )
+        noise = torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+        assert network(noise, torch.tensor([1, 0])).tolist() == [[3.0, 0.0], [1.0, -1.0]]
+        assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_a_prior_must_say_which_labels_are_asked_for() -> None:

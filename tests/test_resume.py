@@ -283,3 +283,44 @@ def test_a_rollback_after_a_resumption_is_the_same(monkeypatch: pytest.MonkeyPat
     mine, theirs = state_of(resumed.players), state_of(whole.players)
     assert mine.numbers == theirs.numbers
     assert all(torch.equal(mine.tensors[name], value) for name, value in theirs.tensors.items())
+
+
+def short_of_memory(run: Training, most: int) -> Training:
+    """Let the discriminator fail on more images than `most`."""
+
+    def refuse(_: nn.Module, inputs: Any) -> None:
+        if len(inputs[0]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    run.players.discriminator.network.register_forward_pre_hook(refuse)
+    return run
+
+
+def test_too_little_memory_makes_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[StepReport] = []
+    run = short_of_memory(healthy_training(monkeypatch, callback=told.append), most=2)
+    progress = run.run(real_batches())
+    assert [report.step for report in told] == list(range(1, 46))
+    assert told[0].notes == (
+        "the device ran out of memory, so batches of 6 are computed 3 images at a time from step 0, and their "
+        "gradients added.",
+        "the device ran out of memory, so batches of 6 are computed 2 images at a time from step 0, and their "
+        "gradients added.",
+    )
+    assert (progress.n_parts, progress.n_rollbacks, progress.n_batches) == (4, 0, 47)
+    assert run.players.generator.learning_rate == 0.1
+
+
+def test_parts_are_kept_in_a_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = healthy_training(monkeypatch, checkpoints=Checkpoints(tmp_path, {}), callback=stop_at(9))
+    with pytest.raises(Stop):
+        short_of_memory(run, most=3).run(real_batches())
+    resumed = healthy_training(monkeypatch, checkpoints=Checkpoints(tmp_path, {}))
+    assert resumed.game.n_parts == 2
+    assert resumed.watch.game.n_parts == 2
+
+
+def test_no_memory_at_all_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = short_of_memory(healthy_training(monkeypatch), most=0)
+    with pytest.raises(InputError, match=r"^the device ran out of memory: make batches smaller with batch_size"):
+        run.run(real_batches())

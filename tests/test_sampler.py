@@ -11,7 +11,7 @@ from makeweight.errors import InputError
 from makeweight.estimate import estimate
 from makeweight.gan_sampler import GANSampler
 from makeweight.networks import DCGAN
-from makeweight.recipe import Recipe
+from makeweight.recipe import PARTS, Recipe
 from makeweight.train import StepReport
 
 Images = tuple[np.ndarray, np.ndarray]
@@ -186,8 +186,10 @@ class TestWhatDraws:
         "wrong", [{"average_decay": 0.0}, {"draws": "best"}, {"draws": "best", "best_every": 4}, {"draws": "first"}]
     )
     def test_impossible_choices_are_refused(self, boots: Images, wrong: dict[str, Any]) -> None:
+        reports: list[StepReport] = []
         with pytest.raises(InputError) as caught:
-            AGGAN(**TINY, **wrong).fit(*boots)
+            AGGAN(**TINY, **wrong, callback=reports.append).fit(*boots)
+        assert not reports, "told before the training, not after it"
         assert str(caught.value) == (
             f"draws={wrong.get('draws', 'average')!r} is impossible here: 'average' needs average_decay above 0, "
             "'best' a best_every above 0 and no more than the steps taken, and average, best, last are all there is."
@@ -224,6 +226,15 @@ class TestWarmStart:
         assert loaded.players_.temperature == sampler.players_.temperature
         assert loaded.model_hash_ == sampler.model_hash_
         assert loaded.players_.n_steps == 10
+
+    def test_a_loaded_model_knows_the_length_and_the_notes_of_the_last_fit(self, boots: Images, tmp_path: Any) -> None:
+        sampler = AGGAN(**TINY, warm_start=True).fit(*boots).fit(*boots)
+        sampler.training_notes_.append("the shop was closed.")
+        sampler.save(tmp_path)
+        loaded = load(tmp_path)
+        assert isinstance(loaded, AGGAN)
+        assert (loaded.n_steps_, loaded.players_.n_steps) == (3, 6)
+        assert loaded.training_notes_ == sampler.training_notes_
 
     @pytest.mark.parametrize("strategy", [{1: 9}, "auto", lambda y: {1: 9}], ids=["dict", "name", "callable"])
     def test_a_loaded_model_can_be_fitted_with_its_settings(self, strategy: Any, tmp_path: Any, boots: Images) -> None:
@@ -358,22 +369,13 @@ class TestSettings:
         sampler.set_params(evolution__acceptance__cooling=0.5).fit(*boots)
         assert [entry["temperature"] for entry in sampler.history_] == [4, 2, 1]
 
-    @pytest.mark.parametrize(
-        ("axis", "choices"),
-        [
-            ("networks", "by_shape, dcgan, mlp, own, published_28"),
-            ("prior", "empirical, uniform"),
-            ("head", "auxiliary_classifier"),
-            ("objective", "least_squares, minimax, non_saturating"),
-            ("evolution", "offspring"),
-            ("augmentation", "affine, none"),
-            ("penalty", "none, r1"),
-        ],
-    )
-    def test_unknown_parts_are_told_with_the_choices(self, boots: Images, axis: str, choices: str) -> None:
+    @pytest.mark.parametrize("axis", PARTS)
+    def test_unknown_parts_are_told_with_the_choices(self, boots: Images, axis: str) -> None:
         with pytest.raises(InputError) as caught:
             AGGAN(**{**TINY, axis: "zzz"}).fit(*boots)
-        assert str(caught.value) == f"there is no {axis} called 'zzz': choose from {choices}."
+        choices = PARTS[axis].names()
+        assert {"head": "projection", "penalty": "r1", "objective": "hinge"}.get(axis, choices[0]) in choices
+        assert str(caught.value) == f"there is no {axis} called 'zzz': choose from {', '.join(choices)}."
 
 
 @pytest.mark.parametrize("sides", [(8, 8), (9, 12, 3)])

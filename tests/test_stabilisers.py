@@ -1,144 +1,23 @@
-import math
+import copy
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils import parametrize
 
-from makeweight.heads import Judgement
+from makeweight.individual import Individual
+from makeweight.judges import Discriminator
 from makeweight.stabilisers import (
-    AUGMENTATIONS,
-    PENALTIES,
-    R1,
-    Affine,
-    Augmentation,
     AveragedWeights,
-    Penalty,
+    MinibatchDeviation,
+    SpectralNorm,
+    advance_norms,
     balanced_epoch,
     endless_batches,
+    normalise_spectrally,
     plain_epoch,
 )
-
-STILL = {"degrees": 0.0, "scale": 0.0, "shift": 0.0}
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def pictures(n: int, *shape: int) -> Tensor:
-    return torch.rand(n, *shape, generator=seeded(9)) * 2 - 1
-
-
-class TestAugmentations:
-    @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 12), (40, 1, 1)])
-    @pytest.mark.parametrize("name", AUGMENTATIONS.names())
-    def test_contract(self, name: str, shape: tuple[int, int, int]) -> None:
-        images = pictures(4, *shape).requires_grad_()
-        before = torch.random.get_rng_state()
-        transform = AUGMENTATIONS.get(name)().draw(4, seeded())
-        changed = transform(images)
-        assert changed.shape == images.shape
-        assert changed.dtype == torch.float32
-        assert changed.min() >= -1
-        assert changed.max() <= 1
-        assert torch.equal(transform(images), changed)  # one draw, the same changes each time
-        assert torch.equal(AUGMENTATIONS.get(name)().draw(4, seeded())(images), changed)
-        (gradient,) = torch.autograd.grad(changed.sum(), images)
-        assert gradient.abs().sum() > 0
-        assert torch.equal(torch.random.get_rng_state(), before)
-
-    def test_none_changes_nothing(self) -> None:
-        images = pictures(3, 1, 8, 8)
-        assert AUGMENTATIONS.get("none") is Augmentation
-        assert Augmentation().draw(3, seeded())(images) is images
-
-
-class TestAffine:
-    def test_flat_rows_stay(self) -> None:
-        rows = pictures(4, 6, 1, 1)
-        assert Affine().draw(4, seeded())(rows) is rows
-
-    def test_nothing_allowed_is_nothing_done(self) -> None:
-        images = pictures(4, 2, 8, 11)
-        torch.testing.assert_close(Affine(**STILL).draw(4, seeded())(images), images, atol=1e-5, rtol=0)
-
-    def test_every_image_is_changed_by_itself(self) -> None:
-        images = pictures(1, 1, 8, 8).expand(6, -1, -1, -1)
-        changed = Affine().draw(6, seeded())(images)
-        assert len({image.numpy().tobytes() for image in changed}) == 6
-
-    def test_half_are_mirrored(self) -> None:
-        images = pictures(64, 1, 8, 10)
-        changed = Affine(**STILL, mirror=True).draw(64, seeded())(images)
-        flipped = [torch.allclose(a, b.flip(2), atol=1e-4) for a, b in zip(changed, images, strict=True)]
-        kept = [torch.allclose(a, b, atol=1e-4) for a, b in zip(changed, images, strict=True)]
-        assert all(a != b for a, b in zip(flipped, kept, strict=True))
-        assert 20 <= sum(flipped) <= 44
-
-    @pytest.mark.parametrize("sides", [(8, 8), (8, 24), (24, 8)])
-    def test_a_rotation_stays_a_rotation(self, sides: tuple[int, int]) -> None:
-        """Coordinates as images: they must turn rigidly about the middle, in pixels, square or not."""
-        height, width = sides
-        y, x = torch.meshgrid(
-            torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2, indexing="ij"
-        )
-        images = torch.stack([x, y]).expand(5, -1, -1, -1)
-        turned = Affine(degrees=30, scale=0, shift=0).draw(5, seeded(3))(images)
-        angles = (torch.rand(5, 5, generator=seeded(3)) * 2 - 1)[0] * math.pi / 6
-        middle = (slice(height // 2 - 2, height // 2 + 2), slice(width // 2 - 2, width // 2 + 2))
-        for image, angle in zip(turned, angles, strict=True):
-            expected_x = angle.cos() * x - angle.sin() * y
-            expected_y = angle.sin() * x + angle.cos() * y
-            torch.testing.assert_close(image[0][middle], expected_x[middle], atol=1e-3, rtol=0)
-            torch.testing.assert_close(image[1][middle], expected_y[middle], atol=1e-3, rtol=0)
-
-    def test_shifts_are_shares_of_the_side_and_the_border_fills_up(self) -> None:
-        ramp = torch.arange(20.0).expand(8, 1, 10, 20)
-        shifted = Affine(degrees=0, scale=0, shift=0.2).draw(8, seeded(1))(ramp)
-        shares = (torch.rand(5, 8, generator=seeded(1)) * 2 - 1)[3] * 0.2
-        expected = (ramp + (shares * 20).view(8, 1, 1, 1)).clamp(0, 19)
-        torch.testing.assert_close(shifted, expected, atol=1e-3, rtol=0)
-
-    def test_scale_is_a_relative_change_of_size(self) -> None:
-        x = torch.arange(16.0) - 7.5
-        images = x.expand(6, 1, 16, 16)
-        zoomed = Affine(degrees=0, scale=0.3, shift=0).draw(6, seeded(2))(images)
-        zooms = 1 + (torch.rand(5, 6, generator=seeded(2)) * 2 - 1)[1] * 0.3
-        middle = slice(5, 11)
-        expected = zooms.view(6, 1, 1, 1) * images
-        torch.testing.assert_close(zoomed[..., middle], expected[..., middle], atol=1e-3, rtol=0)
-
-
-class Slanted(nn.Module):
-    """Scores of slope (2, -1) at every image of two pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([2.0, -1.0]))
-
-    def forward(self, images: Tensor) -> Judgement:
-        scores = images.flatten(1) @ self.weight
-        return Judgement(scores, scores[:, None], images)
-
-
-class TestPenalties:
-    def test_r1_by_hand(self) -> None:
-        judge = Slanted()
-        cost = R1(gamma=0.1, every=1).loss(judge, pictures(3, 1, 1, 2))
-        assert cost.item() == pytest.approx(0.05 * 5, rel=1e-6)
-        (gradient,) = torch.autograd.grad(cost, judge.parameters())
-        torch.testing.assert_close(gradient, 0.1 * judge.weight.detach())
-
-    def test_rarer_penalties_weigh_more(self) -> None:
-        cost = R1(gamma=0.1, every=8).loss(Slanted(), pictures(3, 1, 1, 2))
-        assert cost.item() == pytest.approx(8 * 0.05 * 5, rel=1e-6)
-
-    def test_none_is_never_taken(self) -> None:
-        assert PENALTIES.names() == ["none", "r1"]
-        assert PENALTIES.get("none").every == 0
-        with pytest.raises(TypeError, match="^Penalty must say what it costs$"):
-            Penalty().loss(Slanted(), pictures(1, 1, 1, 2))
 
 
 class TestEpochs:
@@ -205,3 +84,59 @@ class TestAveragedWeights:
     def test_other_networks_do_not_fit(self) -> None:
         with pytest.raises(ValueError, match="zip"):
             AveragedWeights(nn.Linear(1, 1), 0.5).update(nn.Linear(1, 1, bias=False), 0)
+
+
+class TestSpectralNorm:
+    def judge(self) -> Discriminator:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            judge = Discriminator(nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten()), 12, 2)
+            normalise_spectrally(judge)
+        return judge
+
+    def test_largest_singular_value_is_one(self) -> None:
+        judge = self.judge()
+        for layer in (judge.trunk[0], judge.realness, judge.classes):
+            values = torch.linalg.svdvals(layer.weight.detach().flatten(1))
+            assert values.max().item() == pytest.approx(1, abs=0.05)
+
+    def test_vectors_follow_the_weights_only_when_told(self) -> None:
+        judge, images = self.judge(), torch.randn(2, 1, 4, 4)
+        first = judge.train()(images)
+        assert torch.equal(judge(images).scores, first.scores)
+        assert torch.equal(judge.eval()(images).scores, first.scores)
+        with torch.no_grad():
+            judge.trunk[0].parametrizations.weight.original.copy_(torch.randn(3, 1, 3, 3))
+        before = torch.linalg.svdvals(judge.trunk[0].weight.detach().flatten(1)).max().item()
+        for _ in range(60):
+            advance_norms(judge)
+        after = torch.linalg.svdvals(judge.trunk[0].weight.detach().flatten(1)).max().item()
+        assert after == pytest.approx(1, abs=1e-3)
+        assert abs(before - 1) > abs(after - 1)
+
+    def test_vectors_move_with_their_player(self) -> None:
+        player = Individual(self.judge(), 0.1, (0.5, 0.999))
+        norms = [part for part in player.network.modules() if isinstance(part, parametrize.ParametrizationList)]
+        assert len(norms) == 3
+        named = {name: value.clone() for name, value in player.named_tensors().items()}
+        assert "network.trunk.0.parametrizations.weight.0.left" in named
+        other = player.offspring()
+        advance_norms(other.network)
+        player.become(other)
+        assert torch.equal(player.row, other.row)
+        copied = copy.deepcopy(player.network)
+        images = torch.randn(2, 1, 4, 4)
+        assert torch.equal(copied(images).scores, player.network(images).scores)
+
+    def test_by_hand(self) -> None:
+        norm = SpectralNorm(torch.diag(torch.tensor([3.0, 1.0])))
+        normalised = norm(torch.diag(torch.tensor([3.0, 1.0])))
+        torch.testing.assert_close(normalised, torch.diag(torch.tensor([1.0, 1 / 3])), atol=1e-4, rtol=0)
+
+
+def test_minibatch_deviation_of_equal_images_is_nothing() -> None:
+    features = torch.ones(4, 3, requires_grad=True)
+    spread = MinibatchDeviation()(features)[:, 3]
+    assert spread.max().item() == pytest.approx(1e-4)
+    (slope,) = torch.autograd.grad(spread.sum(), features)
+    assert slope.isfinite().all()

@@ -13,15 +13,15 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from makeweight.stabilisers import Transform
+from makeweight.augmentations import Transform
 from makeweight.balance import sample_folder, verify_folder
 from makeweight.balance.manifest import read_manifest
 from makeweight.errors import InputError
-from makeweight.game import Game, Players, rescore_best, step
+from makeweight.game import rescore_best, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method
 from makeweight.priors import Request
-
+from makeweight.rules import Game, Players
 from makeweight.team import Team, team
 
 SHAPE, N_CLASSES, BATCH, N_STEPS = (1, 8, 8), 3, 8, 6
@@ -52,7 +52,7 @@ class Both(Game):
         parts = [self.prior.draw(BATCH // 2, self.latent_dim, self.class_counts, random) for _ in range(2)]
         return Request(torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]))
 
-    def transform(self, random: torch.Generator) -> Transform:
+    def transform(self, random: torch.Generator, n_steps: int = 0) -> Transform:
         first, second = (self.augmentation.draw(BATCH // 2, random) for _ in range(2))
         return lambda images: torch.cat([first(images[: BATCH // 2]), second(images[BATCH // 2 :])])
 
@@ -229,7 +229,7 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_two_processes_write_one_folder_the_same_each_time(balanced: list[Path]) -> None:
     one, two = balanced
     assert digests(one) == digests(two)
-    assert {path.name for path in one.iterdir()} == {"images", "manifest.csv", "model", "samples.png"}
+    assert {path.name for path in one.iterdir()} == {"images", "manifest.csv", "model", "report.html", "samples.png"}
     assert {path.name for path in one.parent.iterdir()} == {"insects", "one", "two"}
     rows = read_manifest(one / "manifest.csv")
     assert [row.origin for row in rows] == ["real"] * 43 + ["drawn"] * 47

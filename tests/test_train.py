@@ -13,8 +13,9 @@ from torch import Tensor
 import makeweight.train as training
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed
-from makeweight.game import Game, Players, StepOutcome, step
+from makeweight.game import StepOutcome, step
 from makeweight.health import Watch
+from makeweight.rules import Game, Players
 from makeweight.train import Schedule, StepReport, Training
 
 from .playing import N_CLASSES, RECIPES, THREE, make_game, make_players, real_batches

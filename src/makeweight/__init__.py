@@ -15,11 +15,28 @@ if TYPE_CHECKING:
     from makeweight.errors import InputError
     from makeweight.evolution import Annealed, Evolution
     from makeweight.methods.acgan import ACGAN
+    from makeweight.methods.adasyn import ADASYN
     from makeweight.methods.aggan import AGGAN
+    from makeweight.methods.augmentation import Augmented
+    from makeweight.methods.bagan import BAGAN
+    from makeweight.methods.bagan_gp import BAGANGP
+    from makeweight.methods.borderline_smote import BorderlineSMOTE
+    from makeweight.methods.ca_gan import CAGAN
+    from makeweight.methods.cgan import CGAN
+    from makeweight.methods.class_dcgan import ClassDCGAN
+    from makeweight.methods.deep_smote import DeepSMOTE
     from makeweight.methods.duplicates import Duplicates
     from makeweight.methods.egan import EGAN
+    from makeweight.methods.gamo import GAMO
+    from makeweight.methods.lsgan import LSGAN
+    from makeweight.methods.modified_acgan import ModifiedACGAN
+    from makeweight.methods.projection_gan import ProjectionGAN
     from makeweight.methods.smote import SMOTE
-    from makeweight.networks import OwnNetworks
+    from makeweight.methods.vae_gan import VAEGAN
+    from makeweight.methods.wgan import WGAN
+    from makeweight.methods.wgan_gp import WGANGP
+    from makeweight.methods.wgan_lp import WGANLP
+    from makeweight.networks import OwnNetworks, ResNet
     from makeweight.quality.evaluate import evaluate_images
     from makeweight.quality.folder import evaluate_folder
     from makeweight.sampler import load
@@ -28,35 +45,71 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "ACGAN": "methods.acgan",
+    "ADASYN": "methods.adasyn",
     "AGGAN": "methods.aggan",
     "Annealed": "evolution",
+    "Augmented": "methods.augmentation",
+    "BAGAN": "methods.bagan",
+    "BAGANGP": "methods.bagan_gp",
+    "balance_folder": "balance",
+    "BorderlineSMOTE": "methods.borderline_smote",
+    "CAGAN": "methods.ca_gan",
+    "CGAN": "methods.cgan",
+    "ClassDCGAN": "methods.class_dcgan",
     "CNNClassifier": "classifiers.small_cnn",
+    "DeepSMOTE": "methods.deep_smote",
     "Duplicates": "methods.duplicates",
     "EGAN": "methods.egan",
-    "Evolution": "evolution",
-    "GANClassifier": "classifiers.gan_classifier",
-    "InputError": "errors",
-    "OwnNetworks": "networks",
-    "SMOTE": "methods.smote",
-    "balance_folder": "balance",
     "evaluate_folder": "quality.folder",
     "evaluate_images": "quality.evaluate",
-    "sample_folder": "balance",
-    "verify_folder": "balance",
+    "Evolution": "evolution",
+    "GAMO": "methods.gamo",
+    "GANClassifier": "classifiers.gan_classifier",
+    "InputError": "errors",
     "load": "sampler",
+    "LSGAN": "methods.lsgan",
+    "ModifiedACGAN": "methods.modified_acgan",
+    "OwnNetworks": "networks",
+    "ProjectionGAN": "methods.projection_gan",
+    "ResNet": "networks",
+    "sample_folder": "balance",
+    "SMOTE": "methods.smote",
+    "VAEGAN": "methods.vae_gan",
+    "verify_folder": "balance",
+    "WGAN": "methods.wgan",
+    "WGANGP": "methods.wgan_gp",
+    "WGANLP": "methods.wgan_lp",
 }
 __all__ = [
     "ACGAN",
+    "ADASYN",
     "AGGAN",
+    "BAGAN",
+    "BAGANGP",
+    "CAGAN",
+    "CGAN",
     "EGAN",
+    "GAMO",
+    "LSGAN",
     "SMOTE",
+    "VAEGAN",
+    "WGAN",
+    "WGANGP",
+    "WGANLP",
     "Annealed",
+    "Augmented",
+    "BorderlineSMOTE",
     "CNNClassifier",
+    "ClassDCGAN",
+    "DeepSMOTE",
     "Duplicates",
     "Evolution",
     "GANClassifier",
     "InputError",
+    "ModifiedACGAN",
     "OwnNetworks",
+    "ProjectionGAN",
+    "ResNet",
     "balance_folder",
     "evaluate_folder",
     "evaluate_images",

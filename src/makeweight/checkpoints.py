@@ -80,7 +80,7 @@ class Checkpoints:
     def write(self, step: int, state: State) -> None:
         """Write a checkpoint and remove all but the last two; where the disk does not allow it, a note is left."""
         header = {"numbers": json.dumps({**state.numbers, "identity": self.identity}, allow_nan=False)}
-        data = save({name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}, header)
+        data = save({name: _own(value) for name, value in state.tensors.items()}, header)
         target = self.folder / f"{step:09}-{hashlib.sha256(data).hexdigest()}.safetensors"
         partial = target.with_suffix(".partial")
         try:
@@ -96,6 +96,11 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("*.safetensors") if NAME.fullmatch(path.name))
+
+
+def _own(value: Tensor) -> Tensor:
+    """Copy a tensor, because networks may share theirs and a file may not."""
+    return value.detach().to("cpu", copy=True).contiguous()
 
 
 def fingerprint(X: NDArray[Any] | LazyImages, codes: NDArray[np.int64]) -> str:

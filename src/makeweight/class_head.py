@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from makeweight.data.arrays import ImageCodec
-from makeweight.heads import Judgement
+from makeweight.judges import Judgement
 
 BATCH = 512
 
@@ -34,8 +34,8 @@ class ClassHead:
         self.classes_ = classes
 
     @torch.no_grad()
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
+    def class_logits(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Class outputs, of shape (n, n_classes), for images in the layout that was learnt."""
         self.discriminator.eval()
         device = next(self.discriminator.parameters()).device
         array = np.asarray(X)
@@ -43,8 +43,13 @@ class ClassHead:
         for start in range(0, len(array), BATCH):
             images = torch.from_numpy(self.codec.encode(array[start : start + BATCH])).to(device)
             judgement: Judgement = self.discriminator(images)
-            answers.append(judgement.class_logits.softmax(1).cpu().numpy())
+            answers.append(judgement.class_logits.cpu().numpy())
         return np.concatenate(answers)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
+        chances: NDArray[np.float32] = torch.from_numpy(self.class_logits(X)).softmax(1).numpy()
+        return chances
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable label of each image, of shape (n,)."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from makeweight.data.wording import no_such
+from makeweight.data.wording import no_such, shown
 from makeweight.errors import InputError
 
 
@@ -17,10 +19,17 @@ class Component(BaseEstimator):
 
     A part's constructor takes keywords and only stores them, so that ``get_params``, ``set_params``, ``clone`` and
     nested names such as ``evolution__acceptance__cooling`` work. What is learnt or counted lives elsewhere.
+
+    Attributes
+    ----------
+    later : dict
+        Parameters that came after models had been saved, with the value that does what was done before. At that value
+        `describe` leaves them out, so that the hashes of older models hold.
     """
 
     axis: str = ""
     name: str = ""
+    later: ClassVar[dict[str, Any]] = {}
 
 
 T = TypeVar("T", bound=BaseEstimator)
@@ -78,16 +87,57 @@ class Registry(Generic[T]):
     def resolve(self, part: str | T) -> T:
         """Turn a name, or an instance, into an instance of its own (a clone, so that nothing is shared)."""
         if isinstance(part, str):
-            return cast("T", self.get(part)())
+            kind = self.get(part)
+            try:
+                return cast("T", kind())
+            except TypeError as error:
+                raise InputError(
+                    f"the {self.axis} {part!r} cannot be named alone ({shown(error)}): give an instance in Python."
+                ) from None
         if isinstance(part, self.base):
             return cast("T", clone(part))
         raise InputError(f"{part!r} is no {self.axis}: give a name ({', '.join(self.names())}) or an instance.")
 
 
+class Entry(NamedTuple):
+    """What a registry holds under one name.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    line : str
+        What it does, in one sentence.
+    paper : str
+        Where it comes from; empty where there is none.
+    """
+
+    name: str
+    line: str
+    paper: str
+
+
+def catalogue_of(registry: Registry[Any]) -> list[Entry]:
+    """Give every entry of a registry with one line and its paper, as its docstring tells them."""
+    entries = []
+    for kind in registry:
+        text = inspect.getdoc(kind) or ""
+        line = " ".join(text.partition("\n\n")[0].split())
+        paper = re.search(r"^References\n-+\n(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+        entries.append(Entry(kind.name, line, " ".join(paper.group(1).split()) if paper else ""))
+    return entries
+
+
+def registry_of(axis: str) -> Registry[Any] | None:
+    """Give the registry of an axis, None if there is none of that name."""
+    return _REGISTRIES.get(axis)
+
+
 def describe(value: Any) -> Any:
     """Give a value as JSON data: a part becomes its axis, name and parameters; what is foreign, its type's name."""
     if isinstance(value, Component):
-        settings = {key: describe(item) for key, item in value.get_params(deep=False).items()}
+        given = without_defaults(value.get_params(deep=False), value.later)
+        settings = {key: describe(item) for key, item in given.items()}
         return {"axis": value.axis, "name": value.name, **settings}
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
@@ -98,6 +148,17 @@ def describe(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return {"foreign": f"{type(value).__module__}.{type(value).__qualname__}"}
+
+
+def without_defaults(settings: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the settings that are at the value given in `later`.
+
+    Examples
+    --------
+    >>> without_defaults({"width": 8, "smoothing": 0.0}, {"smoothing": 0.0})
+    {'width': 8}
+    """
+    return {key: item for key, item in settings.items() if key not in later or describe(item) != describe(later[key])}
 
 
 def rebuild(value: Any) -> Any:
@@ -125,4 +186,6 @@ def rebuild(value: Any) -> Any:
     try:
         return part(**settings)
     except TypeError as error:
-        raise InputError(f"{value['axis']} {value['name']!r} does not take {sorted(settings)}: {error}.") from error
+        raise InputError(
+            f"{value['axis']} {value['name']!r} does not take {sorted(settings)}: {shown(error)}."
+        ) from error

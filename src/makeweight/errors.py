@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints the sentence and ends with status 2; nothing has been written by then.
     """
+
+
+class TrainingError(InputError):
+    """A training that broke down again and again; the sentence says what was seen and what to try."""

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 
-from makeweight.gan_sampler import GANSampler
+from makeweight.train import Schedule
+
+
+class Trains(Protocol):
+    """A sampler that trains, of any kind; `ImageSampler.learns` says which do."""
+
+    def _schedule(self, counts: NDArray[np.int64]) -> Schedule: ...
 
 
 @dataclass(frozen=True)
@@ -20,33 +28,34 @@ class Estimate:
     bytes: int
 
 
-def estimate(sampler: GANSampler, image_shape: tuple[int, ...], n_classes: int, n_images: int) -> Estimate:
+def estimate(sampler: Trains, image_shape: tuple[int, ...], n_classes: int, n_images: int) -> Estimate:
     """Foretell what `fit` will cost from a few steps on random images.
 
     Parameters
     ----------
-    sampler : GANSampler
-        Its settings are used; it is not changed.
+    sampler : ImageSampler
+        One that trains. Its settings are used; it is not changed.
     image_shape : tuple of int
         (h, w) or (h, w, c).
     n_classes, n_images : int
         Size of the training set, of one byte a value.
     """
     warm_up, timed = 1, 3
-    marks: list[float] = []
+    marks: list[tuple[int, float]] = []
     n_tried = max(2 * n_classes, 64)
     trial = clone(sampler).set_params(
         n_steps=warm_up + timed,
         n_epochs=None,
         budget=None,
-        best_every=0,
-        draws="last",
-        callback=lambda report: marks.append(report.seconds),
+        callback=lambda report: marks.append((report.step, report.seconds)),
         channels="last" if len(image_shape) == 3 else None,
     )
+    of_gans = {"best_every": 0, "draws": "last"}  # so few steps rescore nothing
+    trial.set_params(**{name: value for name, value in of_gans.items() if name in trial.get_params(deep=False)})
     X = np.random.default_rng(0).integers(0, 256, (n_tried, *image_shape)).astype(np.uint8)
     trial.fit(X, np.arange(n_tried) % n_classes)
-    pace = (marks[-1] - marks[warm_up - 1]) / timed
+    (first, begin), (last, end) = marks[warm_up - 1], marks[-1]
+    pace = (end - begin) / (last - first)  # a method that trains once a class takes more steps than were asked for
     schedule = sampler._schedule(np.full(n_classes, -(-n_images // n_classes)))
     n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)
     return Estimate(n_steps, n_steps * pace, _peak_memory() + n_images * int(np.prod(image_shape)))

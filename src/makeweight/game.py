@@ -1,165 +1,27 @@
-"""The game: its rules, its two players, and one step. Reads from top to bottom."""
+"""One step of the game, and the rescoring of the best generator so far. Reads from top to bottom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from makeweight.evolution import Acceptance, Evolution, Individual, Population, detached_copy, fitness
-from makeweight.heads import Head, Judgement
-from makeweight.objectives import Objective
-from makeweight.priors import Prior, Request
-from makeweight.stabilisers import Augmentation, AveragedWeights, Penalty, Transform
-from makeweight.team import Team
+from makeweight.augmentations import Transform
+from makeweight.evolution import fitness
+from makeweight.individual import Individual, Population
+from makeweight.litter import Lesson, Litter, breed, half_of, mixed_share, whole_of
+from makeweight.penalties import Shown
+from makeweight.priors import Request
+from makeweight.rules import Batch, Game, Players
+from makeweight.stabilisers import advance_norms
 from makeweight.transfer import moved
-
-SMALLEST_SLOPE = 1e-30  # of an image's realness in a loss, so that it can be divided by
-
-
-@dataclass(frozen=True)
-class Game:
-    """The rules: everything that stays the same from step to step."""
-
-    objective: Objective
-    mutations: list[Objective]
-    acceptance: Acceptance
-    evolution: Evolution
-    head: Head
-    prior: Prior
-    augmentation: Augmentation
-    penalty: Penalty
-    class_counts: NDArray[np.int64]
-    latent_dim: int
-    batch_size: int
-    device: torch.device
-    autocast: Callable[[], AbstractContextManager[object]]
-    team: Team = field(default_factory=Team)
-
-    @property
-    def plain(self) -> bool:
-        """Whether there is nothing to choose, so that a step is an ordinary gradient step."""
-        return len(self.mutations) == 1 and not self.acceptance.scores_parent
-
-    def request(self, random: torch.Generator) -> Request:
-        """Draw what the generator is asked for in this process's part of one batch."""
-        n = self.batch_size // self.team.size
-        noise, codes = self.team.own(lambda: self.prior.draw(n, self.latent_dim, self.class_counts, random))
-        return Request(moved(noise, self.device), moved(codes, self.device))
-
-    def transform(self, random: torch.Generator) -> Transform:
-        """Draw the augmentation of this process's part of one batch."""
-        n = self.batch_size // self.team.size
-        return self.team.own(lambda: self.augmentation.draw(n, random))
-
-    def draw(self, generator: nn.Module, request: Request) -> Tensor:
-        """Draw float32 images of shape (batch, c, h, w)."""
-        with self.autocast():
-            images: Tensor = generator(request.noise, request.codes)
-        return images.float()
-
-    def judge(self, discriminator: nn.Module, images: Tensor, transform: Transform) -> Judgement:
-        """Judge images after augmentation."""
-        with self.autocast():
-            judgement: Judgement = discriminator(transform(images))
-        return judgement
-
-
-@dataclass
-class Players:
-    """The generator, the discriminator, and the room that evolution needs.
-
-    Attributes
-    ----------
-    generator, discriminator : Individual
-        The generator is the parent of the next step's offspring.
-    judges_alike : bool
-        What `judges_alike` says of the discriminator.
-    population : Population or None
-        The generator with a place for each offspring; None in a plain game.
-    average : AveragedWeights or None
-        Moving average of the generator.
-    best : Individual or None
-        Fittest generator so far, by the last rescoring.
-    temperature : float or None
-        Of the acceptance rule.
-    n_steps : int
-        Steps taken.
-    """
-
-    generator: Individual
-    discriminator: Individual
-    judges_alike: bool
-    population: Population | None = None
-    average: AveragedWeights | None = None
-    best: Individual | None = None
-    temperature: float | None = None
-    n_steps: int = 0
-
-    @property
-    def offspring(self) -> list[Individual]:
-        """The places for offspring, one a mutation; none in a plain game."""
-        return self.population.offspring if self.population else []
-
-
-@torch.no_grad()
-def judges_alike(discriminator: nn.Module, shape: tuple[int, int, int]) -> bool:
-    """Find out whether a discriminator judges each image by itself, and alike in training and in evaluation.
-
-    Dropout, batch norm and whatever else ties an image's judgement to the mode or to its neighbours make it False.
-
-    Parameters
-    ----------
-    discriminator : Module
-        Tried on a few random images in a copy.
-    shape : (int, int, int)
-        Channels, height and width of an image.
-    """
-    random = torch.Generator().manual_seed(0)
-    images, others = torch.randn(2, 2, *shape, generator=random).to(next(discriminator.parameters()).device)
-    tried = detached_copy(discriminator)
-    alone: Judgement = tried.eval()(torch.cat([images, images]))
-    among: Judgement = tried(torch.cat([images, others]))
-    taught: Judgement = tried.train()(torch.cat([images, images]))
-
-    def equal(one: Tensor, other: Tensor) -> bool:
-        return bool((one[:2] - other[:2]).abs().max() <= 1e-4 * one.abs().max())
-
-    return all(
-        equal(alone.scores, each.scores) and equal(alone.class_logits, each.class_logits) for each in (among, taught)
-    )
-
-
-@dataclass(frozen=True)
-class Half:
-    """The discriminator's loss on real, or on drawn, images, its gradient by the weights, and the mean realness."""
-
-    loss: Tensor
-    gradient: Tensor
-    realness: Tensor
-
-
-@dataclass(frozen=True)
-class Litter:
-    """What the parent's batch gives: a gradient and a loss for each mutation, and the images.
-
-    `half` is the discriminator's half on those images, where it came along.
-    """
-
-    gradients: Tensor
-    losses: Tensor
-    images: Tensor
-    half: Half | None = None
 
 
 @dataclass(frozen=True)
 class Contest:
-    """All contenders side by side, the offspring and, where it competes, the parent last.
+    """All contenders side by side: the offspring and, where they compete, the parents last.
 
     `gradients` and `losses` are the discriminator's on the real batch and each contender's images.
     """
@@ -173,7 +35,7 @@ class Contest:
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What came of a step, on the device: losses, the winning mutation, whether it was accepted, all fitnesses."""
+    """What came of a step, on the device: losses, the fittest offspring's mutation, its acceptance, all fitnesses."""
 
     discriminator_loss: Tensor
     generator_loss: Tensor
@@ -186,105 +48,29 @@ class StepOutcome:
         return torch.stack([self.discriminator_loss, self.generator_loss, self.winner.float(), self.accepted.float()])
 
 
-def half_of(game: Game, players: Players, judgement: Judgement, codes: Tensor, *, real: bool) -> Half:
-    """Loss and gradient of the discriminator on a judged batch of one kind."""
-    adversarial = game.objective.real_loss if real else game.objective.fake_loss
-    of_labels = game.head.real_loss if real else game.head.fake_loss
-    loss = adversarial(judgement.scores) + of_labels(judgement, codes)
-    gradient = players.discriminator.gradient(loss)
-    return Half(loss.detach(), gradient, judgement.scores.detach().sigmoid().mean())
-
-
-def shared_pulls(
-    game: Game, players: Players, judgement: Judgement, shown: Tensor, codes: Tensor, *, scored: bool
-) -> tuple[list[Tensor], Half | None]:
-    """Pull of each mutation on the images `shown`, from two backward chains through the discriminator.
-
-    An image's realness depends on that image alone, so the pulls of all objectives are one chain, from the realness,
-    times a number an image; the pull of the labels, a second chain, is the same for all. Where the parent is scored
-    and the discriminator learns no labels from drawn images, its half on these images is that first chain, too.
-    """
-    outputs = Judgement(*(part.detach().requires_grad_() for part in judgement))
-    of_labels = game.head.generator_loss(outputs, codes)
-    at_images: Tensor | float = 0.0
-    if of_labels.requires_grad:
-        slopes = torch.autograd.grad(of_labels, outputs, allow_unused=True)
-        used = [(output, slope) for output, slope in zip(judgement, slopes, strict=True) if slope is not None]
-        ends, towards = zip(*used, strict=True)
-        (at_images,) = torch.autograd.grad(ends, shown, towards, retain_graph=True)
-    half = None
-    if scored and not game.head.fake_loss(outputs, codes).requires_grad:
-        loss = game.objective.fake_loss(outputs.scores)
-        (slope,) = torch.autograd.grad(loss, outputs.scores)
-        slope = torch.where(slope.abs() < SMALLEST_SLOPE, SMALLEST_SLOPE, slope)
-        wanted = [shown, *players.discriminator.parameters]
-        chain, *gradient = torch.autograd.grad(judgement.scores, wanted, slope, materialize_grads=True)
-        chain = chain / slope.view(-1, 1, 1, 1)
-        realness = judgement.scores.detach().sigmoid().mean()
-        half = Half(loss.detach(), players.discriminator.flat(gradient), realness)
-    else:
-        ones = torch.ones_like(judgement.scores)
-        (chain,) = torch.autograd.grad(judgement.scores, shown, ones, retain_graph=scored)
-    pulls = []
-    for mutation in game.mutations:
-        (slope,) = torch.autograd.grad(mutation.mutation_loss(outputs.scores), outputs.scores)
-        pulls.append(slope.view(-1, 1, 1, 1) * chain + at_images)
-    return pulls, half
-
-
-def breed(game: Game, players: Players, request: Request, transform: Transform) -> Litter:
-    """Draw one batch from the parent and differentiate every mutation's loss on it.
-
-    One forward pass through both networks serves all mutations. The half for the parent's own score comes along where
-    the score is to be taken on this request and the discriminator answers alike in training and evaluation.
-    """
-    parent, judge = players.generator, players.discriminator.network
-    judge.train()
-    drawn = game.draw(parent.network, request)
-    shown = drawn.detach().requires_grad_()
-    judgement = game.judge(judge, shown, transform)
-    of_labels = game.head.generator_loss(judgement, request.codes)
-    losses = [mutation.mutation_loss(judgement.scores) + of_labels for mutation in game.mutations]
-    scored = game.acceptance.scores_parent and not game.evolution.fresh_noise and players.judges_alike
-    half = None
-    if players.judges_alike and len(losses) > 1:
-        pulls, half = shared_pulls(game, players, judgement, shown, request.codes, scored=scored)
-    else:
-        pulls = [torch.autograd.grad(loss, shown, retain_graph=True)[0] for loss in losses]
-    if scored and half is None:
-        half = half_of(game, players, judgement, request.codes, real=False)
-    gradients = torch.empty(len(pulls), len(parent.weights), device=drawn.device)
-    for pull, row in zip(pulls, gradients, strict=True):
-        parent.gradient(drawn, pull, keep=pull is not pulls[-1], into=row)
-    litter = Litter(gradients, torch.stack(losses).detach(), drawn.detach(), half)
-    game.team.average(litter.gradients, litter.losses)
-    return litter
-
-
 def compete(
     game: Game,
     players: Players,
     individuals: list[Individual],
-    real: Half,
+    real: Lesson,
     request: Request,
     transform: Transform,
-    litter: Litter | None = None,
+    litters: Sequence[Litter] = (),
 ) -> Contest:
-    """Let generators draw what is asked for and score them; the parent of a litter comes last, by what it drew."""
+    """Let generators draw what is asked for and score them; the parents of litters come last, by what they drew."""
     halves, images = [], []
     for individual in individuals:
         with torch.no_grad():
             images.append(game.draw(individual.network, request))
-        judgement = game.judge(players.discriminator.network, images[-1], transform)
+        judgement = game.judge(players.discriminator.network, Batch(images[-1], request.codes, transform))
         halves.append(half_of(game, players, judgement, request.codes, real=False))
-    if litter is not None and litter.half is not None:
-        halves.append(litter.half)
-        images.append(litter.images)
+    halves += [litter.half for litter in litters if litter.half is not None]
+    images += [litter.images for litter in litters if litter.half is not None]
     gradients = torch.stack([half.gradient for half in halves]) + real.gradient
     losses = torch.stack([half.loss for half in halves]) + real.loss
     realness = torch.stack([half.realness for half in halves])
     game.team.average(gradients, losses, realness)
-    values = fitness(realness, gradients, game.evolution.diversity_weight)
+    values = fitness(realness, gradients, game.terms)
     return Contest(values, gradients, losses, torch.stack(images), request.codes)
 
 
@@ -292,91 +78,133 @@ def evolve(
     game: Game,
     players: Players,
     population: Population,
-    litter: Litter,
-    real: Half,
+    litters: list[Litter],
+    real: Lesson,
     request: Request,
     transform: Transform,
     random: torch.Generator,
 ) -> tuple[Contest, Tensor, Tensor, Tensor]:
-    """Raise the litter from the same parent, score all on the same request, and make the survivor the parent.
+    """Raise all litters from their parents, score all on the same request, and make the survivors the parents.
 
     Returns
     -------
     (Contest, Tensor, Tensor, Tensor)
-        The contest, the winning mutation, whether it was accepted, and the survivor's number of shape (1,).
+        The contest, the number of the fittest offspring, whether it was accepted, and the survivors' numbers of shape
+        (n_survivors,).
     """
-    for child, gradient in zip(population.offspring, litter.gradients, strict=True):
-        child.become(population.parent)
-        child.step(gradient)
+    n_each, n_survivors = len(game.mutations), game.evolution.n_survivors
+    for number, child in enumerate(population.offspring):
+        child.become(population.parents[number // n_each])
+        child.step(litters[number // n_each].gradients[number % n_each])
     test = game.request(random) if game.evolution.fresh_noise else request
-    again = [population.parent] if game.acceptance.scores_parent and litter.half is None else []
-    contest = compete(game, players, [*population.offspring, *again], real, test, transform, litter)
-    best, winner = contest.fitness[: len(game.mutations)].max(0)
-    accepted = torch.ones_like(winner, dtype=torch.bool)
+    again = population.parents if game.acceptance.scores_parent and litters[0].half is None else []
+    contest = compete(game, players, [*population.offspring, *again], real, test, transform, litters)
+    n_offspring = len(population.offspring)
+    best, survivors = (each[:n_survivors] for each in contest.fitness[:n_offspring].sort(descending=True, stable=True))
+    fittest, accepted = survivors[0], torch.ones_like(survivors, dtype=torch.bool)
     if game.acceptance.scores_parent:
-        coin = moved(torch.rand((), generator=random), game.device)
-        accepted = coin < game.acceptance.chance(best, contest.fitness[-1], players.temperature)
-    survivor = torch.where(accepted, winner, len(game.mutations)).view(1)
-    population.choose(survivor)
-    return contest, winner, accepted, survivor
+        rivals, places = contest.fitness[n_offspring:].sort(descending=True, stable=True)
+        coins = moved(torch.rand(n_survivors, generator=random), game.device)
+        accepted = coins < game.acceptance.chance(best, rivals, players.temperature)
+        survivors = torch.where(accepted, survivors, n_offspring + places)
+    population.choose(survivors)
+    return contest, fittest, accepted[0], survivors
 
 
 def step(game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator) -> StepOutcome:
-    """One step of the game: the generator's, then the discriminator's on a real batch and the survivor's images.
+    """One step of the game: the generator's, then the discriminator's on real batches and the survivors' images.
 
-    The discriminator steps along the gradient already computed for the survivor's score, where its layers allow.
+    The discriminator steps along the gradients already computed for the survivors' scores, where its layers allow.
     Nothing is asked of the device on the way, so that a GPU is never waited for.
 
     Parameters
     ----------
-    images : Tensor of shape (batch, c, h, w)
+    images : Tensor of shape (discriminator_steps * batch, c, h, w)
         Real images in [-1, 1]; of several processes, each has its own part of the batch.
-    codes : Tensor of shape (batch,)
+    codes : Tensor of shape (discriminator_steps * batch,)
         Their class codes.
     random : torch.Generator
         Source of all chance, on the processor; alike in all processes.
     """
     judge, population = players.discriminator.network, players.population
-    show_real, show_fake = game.transform(random), game.transform(random)
-
-    def half(images: Tensor, codes: Tensor, transform: Transform, *, real: bool) -> Half:
-        return half_of(game, players, game.judge(judge, images, transform), codes, real=real)
+    show_real, show_fake = (game.transform(random, players.n_steps) for _ in range(2))
+    own_images, own_codes = images.chunk(game.discriminator_steps), codes.chunk(game.discriminator_steps)
+    real, lesson = Batch(own_images[0], own_codes[0], show_real), None
 
     request = game.request(random)
-    litter = breed(game, players, request, show_fake)
+    litters = [breed(game, players, parent, real, request, show_fake) for parent in players.parents]
+    losses = torch.cat([litter.losses for litter in litters])
     if population is None:
-        players.generator.step(litter.gradients[0])
-        winner, values = litter.losses.new_zeros((), dtype=torch.long), None
-        accepted = torch.ones_like(winner, dtype=torch.bool)
-        request = game.request(random)
-        with torch.no_grad():
-            drawn, asked = game.draw(players.generator.network, request), request.codes
+        players.generator.step(litters[0].gradients[0])
+        fittest, values = losses.new_zeros((), dtype=torch.long), None
+        accepted = torch.ones_like(fittest, dtype=torch.bool)
+        drawn = draw_anew(game, players, show_fake, random)
     else:
         judge.eval()
-        real = half(images, codes, show_real, real=True)
-        contest, winner, accepted, survivor = evolve(
-            game, players, population, litter, real, request, show_fake, random
+        half = half_of(game, players, game.judge(judge, real), real.codes, real=True)
+        contest, fittest, accepted, survivors = evolve(
+            game, players, population, litters, half, request, show_fake, random
         )
         players.generator, values = population.parent, contest.fitness
-        drawn, asked = contest.images.index_select(0, survivor)[0], contest.codes
-    if population is not None and players.judges_alike:
-        gradient = contest.gradients.index_select(0, survivor)[0]
-        loss = contest.losses.index_select(0, survivor)[0]
-    else:
-        judge.train()
-        real, fake = half(images, codes, show_real, real=True), half(drawn, asked, show_fake, real=False)
-        gradient, loss = real.gradient + fake.gradient, real.loss + fake.loss
-        game.team.average(gradient, loss)
-    if game.penalty.every and players.n_steps % game.penalty.every == 0:
+        drawn = [Batch(own, contest.codes, show_fake) for own in contest.images.index_select(0, survivors)]
+        if players.judges_alike:
+            known = contest.losses.index_select(0, survivors), contest.gradients.index_select(0, survivors)
+            lesson = known[0].mean(), known[1].mean(0)
+    loss = teach(game, players, real, drawn, random, lesson)
+    for more in zip(own_images[1:], own_codes[1:], strict=True):
+        show_real, show_fake = (game.transform(random, players.n_steps) for _ in range(2))
+        teach(game, players, Batch(*more, show_real), draw_anew(game, players, show_fake, random), random)
+    game.team.average(*(each.statistics for each in (*players.parents, players.discriminator)))
+    players.n_steps += 1
+    return StepOutcome(
+        loss, losses.index_select(0, fittest.view(1))[0], fittest % len(game.mutations), accepted, values
+    )
+
+
+def draw_anew(game: Game, players: Players, transform: Transform, random: torch.Generator) -> list[Batch]:
+    """Let every surviving generator draw the same new request."""
+    request = game.request(random)
+    with torch.no_grad():
+        return [Batch(game.draw(each.network, request), request.codes, transform) for each in players.parents]
+
+
+def teach(
+    game: Game,
+    players: Players,
+    real: Batch,
+    drawn: list[Batch],
+    random: torch.Generator,
+    lesson: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """One step of the discriminator on a real batch and each survivor's images; returns its loss.
+
+    A `lesson`, loss and gradient, need not be computed.
+    """
+    discriminator, penalty = players.discriminator, game.penalty
+    if lesson is None:
+        discriminator.network.train()
+        share = mixed_share(game, players)
+        parts = [whole_of(game, players, real, own, share) for own in drawn]
+        lesson = (
+            torch.stack([part.loss for part in parts]).mean(),
+            torch.stack([part.gradient for part in parts]).mean(0),
+        )
+        game.team.average(*lesson)
+    loss, gradient = lesson
+    if penalty.every and players.n_steps % penalty.every == 0:
+        n = len(real.images) if penalty.interpolates else 0
+        between = moved(game.team.own(lambda: torch.rand(n, generator=random)), game.device)
+        seen, own = real.transform(real.images), drawn[0]
         with game.autocast():
-            cost = game.penalty.loss(judge, show_real(images))
-        slope = players.discriminator.gradient(cost)
+            shown = Shown(seen, real.codes, own.transform(own.images), own.codes, between)
+            cost = penalty.loss(discriminator.network, shown)
+        slope = discriminator.gradient(cost)
         game.team.average(slope)
         gradient = gradient + slope
-    players.discriminator.step(gradient)
-    game.team.average(players.generator.statistics, players.discriminator.statistics)
-    players.n_steps += 1
-    return StepOutcome(loss, litter.losses.index_select(0, winner.view(1))[0], winner, accepted, values)
+    discriminator.step(gradient)
+    penalty.bound(discriminator.network)
+    advance_norms(discriminator.network)
+    return loss
 
 
 def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator) -> None:
@@ -387,12 +215,18 @@ def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, ra
     if players.best is None:
         players.best = players.generator.offspring()
         return
-    judge = players.discriminator.network
-    judge.eval()
-    show = game.transform(random)
-    real = half_of(game, players, game.judge(judge, images, show), codes, real=True)
-    contest = compete(game, players, [players.best, players.generator], real, game.request(random), show)
+    players.discriminator.network.eval()
+    show = game.transform(random, players.n_steps)
+    n = len(images) // game.discriminator_steps
+    real, request, lessons = Batch(images[:n], codes[:n], show), game.request(random), []
+    for contender in (players.best, players.generator):
+        with torch.no_grad():
+            drawn = Batch(game.draw(contender.network, request), request.codes, show)
+        lessons.append(whole_of(game, players, real, drawn))
+    gradients = torch.stack([lesson.gradient for lesson in lessons])
+    realness = torch.stack([lesson.realness for lesson in lessons])
     # Both drew, each process for itself, and their batch norms took note.
-    game.team.average(players.best.statistics, players.generator.statistics)
-    if contest.fitness[1] > contest.fitness[0]:
+    game.team.average(gradients, realness, players.best.statistics, players.generator.statistics)
+    values = fitness(realness, gradients, game.terms)
+    if values[1] > values[0]:
         players.best.become(players.generator)

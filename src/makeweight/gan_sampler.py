@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,39 +11,37 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
-from makeweight.checkpoints import Checkpoints, fingerprint
+from makeweight.augmentations import Augmentation
+from makeweight.casting import build_discriminator, check_draws, drawer, house
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import Channels, ImageCodec
-from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
-from makeweight.evolution import Evolution, Individual, Population, detached_copy
-from makeweight.game import Game, Players, judges_alike
-from makeweight.heads import AuxiliaryClassifier, Discriminator, Head
+from makeweight.evolution import Evolution
+from makeweight.heads import HEADS, AuxiliaryClassifier, Head
 from makeweight.health import Watch, real_spreads
-from makeweight.networks import Networks
+from makeweight.individual import Individual, detached_copy
+from makeweight.model_size import check_size
+from makeweight.networks import NetworkPair, Networks, OwnNetworks
 from makeweight.objectives import Objective
+from makeweight.penalties import Penalty
 from makeweight.priors import Prior, row_noise
-from makeweight.recipe import DRAWS, LIMITS, PARTS, Recipe
-from makeweight.sampler import ImageSampler, Strategy
+from makeweight.recipe import LIMITS, PARTS, Recipe
+from makeweight.rules import Game, Players, judges_alike
+from makeweight.sampler import Strategy
 from makeweight.saving import Arrays
-from makeweight.stabilisers import (
-    Augmentation,
-    AveragedWeights,
-    Penalty,
-    balanced_epoch,
-    endless_batches,
-    plain_epoch,
-)
+from makeweight.stabilisers import AveragedWeights, Mixing
+from makeweight.starts import Material, Setting, Start
 from makeweight.team import team
 from makeweight.train import Schedule, StepReport, Training
+from makeweight.training_sampler import TrainingSampler, fitting_the_card, own_chance, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
 
 
-class GANSampler(ImageSampler):
+class GANSampler(TrainingSampler):
     """A GAN that draws images of the classes asked for; `recipe` says of which parts it is made.
 
     Parameters
@@ -65,7 +62,7 @@ class GANSampler(ImageSampler):
     augmentation : str or Augmentation, optional
         What is done to real and drawn images before they are judged.
     penalty : str or Penalty, optional
-        A cost on the discriminator's slope.
+        What limits the discriminator.
     n_steps : int, optional
         Steps of the game, at least 1.
     n_epochs : int, optional
@@ -90,6 +87,22 @@ class GANSampler(ImageSampler):
         Steps between two rescorings of the best generator; 0 keeps none.
     draws : {"average", "best", "last"}, optional
         Which generator draws.
+    discriminator_steps : int, optional
+        Steps of the discriminator, each on `batch_size` real images of its own, for one of the generator.
+    discriminator_speed : float, optional
+        The discriminator's step size, as a multiple of the generator's (two time-scales).
+    spectral_norm : bool, optional
+        Whether each weight of the discriminator is divided by its largest singular value.
+    minibatch_deviation : bool, optional
+        Whether the discriminator sees how much the images of a batch differ.
+    feature_matching : float, optional
+        Weight, in the generator's loss, of the squared distance between the mean features of real and drawn images.
+    mixed_batches : str or Mixing, optional
+        Whether real and drawn images share the batches that the discriminator judges.
+    start : str or Start, optional
+        What the players begin from: "fresh" weights, an "autoencoder", an "encoder" beside the generator, or real
+        images to blend ("convex", "convex_latent"). What is trained before the game is neither counted in `n_steps` nor
+        told to the callback.
     random_state : int, RandomState or None
         Seed of fit and draw. With an int, global random states are left as they were found; with None, the seed is
         taken from numpy's.
@@ -121,11 +134,17 @@ class GANSampler(ImageSampler):
         Both players as they ended.
     """
 
-    learns: ClassVar[bool] = True
     players_: Players
-    generator_: nn.Module
-    block_size: ClassVar[int] = 64
     recipe: ClassVar[Recipe] = Recipe()
+    later: ClassVar[dict[str, Any]] = {
+        "discriminator_steps": 1,
+        "discriminator_speed": 1.0,
+        "spectral_norm": False,
+        "minibatch_deviation": False,
+        "feature_matching": 0.0,
+        "mixed_batches": Mixing(),
+        "start": Start(),
+    }
 
     def __init__(
         self,
@@ -150,6 +169,13 @@ class GANSampler(ImageSampler):
         average_decay: float | None = None,
         best_every: int | None = None,
         draws: str | None = None,
+        discriminator_steps: int | None = None,
+        discriminator_speed: float | None = None,
+        spectral_norm: bool | None = None,
+        minibatch_deviation: bool | None = None,
+        feature_matching: float | None = None,
+        mixed_batches: str | Mixing | None = None,
+        start: str | Start | None = None,
         random_state: Any = None,
         device: str = "auto",
         precision: str | None = None,
@@ -178,6 +204,13 @@ class GANSampler(ImageSampler):
         self.average_decay = average_decay
         self.best_every = best_every
         self.draws = draws
+        self.discriminator_steps = discriminator_steps
+        self.discriminator_speed = discriminator_speed
+        self.spectral_norm = spectral_norm
+        self.minibatch_deviation = minibatch_deviation
+        self.feature_matching = feature_matching
+        self.mixed_batches = mixed_batches
+        self.start = start
         self.random_state = random_state
         self.device = device
         self.precision = precision
@@ -208,27 +241,32 @@ class GANSampler(ImageSampler):
 
     @property
     def classifier_(self) -> ClassHead:
-        """The discriminator's class output as a classifier with ``predict`` and ``predict_proba``."""
+        """The discriminator's class output as a classifier with ``predict`` and ``predict_proba``.
+
+        Raises
+        ------
+        InputError
+            If the head has no class output.
+        """
         check_is_fitted(self, "players_")
+        head = self._setting("head")
+        if not head.classifies:
+            with_one = ", ".join(repr(each.name) for each in HEADS if each.classifies)
+            raise InputError(f"head={head.name!r} has no class output to classify with: choose {with_one}.")
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
 
     def _check_settings(self) -> None:
-        for name, (fits, words) in LIMITS.items():
-            value = self._setting(name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
-                raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
+        self._check_numbers(LIMITS, ("spectral_norm", "minibatch_deviation", "balanced_batches"))
         betas = self._setting("betas")
         pair = isinstance(betas, (tuple, list)) and len(betas) == 2
         if not pair or not all(isinstance(beta, (int, float)) and 0 <= beta < 1 for beta in betas):
             raise InputError(f"betas={betas!r} is impossible: give two numbers, 0 or more and below 1.")
-
-    def _check_team(self) -> None:
-        size, batch_size = team().size, self._setting("batch_size")
-        if size > 1 and self.random_state is None:
-            raise InputError("several processes train one model with equal seeds: give random_state a whole number.")
-        if batch_size % size:
+        start, prior = self._setting("start"), self._setting("prior")
+        start.check()
+        if prior.fitted and not start.encodes:
             raise InputError(
-                f"batch_size={batch_size} cannot be shared by {size} processes: give a multiple of {size}."
+                f"prior={prior.name!r} is fitted to encoded images, and start={start.name!r} encodes none: choose "
+                "start='autoencoder', or prior='uniform'."
             )
 
     def _setting(self, name: str) -> Any:
@@ -242,18 +280,20 @@ class GANSampler(ImageSampler):
     ) -> None:
         self._check_settings()
         self._check_team()
+        schedule = self._schedule(np.bincount(codes), own=not self._goes_on())
+        if not self._goes_on():
+            keeps = self._setting("average_decay"), self._setting("best_every")
+            check_draws(self._setting("draws"), *keeps, schedule.n_steps)
         fabric = fabric_for(self.device, self.precision)
-        on_gpu = [fabric.device] if fabric.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=on_gpu):
+        with own_chance(fabric.device):
             torch.manual_seed(seed)
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
             if self._goes_on():
                 self._check_classes(classes)
                 players = self.players_
-                _house(players, game)
+                house(players, game, players.parents)
             else:
-                players = self._players(codec.image_shape, game)
-            schedule = self._schedule(np.bincount(codes))
+                players = self._players(codec.image_shape, game, self._material(X, codes, codec, game, seed))
             training = Training(
                 game,
                 players,
@@ -263,21 +303,28 @@ class GANSampler(ImageSampler):
                 self._checkpoints(X, codes, seed),
                 self.callback if game.team.rank == 0 else None,
             )
-            batches = self._batches(X, codes, codec, game, np.random.default_rng(seed), training.progress.n_batches)
+            batches = self._batches(X, codes, codec, game.device, seed, training.progress.n_batches)
             progress = training.run(batches)
         self.players_ = players
         self.history_, self.n_steps_ = progress.history, progress.done
         self.training_notes_ = [*progress.told, *progress.notes]
-        self.generator_ = self._drawer(players)
+        self.generator_ = drawer(players, self._setting("draws"))
 
-    def _checkpoints(self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64], seed: int) -> Checkpoints | None:
-        if self.checkpoints is None:
-            return None
-        if self.random_state is None:
-            raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
-        start = self.model_hash_ if self._goes_on() else "fresh"
-        identity = {"settings": self.settings_hash_, "seed": seed, "start": start, "data": fingerprint(X, codes)}
-        return Checkpoints(Path(self.checkpoints), {**identity, "processes": team().size})
+    def _material(
+        self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64], codec: ImageCodec, game: Game, seed: int
+    ) -> Material:
+        return Material(
+            X,
+            codes,
+            codec,
+            lambda: self._batches(X, codes, codec, game.device, seed),
+            self._schedule(game.class_counts),
+            self._checkpoints(X, codes, seed, "start") if self._setting("start").share else None,
+            seed,
+            game.device,
+            game.autocast,
+            game.team,
+        )
 
     def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
         evolution: Evolution = self._setting("evolution")
@@ -291,6 +338,12 @@ class GANSampler(ImageSampler):
             prior=self._setting("prior"),
             augmentation=self._setting("augmentation"),
             penalty=self._setting("penalty"),
+            mixing=self._setting("mixed_batches"),
+            feature_matching=self._setting("feature_matching"),
+            discriminator_steps=self._setting("discriminator_steps"),
+            discriminator_speed=self._setting("discriminator_speed"),
+            spectral_norm=self._setting("spectral_norm"),
+            steps_per_epoch=self._steps_per_epoch(counts),
             class_counts=counts,
             latent_dim=self._setting("latent_dim"),
             batch_size=self._setting("batch_size"),
@@ -299,71 +352,52 @@ class GANSampler(ImageSampler):
             team=team(),
         )
 
-    def _players(self, shape: tuple[int, int, int], game: Game) -> Players:
-        pair = self._setting("networks").build(shape, len(game.class_counts), game.latent_dim)
-        discriminator = Discriminator(pair.trunk, pair.n_features, len(game.class_counts))
+    def _players(self, shape: tuple[int, int, int], game: Game, material: Material | None = None) -> Players:
+        """Build the players; without material, as they are before they have begun from anything."""
         rate, betas, decay = self._setting("learning_rate"), self._setting("betas"), self._setting("average_decay")
-        generator = Individual(pair.generator.to(game.device), rate, betas)
+        setting, start = self._place(shape, game.class_counts), self._setting("start")
+        pair, *others = [self._pair(setting) for _ in range(game.evolution.n_survivors)]
+        founders = [pair.generator, *(other.generator for other in others)]
+        if material is not None:
+            start.begin(founders, pair.trunk, setting, material)
+        deviation = self._setting("minibatch_deviation")
+        discriminator = build_discriminator(game, pair, deviation=deviation).to(game.device)
+        generators = [Individual(founder.to(game.device), rate, betas) for founder in founders]
         players = Players(
-            generator=generator,
-            discriminator=Individual(discriminator.to(game.device), rate, betas),
+            generator=generators[0],
+            discriminator=Individual(discriminator, rate, betas),
             judges_alike=judges_alike(discriminator, shape),
-            average=AveragedWeights(detached_copy(generator.network), decay) if decay else None,
+            average=AveragedWeights(detached_copy(generators[0].network), decay) if decay else None,
         )
-        _house(players, game)
+        house(players, game, generators)
         return players
 
-    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
-        lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
-        kinds = (int, float, np.integer)
-        numbers = all(
-            isinstance(length, kinds) and not isinstance(length, bool) and 0 < length < math.inf for length in lengths
-        )
-        whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)
-        if len(lengths) > 1 or not (numbers and whole):
-            raise InputError(
-                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0, "
-                "steps and epochs in whole numbers."
-            )
-        shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
-        steps_per_epoch = max(1, int(shown) // self._setting("batch_size"))
-        n_steps = self._setting("n_steps")
-        return Schedule(
-            n_steps=n_steps if self.n_epochs is None else self.n_epochs * steps_per_epoch,
-            budget=self.budget,
-            steps_per_epoch=steps_per_epoch,
-            learning_rate=self._setting("learning_rate"),
-            decay=self._setting("learning_rate_decay"),
-            best_every=self._setting("best_every"),
-        )
+    def _place(self, shape: tuple[int, int, int], counts: NDArray[np.int64]) -> Setting:
+        return Setting(self._setting("networks"), shape, counts, self._setting("latent_dim"), self._setting("prior"))
 
-    def _batches(
-        self,
-        X: NDArray[Any],
-        codes: NDArray[np.int64],
-        codec: ImageCodec,
-        game: Game,
-        random: np.random.Generator,
-        n_taken: int,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
-        indices = endless_batches(lambda: epoch(codes, random), game.batch_size)
-        waiting = itertools.islice(indices, n_taken, None)
-        own = (index[game.team.rank :: game.team.size] for index in waiting)
-        return read_batches(X, codes, own, codec, game.device)
+    def _pair(self, setting: Setting) -> NetworkPair:
+        pair = setting.networks.build(setting.shape, len(setting.class_counts), setting.latent_dim)
+        return pair._replace(generator=self._setting("start").framed(pair.generator, setting))
 
-    def _drawer(self, players: Players) -> nn.Module:
-        draws = self._setting("draws")
-        if draws == "average" and players.average is not None:
-            return detached_copy(players.average.module).eval()
-        if draws == "best" and players.best is not None:
-            return detached_copy(players.best.network).eval()
-        if draws == "last":
-            return detached_copy(players.generator.network).eval()
-        raise InputError(
-            f"draws={draws!r} is impossible here: 'average' needs average_decay above 0, 'best' a best_every above 0 "
-            f"and no more than the steps taken, and {', '.join(DRAWS)} are all there is."
-        )
+    def _parts(self) -> list[nn.Module]:
+        """Build the networks that a saved model holds at the least; the user's own are built as the user says."""
+        networks, evolution = self._setting("networks"), self._setting("evolution")
+        evolution.parts()
+        if isinstance(networks, OwnNetworks):
+            return []
+        pair = self._pair(self._place(self.codec_.image_shape, self.class_counts_))
+        return [*[pair.generator] * evolution.n_survivors, pair.trunk]
+
+    def _schedule(self, counts: NDArray[np.int64], *, own: bool = False) -> Schedule:
+        """Settle the length of all of `fit`; of a budget, the game's `own` part alone if so asked."""
+        schedule = super()._schedule(counts)
+        shared = own and schedule.budget is not None
+        budget = schedule.budget / (1 + self._setting("start").share) if shared else schedule.budget
+        return replace(schedule, budget=budget, best_every=self._setting("best_every"))
+
+    def _images_a_step(self) -> int:
+        n: int = self._setting("batch_size") * self._setting("discriminator_steps")
+        return n
 
     @torch.no_grad()
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
@@ -371,21 +405,9 @@ class GANSampler(ImageSampler):
         device = next(self.generator_.parameters()).device
         noise = row_noise(seed, code, rows, self._setting("latent_dim")).to(device)
         images = self.generator_(noise, torch.full((len(rows),), code, device=device))
+        if not bool(torch.isfinite(images).all()):
+            raise InputError("the model draws no finite images: its weights are damaged, so train and save it anew.")
         return self.codec_.decode(images.float().cpu().numpy())
-
-    def _goes_on(self) -> bool:
-        return self.warm_start and hasattr(self, "players_")
-
-    def _codec_for(self, X: NDArray[Any]) -> ImageCodec:
-        codec = super()._codec_for(X)
-        if not self._goes_on():
-            return codec
-        if (codec.layout, codec.shape, codec.dtype) != (self.codec_.layout, self.codec_.shape, self.codec_.dtype):
-            raise InputError(
-                f"the model to go on from knows images of shape {self.codec_.shape}, {self.codec_.dtype}, and these "
-                f"are {codec.shape}, {codec.dtype}: both must be the same."
-            )
-        return self.codec_
 
     def _check_classes(self, classes: NDArray[Any]) -> None:
         if not np.array_equal(np.asarray(classes, str), np.asarray(self.classes_, str)):
@@ -395,35 +417,29 @@ class GANSampler(ImageSampler):
             )
 
     def _weights(self) -> Arrays:
-        return _arrays(self.generator_.state_dict())
+        return to_arrays(self.generator_.state_dict())
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
         state = state_of(self.players_)
-        return _arrays(state.tensors), {**state.numbers, "history": self.history_}
+        return to_arrays(state.tensors), {
+            **state.numbers,
+            "history": self.history_,
+            "steps_of_fit": self.n_steps_,
+            "notes": self.training_notes_,
+        }
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         fabric = fabric_for(self.device, self.precision)
-        with torch.random.fork_rng(devices=[]):
+        self._check_settings()
+        check_size(self._parts, weights, training)
+        with own_chance(fabric.device):
             game = self._game(self.class_counts_, fabric.device, fabric.autocast)
             players = self._players(self.codec_.image_shape, game)
-        named = {name: torch.from_numpy(value) for name, value in training.items()}
-
-        try:
-            restore(players, named, numbers)
+        with fitting_the_card():
+            restore(players, to_tensors(training), numbers)
             self.generator_ = detached_copy(players.generator.network).eval()
-            self.generator_.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-        except (RuntimeError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"the model's weights do not fit its card ({reason}): save it anew.") from None
-        self.players_, self.history_, self.n_steps_ = players, numbers["history"], players.n_steps
-
-
-def _house(players: Players, game: Game) -> None:
-    """Give the generator as many places for offspring as the game has mutations."""
-    players.population = None if game.plain else Population(players.generator, len(game.mutations))
-    if players.population is not None:
-        players.generator = players.population.parent
-
-
-def _arrays(tensors: dict[str, Tensor]) -> Arrays:
-    return {name: value.detach().cpu().contiguous().numpy() for name, value in tensors.items()}
+            self.generator_.load_state_dict(to_tensors(weights))
+        self.players_, self.history_ = players, numbers["history"]
+        # Models of older versions hold neither.
+        self.n_steps_ = int(numbers.get("steps_of_fit", players.n_steps))
+        self.training_notes_ = [str(note) for note in numbers.get("notes", [])]

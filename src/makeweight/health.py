@@ -15,8 +15,8 @@ from torch import Tensor
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.data.wording import listed
-from makeweight.game import Game, Players
 from makeweight.priors import Request
+from makeweight.rules import Game, Players
 
 LOOK_EVERY = 100
 N_DRAWN = 8  # images a class
@@ -101,13 +101,18 @@ class Watch:
 
     @torch.no_grad()
     def _is_dead(self, players: Players, images: Tensor) -> bool:
-        """Tell whether the discriminator's features are the same for all images, so that nothing can be learnt."""
+        """Tell whether the discriminator's features are the same for all images, so that nothing can be learnt.
+
+        A batch of one image again and again, as of a class that has no other, tells nothing.
+        """
+        if not bool((images.amax(0) - images.amin(0)).any()):
+            return False
         trunk = players.discriminator.network.get_submodule("trunk")
         was_training = trunk.training
         with self.game.autocast():
             features = trunk.eval()(images).float()
         trunk.train(was_training)
-        return len(images) > 1 and bool((features.amax(0) - features.amin(0)).max() <= SAME * features.abs().max())
+        return bool((features.amax(0) - features.amin(0)).max() <= SAME * features.abs().max())
 
     def _codes(self, turn: int) -> list[int]:
         """Choose the classes of a look."""

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+import makeweight.opposed  # noqa: F401 - registers its head
+from makeweight.augmentations import AUGMENTATIONS, Augmentation
 from makeweight.component import Registry
 from makeweight.evolution import EVOLUTIONS, Evolution
 from makeweight.heads import HEADS, AuxiliaryClassifier, Head
 from makeweight.networks import NETWORKS, Networks
 from makeweight.objectives import OBJECTIVES, Objective
+from makeweight.penalties import PENALTIES, Penalty
 from makeweight.priors import PRIORS, Prior
-from makeweight.stabilisers import AUGMENTATIONS, PENALTIES, Augmentation, Penalty
+from makeweight.stabilisers import MIXINGS, Mixing
+from makeweight.starts import STARTS, Start
 
-DRAWS = ("average", "best", "last")
 PARTS: dict[str, Registry[Any]] = {
     "networks": NETWORKS,
     "prior": PRIORS,
@@ -26,6 +29,8 @@ PARTS: dict[str, Registry[Any]] = {
     "evolution": EVOLUTIONS,
     "augmentation": AUGMENTATIONS,
     "penalty": PENALTIES,
+    "mixed_batches": MIXINGS,
+    "start": STARTS,
 }
 
 
@@ -40,6 +45,9 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": (lambda value: 0 < value < math.inf, "above 0"),
     "learning_rate_decay": (lambda value: 0 <= value <= 1, "0 to 1"),
     "average_decay": (lambda value: 0 <= value < 1, "0 or more and below 1"),
+    "discriminator_steps": _whole(1),
+    "discriminator_speed": (lambda value: 0 < value < math.inf, "above 0"),
+    "feature_matching": (lambda value: 0 <= value < math.inf, "0 or more"),
 }
 
 
@@ -68,6 +76,14 @@ class Recipe:
         Steps between two rescorings of the best generator; 0 keeps none.
     draws : {"average", "best", "last"}
         Which generator draws.
+    discriminator_steps : int
+        Steps of the discriminator, each on a real batch of its own, for one of the generator.
+    discriminator_speed : float
+        The discriminator's step size, as a multiple of the generator's.
+    spectral_norm, minibatch_deviation : bool
+        Whether the discriminator's weights are normalised, and whether it sees the spread of a batch.
+    feature_matching : float
+        Weight of the distance between mean features in the generator's loss.
     """
 
     networks: str | Networks = "by_shape"
@@ -87,3 +103,10 @@ class Recipe:
     average_decay: float = 0.999
     best_every: int = 100
     draws: str = "average"
+    discriminator_steps: int = 1
+    discriminator_speed: float = 1.0
+    spectral_norm: bool = False
+    minibatch_deviation: bool = False
+    feature_matching: float = 0.0
+    mixed_batches: str | Mixing = "none"
+    start: str | Start = "fresh"

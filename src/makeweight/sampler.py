@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -15,18 +17,22 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_sampling_strategy, check_target_type
 from numpy.typing import ArrayLike, NDArray
-from safetensors.numpy import save, save_file
+from safetensors.numpy import save
 from scipy import sparse
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from makeweight.component import Registry, describe, rebuild
+from makeweight.component import Registry, describe, rebuild, without_defaults
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.lazy import LazyImages
+from makeweight.data.memory import available_memory
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.saving import (
     CARD,
+    DAMAGE,
+    LARGEST_ROW,
     STATE,
     TRAINING,
     WEIGHTS,
@@ -37,10 +43,12 @@ from makeweight.saving import (
     State,
     read_arrays,
     read_json,
+    write_arrays,
     write_json,
 )
 
 FEW = 10
+SILENT = frozenset({"callback", "checkpoints", "device", "warm_start"})  # where and how loudly to run: never saved
 Strategy = float | str | Mapping[Any, int] | Callable[[Any], Mapping[Any, int]]
 
 
@@ -74,6 +82,7 @@ class ImageSampler(BaseOverSampler):
     name: ClassVar[str] = ""
     learns: ClassVar[bool] = False
     block_size: ClassVar[int] = 1024
+    later: ClassVar[dict[str, Any]] = {}  # parameters that came after models had been saved; see `Component`
 
     random_state: Any
     channels: Channels | None
@@ -161,14 +170,17 @@ class ImageSampler(BaseOverSampler):
             raise InputError(f"{counts!r} says not how many images of which class: give a dict such as {{label: 10}}.")
         for label, count in counts.items():
             self._code(label)
-            if not isinstance(count, (int, np.integer)) or count < 0:
-                raise InputError(f"{count} images of {label!r} cannot be drawn: ask for a whole number, 0 or more.")
+            if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 0:
+                raise InputError(
+                    f"{shown(count)} images of {label!r} cannot be drawn: ask for a whole number, 0 or more."
+                )
+        self._check_room(sum(map(int, counts.values())))
         images, labels = [self._nothing()], [self.classes_[:0]]
         for label, count in counts.items():
             first = self.rows_drawn_[label]
             images.append(self.draw(label, range(first, first + count)))
             labels.append(np.repeat(self.classes_[self._code(label)], count))
-            self.rows_drawn_[label] = first + count
+            self.rows_drawn_[label] = first + int(count)
         return np.concatenate(images), np.concatenate(labels)
 
     def draw(self, label: Any, rows: Sequence[int], seed: int | None = None) -> NDArray[Any]:
@@ -191,9 +203,10 @@ class ImageSampler(BaseOverSampler):
         check_is_fitted(self, "codec_")
         code = self._code(label)
         seed = self.seed_ if seed is None else seed
-        numbers = np.asarray(rows, dtype=np.int64)
-        if (numbers < 0).any() or not 0 <= seed < 2**31:
+        numbers = np.asarray(rows) if len(rows) else np.zeros(0, np.int64)
+        if numbers.dtype.kind not in "iu" or (numbers < 0).any() or (numbers > LARGEST_ROW).any() or not _is_seed(seed):
             raise InputError("rows are numbered from 0, and a seed is 0 to 2**31 - 1: one of those given is outside.")
+        numbers = numbers.astype(np.int64)
         images = np.empty((len(numbers), *self.codec_.shape), self.codec_.dtype)
         blocks, places = np.divmod(numbers, self.block_size)
         for block in np.unique(blocks):
@@ -209,10 +222,10 @@ class ImageSampler(BaseOverSampler):
         target.mkdir(parents=True, exist_ok=True)
         training, numbers = self._training()
         write_json(target / CARD, self._card())
-        save_file(self._weights(), target / WEIGHTS)
+        write_arrays(target / WEIGHTS, self._weights())
         if training:
-            save_file(training, target / TRAINING)
-        drawn = [self.rows_drawn_[label] for label in self.classes_.tolist()]
+            write_arrays(target / TRAINING, training)
+        drawn = [int(self.rows_drawn_[label]) for label in self.classes_.tolist()]
         write_json(target / STATE, State(rows_drawn=drawn, training=numbers))
 
     @property
@@ -221,9 +234,9 @@ class ImageSampler(BaseOverSampler):
 
         What the constructor was not told is what the recipe says, so that a saved model means the same for ever.
         """
-        silent = ("callback", "checkpoints", "device", "warm_start")
-        names = [name for name in self.get_params(deep=False) if name not in silent]
-        return {"method": self.name, **{name: describe(self._setting(name)) for name in names}}
+        told = {name: self._setting(name) for name in self.get_params(deep=False) if name not in SILENT}
+        given = without_defaults(told, self.later)
+        return {"method": self.name, **{name: describe(value) for name, value in given.items()}}
 
     def _setting(self, name: str) -> Any:
         return getattr(self, name)
@@ -286,6 +299,13 @@ class ImageSampler(BaseOverSampler):
         )
         return X, y, binarize_y
 
+    def _check_room(self, n_images: int) -> None:
+        """Refuse more images than memory holds twice, as they are put together at the end."""
+        n_bytes = 2 * n_images * self._nothing().dtype.itemsize * math.prod(self.codec_.shape)
+        available = available_memory()
+        if n_bytes >= LARGEST_ROW or (available is not None and n_bytes > available):
+            raise InputError(f"{n_images:,} images do not fit into memory: draw them in parts, or on disk.")
+
     def _code(self, label: Any) -> int:
         found = [code for code, known in enumerate(self.classes_.tolist()) if known == label]
         if not found:
@@ -310,6 +330,10 @@ class ImageSampler(BaseOverSampler):
         self.codec_, self.classes_, self.class_counts_, self.seed_ = codec, classes, counts, seed
         self.small_classes_ = [label for label, count in zip(classes.tolist(), counts, strict=True) if count < FEW]
         self.rows_drawn_ = dict.fromkeys(classes.tolist(), 0)
+
+
+def _is_seed(seed: Any) -> bool:
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and 0 <= int(seed) < 2**31
 
 
 def _check_labels(y: ArrayLike) -> None:
@@ -367,13 +391,18 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
         return _rebuilt(source, card, state, networks, device)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{folder} is a damaged model ({type(error).__name__}: {error}): save it anew.") from None
+    except DAMAGE as error:
+        reason = shown(" ".join(str(error).split()))[:200]
+        raise InputError(
+            f"{shown(folder)} is a damaged model ({type(error).__name__}: {reason}): save it anew."
+        ) from None
 
 
 def _rebuilt(source: Path, card: ModelCard, state: State, networks: Any, device: str) -> ImageSampler:
     method = METHODS.get(card.method)
     given = {key: value for key, value in card.settings.items() if key != "method"}
+    if SILENT & given.keys():
+        raise ValueError(f"{min(SILENT & given.keys())} is no setting of a model")
     foreign = [key for key, value in given.items() if isinstance(value, dict) and "foreign" in value]
     settings = {key: rebuild(value) for key, value in given.items() if key not in foreign}
     if networks is not None:
@@ -383,6 +412,6 @@ def _rebuilt(source: Path, card: ModelCard, state: State, networks: Any, device:
     sampler: ImageSampler = method(**settings)
     sampler._learnt(card.codec(), card.classes.array(), np.asarray(card.class_counts), card.seed)
     sampler.rows_drawn_ = dict(zip(sampler.classes_.tolist(), state.rows_drawn, strict=True))
-    training = read_arrays(source / TRAINING) if (source / TRAINING).exists() else {}
+    training = read_arrays(source / TRAINING) if os.path.lexists(source / TRAINING) else {}
     sampler._restore(read_arrays(source / WEIGHTS), training, state.training)
     return sampler

@@ -2,36 +2,66 @@
 
 A model folder holds ``model.json`` (the card) and ``weights.safetensors`` (what draws); the model's hash covers both.
 ``training.json`` and ``training.safetensors`` hold what goes on training needs, and how many rows were drawn.
+
+A folder may come from anybody. So only regular files are read, sizes are checked before memory is taken, and whatever
+the card says is held against bounds, against the rest of it, and against the weights.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import math
+import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load, save
 
-from makeweight.data.arrays import ImageCodec
+from makeweight.data.arrays import COUNTS, ImageCodec
+from makeweight.data.files import read_regular
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 CARD, WEIGHTS, STATE, TRAINING = "model.json", "weights.safetensors", "training.json", "training.safetensors"
+# Bytes of a file, and lists and objects in it: a card is small, a state has an object for each step of the training.
+LARGEST_CARD, LARGEST_STATE = (8 << 20, 50_000), (512 << 20, 2_000_000)
+LARGEST_ROW = 2**62
+MOST_LETTERS = 1 << 24  # of all labels together, where their type is wider than the longest
+# What a model that somebody changed makes its parts raise, when they are put together.
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 Arrays = dict[str, NDArray[Any]]
+WIDEST = 255  # letters that an array may leave room for beyond its longest label
+Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
+
+_PIXEL_TYPE = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64|96|128)|longdouble|[<>|=]?([iu][1248]|f(2|4|8|12|16))")
+_LABEL_TYPE = re.compile(r"object|[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,5})")
+_N_AXES = {"rows": 1, "grey": 2, "first": 3, "last": 3}
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Labels(_Strict):
     """Class labels with their dtype."""
 
     dtype: str
-    values: list[bool | int | float | str]
+    values: Annotated[list[bool | int | float | str], Field(min_length=1), FailFast()]
 
     @classmethod
     def of(cls, classes: NDArray[Any]) -> Labels:
@@ -45,21 +75,46 @@ class Labels(_Strict):
         """Undo `of`."""
         return np.array(self.values, dtype=self.dtype)
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        width = int(self.dtype.partition("U")[2]) if _LABEL_TYPE.fullmatch(self.dtype) and "U" in self.dtype else 0
+        longest = max((len(value) for value in self.values if isinstance(value, str)), default=0)
+        too_wide = width > longest and width * len(self.values) > MOST_LETTERS
+        if not _LABEL_TYPE.fullmatch(self.dtype) or too_wide:
+            raise ValueError(f"{self.dtype[:40]!r} is no type of these labels")
+        if self.array().tolist() != self.values or len(set(self.values)) < len(self.values):
+            raise ValueError(f"the labels are no different values of the type {self.dtype}")
+        return self
+
 
 class Pixels(_Strict):
     """An `ImageCodec` as data."""
 
     layout: Literal["rows", "grey", "first", "last"]
-    shape: tuple[int, ...]
+    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=2**31)], ...], FailFast()]
     dtype: str
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    low: Annotated[tuple[float, ...], FailFast()]
+    high: Annotated[tuple[float, ...], FailFast()]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not _PIXEL_TYPE.fullmatch(self.dtype):
+            raise ValueError(f"{self.dtype[:40]!r} is no type of pixels")
+        channels = {"first": self.shape[:1], "last": self.shape[-1:]}.get(self.layout, (1,))
+        if len(self.shape) != _N_AXES[self.layout] or channels[0] not in COUNTS or math.prod(self.shape) > 2**31:
+            raise ValueError(f"images of the layout {self.layout} have no such shape")
+        n_ranges = self.shape[0] if self.layout == "rows" else 1
+        if not len(self.low) == len(self.high) == n_ranges or any(
+            a > b for a, b in zip(self.low, self.high, strict=True)
+        ):
+            raise ValueError("the ranges are not those of such images")
+        return self
 
 
 class State(_Strict):
     """What may change without changing what is drawn: rows drawn so far, and numbers of the training."""
 
-    rows_drawn: list[int]
+    rows_drawn: Annotated[list[Row], FailFast()]
     training: dict[str, Any] = {}
 
 
@@ -72,37 +127,85 @@ class ModelCard(_Strict):
     settings: dict[str, Any]
     pixels: Pixels
     classes: Labels
-    class_counts: list[int]
-    seed: int
+    class_counts: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], FailFast()]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
 
     def codec(self) -> ImageCodec:
         """Codec of the images."""
         return ImageCodec(**self.pixels.model_dump())
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(self.class_counts) != len(self.classes.values):
+            raise ValueError(f"{len(self.class_counts)} counts do not belong to {len(self.classes.values)} classes")
+        return self
+
 
 def read_json(path: Path, model: type[BaseModel]) -> Any:
     """Read and validate a JSON file of a model folder."""
+    size, number = LARGEST_STATE if path.name == STATE else LARGEST_CARD
     try:
-        return model.model_validate_json(path.read_bytes())
+        content = read_regular(path, size)
+        if content.count(b"[") + content.count(b"{") > number:
+            raise OSError(errno.EFBIG, f"it holds more than {number:,} lists and objects")
+        return model.model_validate_json(content)
     except OSError as error:
         raise InputError(
-            f"{path.parent} is no model of makeweight: {path.name} cannot be read ({error.strerror})."
+            f"{shown(path.parent)} is no model of makeweight: {path.name} cannot be read ({error.strerror})."
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise InputError(f"{path} is no card of a makeweight model: {where}: {first['msg']}.") from None
+        where = shown(".".join(map(str, first["loc"])))[:80] or "the file"
+        reason = shown(first["msg"].removeprefix("Value error, "))
+        raise InputError(f"{shown(path)} is no card of a makeweight model: {where}: {reason}.") from None
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Read a safetensors file of a model folder."""
+    """Read a safetensors file of a model folder; numbers that are not finite are refused."""
     try:
-        arrays: Arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read as safetensors ({error}): save the model anew.") from None
+        arrays: Arrays = load(read_regular(path))
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = shown((error.strerror if isinstance(error, OSError) else None) or error)[:200]
+        raise InputError(f"{shown(path)} cannot be read as safetensors ({reason}): save the model anew.") from None
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise InputError(
+                f"{shown(path)} holds numbers that are not finite ({shown(name)[:80]}): train and save the model anew."
+            )
     return arrays
+
+
+def check_codes(codes: NDArray[Any], n_classes: int) -> None:
+    """Refuse class codes of images that are none, or leave a class without any.
+
+    Raises
+    ------
+    ValueError
+        If they are or do.
+    """
+    known = codes.ndim == 1 and codes.dtype == np.int64 and ((codes >= 0) & (codes < n_classes)).all()
+    if not known or not np.bincount(codes, minlength=n_classes).all():
+        raise ValueError(f"the codes are not those of {n_classes} classes")
 
 
 def write_json(path: Path, data: BaseModel) -> None:
     """Write data, indented, with a newline at the end."""
-    path.write_text(json.dumps(data.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+    _write_whole(path, (json.dumps(data.model_dump(mode="json"), indent=1) + "\n").encode())
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write a safetensors file."""
+    _write_whole(path, save(arrays))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; a link in its place is replaced, never written through."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

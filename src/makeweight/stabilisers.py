@@ -1,4 +1,4 @@
-"""What keeps a small-data game alive: augmentation before the judge, balanced batches, averaged weights."""
+"""What keeps a small-data game alive: order and mixture of batches, limits in the discriminator, averaged weights."""
 
 from __future__ import annotations
 
@@ -9,121 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.utils import parametrize
 
 from makeweight.component import Component, Registry
-from makeweight.transfer import moved
-
-Transform = Callable[[Tensor], Tensor]
-
-
-class Augmentation(Component):
-    """Random changes of images, the same for real and drawn ones, through which gradients flow."""
-
-    def draw(self, n: int, generator: torch.Generator) -> Transform:
-        """Draw the changes for a batch of `n`; the answer applies them to any batch of that size."""
-        return lambda images: images
-
-
-AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", Augmentation)
-AUGMENTATIONS.register("none")(Augmentation)
-
-
-@AUGMENTATIONS.register("affine")
-class Affine(Augmentation):
-    """Small random rotation, scaling and shift; what lies outside is filled by the nearest pixel of the border.
-
-    Parameters
-    ----------
-    degrees : float, default=10
-        Largest rotation to either side.
-    scale : float, default=0.1
-        Largest relative change of size.
-    shift : float, default=0.1
-        Largest shift, as a share of the side.
-    mirror : bool, default=False
-        Whether half of the images are mirrored left to right. Off by default, since letters and digits do not bear it.
-
-    References
-    ----------
-    Zhao et al., 2020, "Differentiable Augmentation for Data-Efficient GAN Training", section 3.
-    """
-
-    def __init__(self, *, degrees: float = 10.0, scale: float = 0.1, shift: float = 0.1, mirror: bool = False) -> None:
-        self.degrees = degrees
-        self.scale = scale
-        self.shift = shift
-        self.mirror = mirror
-
-    def draw(self, n: int, generator: torch.Generator) -> Transform:
-        """Draw an affine map for each of `n` images. Images of a single pixel (flat rows) stay as they are."""
-        uniform = torch.rand(5, n, generator=generator) * 2 - 1
-        angle = uniform[0] * (math.pi / 180 * self.degrees)
-        zoom = 1 + uniform[1] * self.scale
-        flip = torch.where(uniform[2] < 0, -1.0, 1.0) if self.mirror else torch.ones(n)
-        cos, sin = zoom * angle.cos(), zoom * angle.sin()
-        # affine_grid counts the whole side as 2, so a shift by a share of the side is twice that share.
-        rows = [torch.stack([flip * cos, -sin, 2 * self.shift * uniform[3]], 1)]
-        rows += [torch.stack([flip * sin, cos, 2 * self.shift * uniform[4]], 1)]
-        maps = torch.stack(rows, 1)
-
-        grids: dict[tuple[int, ...], Tensor] = {}
-
-        def transform(images: Tensor) -> Tensor:
-            if images.shape[2:] == (1, 1):
-                return images
-            grid = grids.get(tuple(images.shape))
-            if grid is None:
-                # affine_grid stretches both sides to 2; the aspect keeps a rotation a rotation if they are not equal.
-                aspect = images.shape[2] / images.shape[3]
-                stretch = torch.tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
-                grid = affine_grid(moved(maps * stretch, images.device), list(images.shape), align_corners=False)
-                grids[tuple(images.shape)] = grid
-            return grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-
-        return transform
-
-
-class Penalty(Component):
-    """A cost on the discriminator's slope, added to its step but not to the fitness of generators."""
-
-    every = 0
-
-    def loss(self, discriminator: nn.Module, images: Tensor) -> Tensor:
-        """Return the penalty on real images of shape (batch, c, h, w)."""
-        raise TypeError(f"{type(self).__name__} must say what it costs")
-
-
-PENALTIES: Registry[Penalty] = Registry("penalty", Penalty)
-PENALTIES.register("none")(Penalty)
-
-
-@PENALTIES.register("r1")
-class R1(Penalty):
-    """Zero-centred gradient penalty on real images, γ/2·E‖∇_x s(x)‖², taken every few steps at as much more weight.
-
-    Parameters
-    ----------
-    gamma : float, default=0.1
-        Weight γ, above 0.
-    every : int, default=8
-        Steps between two penalties; the weight is multiplied by it.
-
-    References
-    ----------
-    Mescheder et al., 2018, "Which Training Methods for GANs do actually Converge?", eq. 9; Karras et al., 2020,
-    "Analyzing and Improving the Image Quality of StyleGAN", appendix B, for taking it now and then.
-    """
-
-    def __init__(self, *, gamma: float = 0.1, every: int = 8) -> None:
-        self.gamma = gamma
-        self.every = every
-
-    def loss(self, discriminator: nn.Module, images: Tensor) -> Tensor:
-        """Return every·γ/2·E‖∇_x s(x)‖²."""
-        shown = images.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(discriminator(shown).scores.sum(), shown, create_graph=True)
-        return self.every * self.gamma / 2 * slope.square().sum(dim=(1, 2, 3)).mean()
+from makeweight.errors import InputError
 
 
 def balanced_epoch(codes: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
@@ -207,3 +96,126 @@ class AveragedWeights:
         for average, value in pairs:
             if not average.is_floating_point():
                 average.copy_(value)
+
+
+class Mixing(Component):
+    """How far real and drawn images share the batches that the discriminator judges at once."""
+
+    def share(self, epoch: int) -> float:
+        """Share of each batch that changes places with the other, 0 to 0.5, in an epoch counted from 0."""
+        return 0.0
+
+
+MIXINGS: Registry[Mixing] = Registry("mixed_batches", Mixing)
+MIXINGS.register("none")(Mixing)
+
+
+@MIXINGS.register("mixed")
+class Mixed(Mixing):
+    """Batches that hold real and drawn images, so that batch norm cannot tell them apart by how labels are mixed.
+
+    Parameters
+    ----------
+    rate : float, default=0.01
+        What the share grows by each epoch, up to one half; 0.5 mixes in full at once. Above 0.
+    start : int, default=0
+        Epochs before any mixing, at least 0.
+
+    Notes
+    -----
+    The generator's step sees mixed batches, too. A discriminator that judges each image by itself is not affected, and
+    nothing is computed for it.
+
+    References
+    ----------
+    Cho and Yoon, 2020, "Conditional Activation GAN: Improved Auxiliary Classifier GAN", section 4; the ramp is that of
+    the authors' code.
+    """
+
+    def __init__(self, *, rate: float = 0.01, start: int = 0) -> None:
+        self.rate = rate
+        self.start = start
+
+    def share(self, epoch: int) -> float:
+        """Return min(rate · (epochs since the start), ½)."""
+        if not 0 < self.rate < math.inf or self.start < 0:
+            raise InputError(
+                f"Mixed(rate={self.rate}, start={self.start}) is impossible: rate must be above 0, start 0 or more."
+            )
+        if self.rate >= 0.5 and epoch >= self.start:
+            return 0.5
+        return min(self.rate * max(0, epoch - self.start), 0.5)
+
+
+class SpectralNorm(nn.Module):
+    """Divides a weight by its largest singular value, as found by vectors that advance once a step of the game.
+
+    Unlike torch's, which advances in every forward pass of training, it answers alike all through a step.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (n, ...)
+        A layer's weight, taken as a matrix of n rows.
+
+    References
+    ----------
+    Miyato et al., 2018, "Spectral Normalization for Generative Adversarial Networks", Algorithm 1.
+    """
+
+    left: Tensor
+    right: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        matrix = weight.detach().flatten(1)
+        self.register_buffer("left", nn.functional.normalize(torch.randn(matrix.shape[0]), dim=0))
+        self.register_buffer("right", nn.functional.normalize(torch.randn(matrix.shape[1]), dim=0))
+        for _ in range(15):
+            self.advance(weight)
+
+    @torch.no_grad()
+    def advance(self, weight: Tensor) -> None:
+        """Take one step of the power iteration."""
+        matrix = weight.flatten(1)
+        self.right.copy_(nn.functional.normalize(matrix.T @ self.left, dim=0))
+        self.left.copy_(nn.functional.normalize(matrix @ self.right, dim=0))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weight, normalised."""
+        largest: Tensor = self.left @ (weight.flatten(1) @ self.right)
+        return weight / largest.clamp(min=1e-12)
+
+
+def normalise_spectrally(network: nn.Module) -> None:
+    """Put a `SpectralNorm` on the weight of every convolution, linear layer and embedding."""
+    for layer in list(network.modules()):
+        if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
+            parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+
+
+def advance_norms(network: nn.Module) -> None:
+    """Let every `SpectralNorm` of a network follow its weight by one step."""
+    for part in network.modules():
+        if isinstance(part, parametrize.ParametrizationList) and isinstance(part[0], SpectralNorm):
+            part[0].advance(part.original)
+
+
+class MinibatchDeviation(nn.Module):
+    """Adds a feature: the mean over the features of their standard deviation over the batch.
+
+    References
+    ----------
+    Karras et al., 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation", section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MinibatchDeviation()(torch.tensor([[0.0, 1.0], [2.0, 5.0]])).tolist()
+    [[0.0, 1.0, 1.5], [2.0, 5.0, 1.5]]
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of shape (batch, n_features + 1)."""
+        variance = features.var(dim=0, correction=0)
+        spread = (variance + 1e-8).sqrt().mean()
+        return torch.cat([features, spread.expand(len(features), 1)], dim=1)

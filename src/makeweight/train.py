@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from makeweight.checkpoints import Checkpoints, State
-from makeweight.errors import InputError
-from makeweight.game import Game, Players, rescore_best, step
+from makeweight.errors import TrainingError
+from makeweight.game import rescore_best, step
 from makeweight.health import LOOK_EVERY, Finding, Watch, weight_norms
+from makeweight.rules import Game, Players
 from makeweight.training_state import restore, state_of
 
 REPORT_WINDOW = 100
@@ -127,6 +128,8 @@ class Progress:
         What the learning rate is multiplied by; halved by each rollback.
     n_rollbacks : int
         How often the players were rolled back.
+    n_parts : int
+        Parts in which a batch is computed.
     norms : list of float
         Norms of the weights at the last look.
     returned : bool
@@ -146,6 +149,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     rate_factor: float = 1.0
     n_rollbacks: int = 0
+    n_parts: int = 1
     norms: list[float] = field(default_factory=list)
     returned: bool = False
     lively: list[int] = field(default_factory=list)
@@ -204,7 +208,7 @@ class Training:
 
         Raises
         ------
-        InputError
+        TrainingError
             If the training breaks down again and again.
         """
         progress, pause = self.progress, report_every(self.game.device)
@@ -213,7 +217,13 @@ class Training:
         waiting: list[Tensor] = []
         while progress.n_steps is None or progress.done < progress.n_steps:
             images, codes = next(batches)
-            waiting.append(self._step(images, codes))
+            progress.n_batches += 1
+            try:
+                waiting.append(self._step(images, codes))
+            except torch.OutOfMemoryError as error:
+                self._halve_parts(error)
+                waiting.clear()
+                continue
             progress.seconds = time.perf_counter() - begin
             if progress.n_steps is None:
                 seconds = self.game.team.agree(progress.seconds, self.game.device)
@@ -232,10 +242,11 @@ class Training:
         """Take one step and what follows from it; return its figures."""
         game, players, schedule, progress = self.game, self.players, self.schedule, self.progress
         rate = schedule.rate(progress.done, progress.n_steps) * progress.rate_factor
-        players.generator.learning_rate = players.discriminator.learning_rate = rate
+        players.discriminator.learning_rate = self.game.discriminator_speed * rate
+        for parent in players.parents:
+            parent.learning_rate = rate
         outcome = step(game, players, images, codes, self.random)
         progress.done += 1
-        progress.n_batches += 1
         if players.average is not None:
             players.average.update(players.generator.network, players.n_steps)
         if schedule.best_every and players.n_steps % schedule.best_every == 0:
@@ -282,20 +293,46 @@ class Training:
 
     def _roll_back(self, broken: str) -> None:
         """Go back to the last healthy state, with half the learning rate."""
-        progress, state = self.progress, self.healthy
+        progress = self.progress
         if progress.n_rollbacks == MOST_ROLLBACKS:
-            raise InputError(
+            raise TrainingError(
                 f"the training broke down, even after {MOST_ROLLBACKS} returns to an earlier state with a smaller "
                 f"learning rate: {broken}. Try a smaller learning_rate, a penalty such as 'r1', or precision 32-true."
             )
-        restore(self.players, state.tensors, state.numbers)
+        self._return()
         progress.n_rollbacks += 1
         progress.rate_factor /= 2
+        progress.notes.append(f"{broken}: went back to step {progress.done}, with half the learning rate.")
+
+    def _return(self) -> None:
+        """Make the players what they were when they were last found healthy."""
+        progress, state = self.progress, self.healthy
+        restore(self.players, state.tensors, state.numbers)
         progress.done = int(state.numbers["done"])
         progress.recent.clear()
         progress.history = [entry for entry in progress.history if entry["step"] <= progress.done]
         progress.noted = min(progress.noted, progress.done)
-        progress.notes.append(f"{broken}: went back to step {progress.done}, with half the learning rate.")
+
+    def _halve_parts(self, error: torch.OutOfMemoryError) -> None:
+        """Compute batches in twice as many parts from now on, from the last healthy state."""
+        progress = self.progress
+        own = self.game.batch_size // self.game.team.size
+        if 2 * progress.n_parts > own or self.game.team.size > 1:
+            raise TrainingError(
+                "the device ran out of memory: make batches smaller with batch_size, or images with --resize."
+            ) from error
+        if self.game.device.type == "cuda":
+            torch.cuda.empty_cache()
+        progress.n_parts *= 2
+        self._use_parts()
+        self._return()
+        progress.notes.append(
+            f"the device ran out of memory, so batches of {own} are computed {-(-own // progress.n_parts)} images at a "
+            f"time from step {progress.done}, and their gradients added."
+        )
+
+    def _use_parts(self) -> None:
+        self.game = self.watch.game = replace(self.game, n_parts=self.progress.n_parts)
 
     def _snapshot(self) -> State:
         """Copy the players."""
@@ -347,6 +384,7 @@ class Training:
         device = self.game.device
         self.healthy = State({name: value.to(device) for name, value in (healthy or now).items()}, numbers["healthy"])
         self.progress = Progress(**numbers["progress"])
+        self._use_parts()
         self.random.set_state(tensors["chance.game"])
         torch.set_rng_state(tensors["chance.torch"])
         if "chance.cuda" in tensors and device.type == "cuda":

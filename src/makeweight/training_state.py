@@ -8,12 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from makeweight.checkpoints import State
-from makeweight.game import Players
+from makeweight.rules import Players
 
 
 def state_of(players: Players) -> State:
     """Describe everything about the players that a training goes on from; the tensors are theirs, not copies."""
     parts = {"generator": players.generator.named_tensors(), "discriminator": players.discriminator.named_tensors()}
+    parts |= {f"parent_{n}": parent.named_tensors() for n, parent in enumerate(players.parents[1:], 2)}
     if players.best is not None:
         parts["best"] = players.best.named_tensors()
     if players.average is not None:
@@ -36,6 +37,8 @@ def restore(players: Players, tensors: Mapping[str, Tensor], numbers: Mapping[st
 
     players.generator.restore(part("generator."))
     players.discriminator.restore(part("discriminator."))
+    for n, parent in enumerate(players.parents[1:], 2):
+        parent.restore(part(f"parent_{n}."))
     if players.average is not None:
         players.average.module.load_state_dict(part("average."))
     best = part("best.")

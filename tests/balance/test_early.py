@@ -19,10 +19,19 @@ def sentence(check: Any, *arguments: Any, **options: Any) -> str:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "magic"}, "there is no method called 'magic': choose from acgan, aggan, "),
+        ({"method": "magic"}, "there is no method called 'magic': choose from acgan, "),
         ({"sampling_strategy": "most"}, "there is no sampling strategy 'most': give auto, "),
         ({"n_steps": 3, "budget": 9.0}, "the training has one length: give one of --steps, "),
         ({"n_epochs": 0}, "n_epochs=0 is no length of a training: give a number above 0."),
+        ({"fill": 2.0}, "the fill 2.0 is no share of the largest class: give one above 0 and at most 1."),
+        (
+            {"fill": 0.5, "sampling_strategy": "all"},
+            "--fill and --sampling-strategy both say how many images are drawn",
+        ),
+        (
+            {"gate": True, "method": "augmentation"},
+            "augmentation draws real images once more, and --gate rejects copies",
+        ),
         ({"resize": 0}, "images cannot be resized to 0: give a whole number from 1 to 1024."),
         ({"mode": "HSV"}, "images cannot be converted to the mode HSV: give L (grey) or RGB."),
         ({"from_model": Path("nowhere")}, "nowhere does not exist: give the folder model/ of an output, "),
@@ -75,6 +84,10 @@ def test_the_command_line_refuses_before_anything_heavy_is_loaded(shoes: Path) -
         ["balance", str(shoes), out, "--method", "magic"],
         ["balance", str(shoes), out, "--sampling-strategy", "most"],
         ["balance", str(shoes), out, "--sampling-strategy", "boot=many"],
+        ["balance", str(shoes), out, "--fill", "half"],
+        ["balance", str(shoes), out, "--fill", "1.5"],
+        ["balance", str(shoes), out, "--fill", "auto", "--sampling-strategy", "auto"],
+        ["balance", str(shoes), out, "--gate", "--method", "duplicates"],
         ["inspect", "nowhere"],
         ["inspect", str(shoes), "--method", "magic"],
         ["sample", "nowhere", "3", "--label", "boot", "--out", out],

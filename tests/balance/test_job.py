@@ -25,7 +25,7 @@ def test_originals_are_copied_byte_for_byte_and_drawn_ones_added(
     shoes: Path, balanced: BalanceSummary, tmp_path: Path, contents: Contents
 ) -> None:
     out = tmp_path / "out"
-    assert sorted(os.listdir(out)) == ["images", "manifest.csv", "model", "samples.png"]
+    assert sorted(os.listdir(out)) == ["images", "manifest.csv", "model", "report.html", "samples.png"]
     assert sorted(os.listdir(out / "images")) == ["boot", "clog", "sandal"]
     written = contents(out / "images")
     assert {name: written[name] for name in contents(shoes)} == contents(shoes)
@@ -263,9 +263,11 @@ def test_settings_that_cannot_be_met(
 
 
 def test_sizes_out_of_the_networks_reach_are_refused_early(tmp_path: Path, fill: Fill) -> None:
-    fill(tmp_path / "in" / "a", 2, size=(65, 20))
-    fill(tmp_path / "in" / "b", 1, size=(65, 20))
-    with pytest.raises(InputError, match=r"^in: images of 65×20 pixels are outside the 8 to 64 .*--resize 64"):
+    fill(tmp_path / "in" / "a", 2, size=(129, 20))
+    fill(tmp_path / "in" / "b", 1, size=(129, 20))
+    with pytest.raises(
+        InputError, match=r"^in: images of 129×20 pixels are outside the 8 to 128 .*--resize 128, or 64"
+    ):
         balance_folder(tmp_path / "in", tmp_path / "out")
     assert os.listdir(tmp_path) == ["in"]
 

@@ -3,7 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from makeweight.balance.manifest import COLUMNS, ManifestRow, guard, read_manifest, unguard, write_manifest
+from makeweight.balance.manifest import (
+    COLUMNS,
+    FIRST_COLUMNS,
+    ManifestRow,
+    guard,
+    read_manifest,
+    unguard,
+    write_manifest,
+)
 from makeweight.errors import InputError
 
 LABELS = [
@@ -19,6 +27,8 @@ LABELS = [
     "a,b",
     'say "hi"',
     "line\nbreak",
+    "carriage\rreturn",
+    "\r=1",
     "\tx",
     "靴",
 ]
@@ -66,9 +76,9 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no manifest of makeweight: its columns differ"):
         read_manifest(path)
     path.write_text(",".join(COLUMNS) + "\nonly,two\n")
-    with pytest.raises(InputError, match="a row of 2 cells instead of 10"):
+    with pytest.raises(InputError, match="a row of 2 cells instead of 12"):
         read_manifest(path)
-    path.write_text(",".join(COLUMNS) + "\nf,l,drawn,m,x,1,a,b,c,d\n")
+    path.write_text(",".join(COLUMNS) + "\nf,l,drawn,m,x,1,a,b,c,d,,\n")
     with pytest.raises(InputError, match="is damaged"):
         read_manifest(path)
     path.write_bytes(b"\xff\xfe\x00")
@@ -98,6 +108,36 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
 )
 def test_rows_that_describe_no_image_are_refused(row: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(",".join(COLUMNS) + "\n" + row + "\n")
+    path.write_text(",".join(FIRST_COLUMNS) + "\n" + row + "\n")
     with pytest.raises(InputError, match=message):
         read_manifest(path)
+    path.write_text(",".join(COLUMNS) + "\n" + row + ",,\n")
+    with pytest.raises(InputError, match=message):
+        read_manifest(path)
+
+
+def test_a_manifest_without_an_end_is_not_waited_for(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "manifest.csv", [ManifestRow("images/a/1.png", "a", "real")])
+    with (tmp_path / "manifest.csv").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(
+        InputError, match="is damaged .a line of 1,048,576 letters or more.: restore it or balance again"
+    ):
+        read_manifest(tmp_path / "manifest.csv")
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "manifest.csv", [ManifestRow("images/a/\0.png", "a", "real")])
+    with pytest.raises(InputError, match="is damaged .line 2: a name that no file can have.: restore it"):
+        read_manifest(tmp_path / "manifest.csv")
+
+
+def test_a_manifest_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_manifest(tmp_path / "manifest.csv", [])
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("makeweight.balance.manifest.open_regular", refuse)
+    with pytest.raises(InputError, match=r"manifest.csv cannot be read \(Permission denied\): check its permissions."):
+        read_manifest(tmp_path / "manifest.csv")

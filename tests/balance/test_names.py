@@ -82,3 +82,33 @@ def test_no_folder_reads_as_a_split(label: str) -> None:
     assert folder.startswith("%")
     assert folder[3:] == label[1:]
     assert class_folder(f"{label}s") == f"{label}s"
+
+
+def test_original_names_are_safe_on_every_system() -> None:
+    names = [
+        "a\\b.png",
+        "\\etc\\passwd.tif",
+        "con.png",
+        "a:b?.png",
+        "\u202egnp.exe.png",
+        " x.png",
+        "-rf.png",
+        "\udcff.png",
+    ]
+    assert original_names(names) == [
+        "a%5Cb.png",
+        "%5Cetc%5Cpasswd.tif",
+        "%63on.png",
+        "a%3Ab%3F.png",
+        "%E2%80%AEgnp.exe.png",
+        "%20x.png",
+        "-rf.png",
+        "%ED%B3%BF.png",
+    ]
+
+
+def test_names_that_differ_in_their_encoding_alone() -> None:
+    composed, decomposed = "\u00e9", "e\u0301"
+    assert original_names([f"{composed}.png", f"{decomposed}.png"]) == [f"{composed}.png", f"{decomposed}-2.png"]
+    with pytest.raises(InputError, match=r"would share the folder 'e\u0301': rename one\."):
+        class_folders([composed, decomposed])

@@ -134,7 +134,16 @@ def tampered(out: Path, **changes: Any) -> list[str]:
     return verify_folder(out).problems
 
 
-REAL = {"origin": "real", "method": "", "seed": None, "row": None, "model_hash": "", "settings_hash": ""}
+REAL = {
+    "origin": "real",
+    "method": "",
+    "seed": None,
+    "row": None,
+    "model_hash": "",
+    "settings_hash": "",
+    "copy_of": "",
+    "copy_distance": None,
+}
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,10 @@ class TestMachine:
         (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\n")
         assert processor_name(tmp_path / "cpuinfo") == "Fast CPU @ 3 GHz"
         assert processor_name(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"settings": ' + "[" * 5_000 + "]" * 5_000 + "}", "9" * 10_000])
+def test_lines_that_nest_or_count_for_ever(tmp_path: Path, line: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(line + "\n")
+    with pytest.raises(InputError, match=r"rows\.jsonl, line 1, is no benchmark row \(nested too deeply, or a number"):
+        RowFile(tmp_path / "rows.jsonl").read()

@@ -7,6 +7,7 @@ from sklearn.model_selection import cross_val_score
 
 from makeweight import ACGAN, AGGAN, Duplicates, GANClassifier
 from makeweight.errors import InputError
+from makeweight.heads import HEADS
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "random_state": 0}
 
@@ -43,3 +44,11 @@ def test_cross_validates_on_images(boots: Any) -> None:
 def test_samplers_without_a_class_head_are_refused(boots: Any, sampler: Any) -> None:
     with pytest.raises(InputError, match=r"has no class head: give a GAN such as AGGAN\(\)\.$"):
         GANClassifier(sampler=sampler).fit(*boots)
+
+
+@pytest.mark.parametrize("head", [each.name for each in HEADS if not each.classifies])
+def test_heads_without_a_class_output_are_refused_before_training(boots: Any, head: str) -> None:
+    classifier = GANClassifier(sampler=ACGAN(head=head, **TINY))
+    with pytest.raises(InputError, match=f"^the sampler's head='{head}' has no class output to classify with: "):
+        classifier.fit(*boots)
+    assert not hasattr(classifier.sampler_, "players_")

@@ -7,10 +7,10 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from makeweight import AGGAN, CNNClassifier
+from makeweight.augmentations import Affine
 from makeweight.component import describe
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN, MLP
-from makeweight.stabilisers import Affine
 
 TINY: dict[str, Any] = {"networks": DCGAN(width=4), "batch_size": 8, "random_state": 0}
 
@@ -93,10 +93,10 @@ def test_one_class_is_refused(boots: Any) -> None:
 
 def test_unknown_parts_are_refused(boots: Any) -> None:
     with pytest.raises(
-        InputError, match="^there is no networks called 'vgg': choose from by_shape, dcgan, mlp, own, published_28"
+        InputError, match="^there is no networks called 'vgg': choose from by_shape, classifier_resnet, dcgan"
     ):
         CNNClassifier(networks="vgg", n_steps=1).fit(*boots)
-    with pytest.raises(InputError, match="^there is no augmentation called 'cutmix': choose from affine, none"):
+    with pytest.raises(InputError, match="^there is no augmentation called 'cutmix': choose from affine, "):
         CNNClassifier(**TINY, augmentation="cutmix", n_steps=1).fit(*boots)
     with pytest.raises(InputError, match="^device='tpu' is no choice"):
         CNNClassifier(**TINY, device="tpu").fit(*boots)
@@ -106,3 +106,29 @@ def test_images_of_another_shape_are_refused(boots: Any) -> None:
     classifier = CNNClassifier(**TINY, n_steps=1).fit(*boots)
     with pytest.raises(InputError, match="^images of shape .* do not fit what was learnt"):
         classifier.predict(boots[0][:, :7])
+
+
+def test_settings_tell_what_the_recipe_says() -> None:
+    settings = CNNClassifier(loss="focal", class_weight={3: 2.0}, device="cpu").settings_
+    assert settings["classifier"] == "cn"
+    assert settings["loss"] == {"axis": "loss", "name": "focal", "gamma": 2.0}
+    assert settings["class_weight"] == {"axis": "class_weight", "name": "given", "by_label": {"pairs": [[3, 2.0]]}}
+    assert settings["risk"] == {"axis": "risk", "name": "empirical"}
+    assert settings["augmentation"]["name"] == "affine"
+    assert settings["balanced_batches"] is False
+    assert "device" not in settings
+
+
+def test_biases_start_where_the_loss_says(boots: Any) -> None:
+    """Three classes: log 2 below zero, and hardly moved by one small step."""
+    classifier = CNNClassifier(**TINY, loss="sigmoid", n_steps=1, learning_rate=1e-6).fit(*boots)
+    assert classifier.network_.classes.bias.tolist() == pytest.approx([-np.log(2)] * 3, abs=1e-5)
+
+
+def test_class_weights_by_label_are_learnt_by(make_images: Any) -> None:
+    """A class that weighs nothing is never answered."""
+    X, y = make_images({"a": 30, "b": 30, "c": 30})
+    classifier = CNNClassifier(**TINY, n_epochs=8, learning_rate=5e-3, class_weight={"b": 0.0}).fit(X, y)
+    assert set(classifier.predict(X)) == {"a", "c"}
+    with pytest.raises(InputError, match="^class_weight names the class 'd', which has no images: leave it out.$"):
+        CNNClassifier(**TINY, n_steps=1, class_weight={"d": 2}).fit(X, y)

@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
-from makeweight.cli import app
+from makeweight.cli import Terminated, app
 from makeweight.cli.compare import print_comparison
 from makeweight.compare import Comparison, Options, compare
 
@@ -53,6 +53,7 @@ def test_the_verdict_comes_first_and_everything_is_kept(digits: Path, tmp_path: 
         "comparison.json",
         "models",
         "predictions",
+        "report.html",
         "rows.jsonl",
         "verdict.json",
     ]
@@ -101,7 +102,10 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_keeps_what_is_finished(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("interrupt", "expected"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_an_interruption_keeps_what_is_finished(
+    interrupt: type[BaseException], expected: int, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from makeweight.compare import runs
 
     shipped = runs._train
@@ -111,12 +115,12 @@ def test_ctrl_c_keeps_what_is_finished(digits: Path, tmp_path: Path, monkeypatch
         nonlocal n_left
         n_left -= 1
         if n_left < 0:
-            raise KeyboardInterrupt
+            raise interrupt
         shipped(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "_train", train)
     status, out, err = run("compare", digits, *QUICK, "--out", tmp_path / "out")
-    assert (status, out) == (130, "")
+    assert (status, out) == (expected, "")
     assert "interrupted; what was finished is kept in" in err.replace("\n", " ")
     assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2 + 3
     monkeypatch.undo()

@@ -26,7 +26,9 @@ def paint(folder: Path, n_images: int, seed: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Train for a moment, and write the report where it is not in the way."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("makeweight.quality.crossfit.DEFAULT_STEPS", (3, 3))
 
 

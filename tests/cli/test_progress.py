@@ -4,6 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
+from makeweight.autoencoder import AutoencoderReport
 from makeweight.cli import progress
 from makeweight.cli.progress import LiveProgress, LogProgress, shown_progress, step_details, time_text
 from makeweight.train import StepReport
@@ -33,6 +34,11 @@ def test_times_read_well() -> None:
         "1 h 0 min",
         "25 h 1 min",
     ]
+
+
+def test_details_of_an_autoencoder_are_its_losses() -> None:
+    told = AutoencoderReport(1, 9, 1.0, 8.0, 1.0, reconstruction_loss=0.01234, exchange_loss=0.25)
+    assert step_details(told) == ["losses: reconstruction 0.0123, exchange 0.25"]
 
 
 def test_details_leave_out_what_a_method_does_not_have() -> None:

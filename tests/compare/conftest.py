@@ -13,6 +13,7 @@ from makeweight.data.arrays import ImageCodec
 from makeweight.methods.duplicates import Duplicates
 from makeweight.networks import DCGAN
 from makeweight.sampler import METHODS
+from makeweight.saving import Arrays
 
 DIGITS = load_digits()
 CLASSES = (1, 3, 8)
@@ -45,6 +46,9 @@ class Oracle(Duplicates):
         parts = [digits({digit: 40}, start=60)[0] for digit in wanted.tolist()]
         self.images_ = np.concatenate(parts)
         self.codes_ = np.repeat(np.arange(len(classes)), [len(part) for part in parts])
+
+    def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
+        self.images_, self.codes_ = weights["images"], weights["codes"]  # other ones than the card counts
 
 
 class Swapper(Oracle):

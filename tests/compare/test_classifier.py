@@ -54,11 +54,18 @@ def test_class_weights_are_those_of_scikit_learn(boots: Any) -> None:
     """20 images, 12, 5 and 3 of a class: 20/(3·12) and so on; they change what is learnt."""
     X, y = boots
     weighted = MixedClassifier(**TINY, class_weight="balanced").fit(X, y)
-    weighted._drawn = np.zeros(20, bool)
-    weights = weighted._class_weights(np.unique(y, return_inverse=True)[1])
-    assert weights is not None
-    assert weights.tolist() == pytest.approx([20 / 36, 20 / 15, 20 / 9])
+    by_hand = MixedClassifier(**TINY, class_weight={"boot": 20 / 36, "clog": 20 / 15, "sandal": 20 / 9}).fit(X, y)
+    assert weighted.predict_proba(X).tobytes() == by_hand.predict_proba(X).tobytes()
     assert weighted.predict_proba(X).tobytes() != MixedClassifier(**TINY).fit(X, y).predict_proba(X).tobytes()
+
+
+def test_class_weights_go_by_real_images(boots: Any) -> None:
+    """Twelve boots, five clogs, three sandals; eight of the boots are drawn."""
+    X, y = boots
+    drawn = np.zeros(20, bool)
+    drawn[np.flatnonzero(y == "boot")[:8]] = True
+    fitted = MixedClassifier(**TINY, class_weight="balanced").fit(X, y, drawn=drawn)
+    assert fitted.class_counts_.tolist() == [4, 5, 3]
 
 
 @pytest.mark.parametrize(

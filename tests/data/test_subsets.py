@@ -91,7 +91,7 @@ class TestTwoClasses:
         assert counted(subset.y) == {"owl": 100, "cat": n_minority}
 
     def test_same_class_twice(self) -> None:
-        with pytest.raises(InputError, match="same class, owl"):
+        with pytest.raises(InputError, match="majority and minority are the same class, owl: name two"):
             two_class_subset(X, Y, "owl", "owl", n_majority=9, imbalance_ratio=3, random_state=0)
 
     @pytest.mark.parametrize("ratio", [0.5, 0, float("nan"), float("inf")])

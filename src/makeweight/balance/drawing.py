@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import warnings
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from makeweight.balance.copies import NO_COPY, Originals
 from makeweight.balance.drawn_images import Mark, drawn_png, pixels_from, resized
 from makeweight.balance.manifest import ManifestRow
 from makeweight.balance.names import drawn_name
@@ -41,8 +43,8 @@ class Block:
     ----------
     label : object
         The class.
-    rows : range
-        Row numbers, all of one block of the sampler.
+    rows : sequence of int
+        Row numbers, ascending, all of one block of the sampler.
     folder : str
         Where the files go below the output folder, "" or with a slash at its end.
     n_shown : int
@@ -50,9 +52,28 @@ class Block:
     """
 
     label: Any
-    rows: range
+    rows: Sequence[int]
     folder: str = ""
     n_shown: int = 0
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `Press.write` did with a block.
+
+    Attributes
+    ----------
+    digests : list of str
+        sha256 of each file.
+    copies : list of tuple of str and float or None
+        The real image that each copies and their distance; an empty name and None for no copy.
+    shown : array of shape (n_shown, h, w) or (n_shown, h, w, c)
+        Images for a picture of samples, as drawn.
+    """
+
+    digests: list[str]
+    copies: list[tuple[str, float | None]]
+    shown: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -64,7 +85,9 @@ class Drawn:
     shown: list[NDArray[Any]]
 
 
-def blocks_of(sampler: ImageSampler, label: Any, rows: range, *, folder: str = "", n_shown: int = 0) -> Iterator[Block]:
+def blocks_of(
+    sampler: ImageSampler, label: Any, rows: Sequence[int], *, folder: str = "", n_shown: int = 0
+) -> Iterator[Block]:
     """Cut the rows of a class into the sampler's blocks, so that nothing is drawn twice.
 
     Parameters
@@ -73,8 +96,8 @@ def blocks_of(sampler: ImageSampler, label: Any, rows: range, *, folder: str = "
         What draws.
     label : object
         The class.
-    rows : range
-        Row numbers, one after the other.
+    rows : sequence of int
+        Row numbers, ascending.
     folder : str, default=""
         See `Block`.
     n_shown : int, default=0
@@ -84,10 +107,10 @@ def blocks_of(sampler: ImageSampler, label: Any, rows: range, *, folder: str = "
     ------
     Block
     """
-    first = rows.start
-    while first < rows.stop:
-        end = min(rows.stop, (first // sampler.block_size + 1) * sampler.block_size)
-        yield Block(label, range(first, end), folder, max(0, min(end, rows.start + n_shown) - first))
+    first = 0
+    while first < len(rows):
+        end = bisect_left(rows, (rows[first] // sampler.block_size + 1) * sampler.block_size, lo=first)
+        yield Block(label, rows[first:end], folder, max(0, min(end, n_shown) - first))
         first = end
 
 
@@ -108,13 +131,23 @@ class Press:
         The output folder.
     size : tuple of two int, optional
         Width and height in pixels to scale to; by default as drawn.
+    originals : Originals, optional
+        Real images among which copied ones are looked for; by default copies are not looked for.
     """
 
-    def __init__(self, sampler: ImageSampler, seed: int, target: Path, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        sampler: ImageSampler,
+        seed: int,
+        target: Path,
+        size: tuple[int, int] | None = None,
+        originals: Originals | None = None,
+    ) -> None:
         self.sampler = sampler
         self.seed = seed
         self.target = target
         self.size = size
+        self.originals = originals
         self.model_hash, self.settings_hash = sampler.model_hash_, sampler.settings_hash_
 
     def run(self, blocks: Sequence[Block], progress: Callable[[int, int], None]) -> list[Drawn]:
@@ -140,7 +173,7 @@ class Press:
         together = team()
         own = blocks[together.rank :: together.size]
         total, n_written, finished = sum(len(block.rows) for block in own), 0, []
-        with _one_thread(), closing(self._written(own)) as written:
+        with one_thread(), closing(self._written(own)) as written:
             for drawn in written:
                 finished.append(drawn)
                 n_written += len(drawn.rows)
@@ -149,27 +182,26 @@ class Press:
         return [of_all[i % together.size][i // together.size] for i in range(len(blocks))]
 
     def draw(self, block: Block) -> NDArray[Any]:
-        """Draw the images of a block in the form that files hold."""
-        return pixels_from(self.sampler.draw(block.label, block.rows, seed=self.seed), self.sampler.codec_)
+        """Draw the images of a block."""
+        return self.sampler.draw(block.label, block.rows, seed=self.seed)
 
-    def write(self, block: Block, pixels: NDArray[Any] | None) -> tuple[list[str], NDArray[Any]]:
+    def write(self, block: Block, X: NDArray[Any] | None) -> Written:
         """Write the images of a block, drawing them first where they are not given.
 
         Returns
         -------
-        digests : list of str
-            sha256 of each file.
-        shown : array of shape (n_shown, h, w) or (n_shown, h, w, c)
-            Images for a picture of samples, as drawn.
+        Written
         """
-        pixels = self.draw(block) if pixels is None else pixels
+        X = self.draw(block) if X is None else X
+        pixels = pixels_from(X, self.sampler.codec_)
         digests = []
         for row, image in zip(block.rows, pixels, strict=True):
             mark = Mark(self.sampler.name, self.model_hash, self.seed, row, str(block.label))
             data = drawn_png(image if self.size is None else resized(image, *self.size), mark)
             (self.target / self._file(block, row)).write_bytes(data)
             digests.append(sha256(data).hexdigest())
-        return digests, pixels[: block.n_shown].copy()
+        copies = [NO_COPY] * len(X) if self.originals is None else self.originals.named(block.label, X)
+        return Written(digests, copies, pixels[: block.n_shown].copy())
 
     def _written(self, blocks: Sequence[Block]) -> Generator[Drawn]:
         """Keep the workers busy, and take what they have done in order."""
@@ -177,7 +209,7 @@ class Press:
         draws_here = not (in_processes and draws_on_processor(self.sampler))
         n_workers = min(cores_for_this_process(), len(blocks)) if in_processes else 0
         task = _write_in_worker if in_processes else self.write
-        waiting: deque[tuple[Block, Future[tuple[list[str], NDArray[Any]]]]] = deque()
+        waiting: deque[tuple[Block, Future[Written]]] = deque()
         with _workers(n_workers, self) as workers:
             for block in blocks:
                 if len(waiting) > AHEAD * n_workers:
@@ -186,9 +218,9 @@ class Press:
             while waiting:
                 yield self._drawn(*waiting.popleft())
 
-    def _drawn(self, block: Block, future: Future[tuple[list[str], NDArray[Any]]]) -> Drawn:
+    def _drawn(self, block: Block, future: Future[Written]) -> Drawn:
         try:
-            digests, shown = future.result()
+            written = future.result()
         except BrokenProcessPool as error:
             raise InputError(
                 "a process that writes images was ended from outside, perhaps for want of memory: make room and start "
@@ -205,10 +237,12 @@ class Press:
                 model_hash=self.model_hash,
                 settings_hash=self.settings_hash,
                 sha256=digest,
+                copy_of=copied,
+                copy_distance=distance,
             )
-            for row, digest in zip(block.rows, digests, strict=True)
+            for row, digest, (copied, distance) in zip(block.rows, written.digests, written.copies, strict=True)
         ]
-        return Drawn(block, rows, list(shown))
+        return Drawn(block, rows, list(written.shown))
 
     def _file(self, block: Block, row: int) -> str:
         return block.folder + drawn_name(self.sampler.name, self.seed, row)
@@ -221,7 +255,7 @@ def draws_on_processor(sampler: ImageSampler) -> bool:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Draw with one thread, so that rounding depends neither on cores nor on where an image is drawn."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -268,6 +302,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _write_in_worker(block: Block, pixels: NDArray[Any] | None) -> tuple[list[str], NDArray[Any]]:
+def _write_in_worker(block: Block, X: NDArray[Any] | None) -> Written:
     assert _press is not None
-    return _press.write(block, pixels)
+    return _press.write(block, X)

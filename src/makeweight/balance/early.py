@@ -9,7 +9,9 @@ from pathlib import Path
 
 from makeweight.balance.manifest import MANIFEST, require_manifest
 from makeweight.balance.models import check_length, find_model
+from makeweight.balance.options import Fill, check_fill, check_gate
 from makeweight.balance.output import OutputFolder
+from makeweight.balance.resuming import check_kept
 from makeweight.balance.strategy import Strategy, check_name
 from makeweight.data.checks import check_exists, check_options
 from makeweight.data.wording import shown
@@ -22,7 +24,9 @@ def check_balance(
     out: Path,
     *,
     method: str | None = None,
-    sampling_strategy: Strategy = "auto",
+    sampling_strategy: Strategy | None = None,
+    fill: Fill | None = None,
+    gate: bool = False,
     n_steps: int | None = None,
     n_epochs: int | None = None,
     budget: float | None = None,
@@ -31,6 +35,7 @@ def check_balance(
     resize: int | None = None,
     mode: str | None = None,
     overwrite: bool = False,
+    resume: bool = False,
 ) -> None:
     """Refuse what `makeweight.balance.balance_folder` would refuse for what was typed alone; nothing is opened.
 
@@ -40,13 +45,17 @@ def check_balance(
     ------
     InputError
         For a source that is not there, an output that cannot be written, an unknown method, strategy or mode, lengths
-        of training that exclude each other, or a model that is none.
+        of training that exclude each other, an interrupted training that is not to be gone on with, a fill that is none
+        or beside a strategy, a gate for a method that copies, or a model that is none.
     """
     check_exists(source)
     _output(out, overwrite).check([Path(path) for path in (source, labels) if path is not None])
+    check_kept(out, resume)
     if method is not None:
         check_shipped(method)
-    check_name(sampling_strategy)
+    check_name(sampling_strategy or "auto")
+    check_fill(fill, sampling_strategy, from_model)
+    check_gate(gate, method)
     check_length({"n_steps": n_steps, "n_epochs": n_epochs, "budget": budget})
     check_options(resize, mode)
     if from_model is not None:

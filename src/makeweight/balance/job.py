@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from makeweight.balance.drawing import Press, blocks_of
-from makeweight.balance.drawn_images import pixels_from
-from makeweight.balance.grid import GridRow, samples_grid
+from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, numbers_at, strategy_at
+from makeweight.balance.gate import GatedClass
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, ManifestRow, is_manifest, write_manifest
+from makeweight.balance.manifest import MANIFEST, is_manifest
 from makeweight.balance.models import find_model, prepare_sampler
-from makeweight.balance.names import DRAWN_PREFIX, class_folders, original_names
+from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
+from makeweight.balance.options import AUTO, Fill, check_fill, check_gate
 from makeweight.balance.output import OutputFolder
+from makeweight.balance.resuming import check_kept, kept_training
 from makeweight.balance.strategy import Strategy, numbers_to_add
+from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
 from makeweight.data.source import ImageSource, open_source
 from makeweight.data.wording import listed
 from makeweight.devices import join_team
 from makeweight.errors import InputError
-from makeweight.sampler import ImageSampler
+from makeweight.report.balance import REPORT
+from makeweight.sampler import FEW, ImageSampler
 from makeweight.team import team
 
-IMAGES, MODEL, SAMPLES = "images", "model", "samples.png"
-SHOWN = 8
+OURS = frozenset({IMAGES, MODEL, FALLBACK, MANIFEST, SAMPLES, RECORD, REPORT})
 ROOM_FOR_MODEL = 64_000_000
 ROOM_PER_FILE = 4_096
 
@@ -59,9 +60,9 @@ class BalanceSummary:
     out : Path
         The output folder.
     method, model_hash, settings_hash : str
-        What drew.
-    seed : int
-        Seed of the drawing, as in the manifest.
+        What drew; the hash of the model is empty where nothing was drawn.
+    seed : int or None
+        Seed of the drawing, as in the manifest; None where nothing was drawn.
     classes : list of ClassCount
         Every class, sorted by label.
     learns : bool
@@ -72,18 +73,24 @@ class BalanceSummary:
         Files left out because they could not be used.
     seconds : float
         Time taken.
+    fill : FillReport or None
+        How the fill was chosen, with ``fill="auto"``.
+    gate : tuple of GatedClass or None
+        What was rejected, with ``gate=True``.
     """
 
     out: Path
     method: str
     model_hash: str
     settings_hash: str
-    seed: int
+    seed: int | None
     classes: list[ClassCount]
     learns: bool
     small_classes: list[str]
     skipped: list[BadFile]
     seconds: float
+    fill: FillReport | None = None
+    gate: tuple[GatedClass, ...] | None = None
 
 
 def balance_folder(
@@ -91,7 +98,9 @@ def balance_folder(
     out: str | Path,
     *,
     method: str | None = None,
-    sampling_strategy: Strategy = "auto",
+    sampling_strategy: Strategy | None = None,
+    fill: Fill | None = None,
+    gate: bool = False,
     n_steps: int | None = None,
     n_epochs: int | None = None,
     budget: float | None = None,
@@ -107,12 +116,15 @@ def balance_folder(
     skip_bad: bool = False,
     overwrite: bool = False,
     link: bool = False,
+    resume: bool = False,
+    settings: Mapping[str, str] | None = None,
     listener: Listener | None = None,
 ) -> BalanceSummary:
     """Learn the classes of a folder of images, draw what the rare ones lack, and write a balanced folder.
 
     `out` gets ``images/<class>/`` (the originals byte for byte, and the drawn images as marked PNGs), ``manifest.csv``,
-    ``model/`` and ``samples.png``. It appears whole or not at all.
+    ``model/``, ``samples.png`` and ``report.html``; ``balance.json`` and ``fallback/`` where there was something to
+    decide. It appears whole or not at all.
 
     Parameters
     ----------
@@ -123,8 +135,14 @@ def balance_folder(
         The folder to write; not inside `source` nor around it.
     method : str, optional
         Name of a method; "aggan" by default, or that of `from_model`.
-    sampling_strategy : float, str or mapping of str to int, default="auto"
-        See `makeweight.balance.strategy.numbers_to_add`.
+    sampling_strategy : float, str or mapping of str to int, optional
+        See `makeweight.balance.strategy.numbers_to_add`; "auto" by default.
+    fill : float or "auto", optional
+        How far classes are filled instead, as a share of the largest, above 0 and at most 1. "auto" chooses by
+        validation on the training part, see `makeweight.balance.fill.choose_fill`; it may choose to draw nothing.
+    gate : bool, default=False
+        Draw again what does not show its class, lies off the real images or copies one of them, and fill a class that
+        cannot pass by augmentation; see `makeweight.balance.gate.Gate`.
     n_steps, n_epochs : int, optional
         Length of the training; as the method says by default.
     budget : float, optional
@@ -153,6 +171,11 @@ def balance_folder(
         Replace an older output of makeweight; the input is never touched.
     link : bool, default=False
         Hard-link the originals instead of copying them.
+    resume : bool, default=False
+        Go on with what an interrupted run with the same arguments has learnt, kept in ``OUT.training`` every half a
+        minute; the output is the same, byte for byte. What is copied, judged and drawn is done again.
+    settings : mapping of str to str, optional
+        Parameters of the method as they are typed, see `makeweight.balance.settings.apply_settings`.
     listener : Listener, optional
         Hears about the progress.
 
@@ -169,12 +192,17 @@ def balance_folder(
     listener = listener or Listener()
     output = OutputFolder(Path(out), overwrite, output_fault)
     output.check([Path(path) for path in (source, labels) if path is not None])
+    if team().rank == 0:
+        check_kept(Path(out), resume)
     if from_model is not None:
         output.check_outside(find_model(from_model))
-    sampler = prepare_sampler(
+    check_fill(fill, sampling_strategy, from_model)
+    check_gate(gate, method)
+    new_sampler = partial(
+        prepare_sampler,
         method=method,
         from_model=from_model,
-        sampling_strategy=sampling_strategy,
+        sampling_strategy=sampling_strategy or "auto",
         n_steps=n_steps,
         n_epochs=n_epochs,
         budget=budget,
@@ -182,7 +210,9 @@ def balance_folder(
         device=device,
         precision=precision,
         callback=listener.step,
+        settings=settings,
     )
+    sampler = new_sampler()
     listener.stage("reading")
     images = open_source(
         source,
@@ -194,17 +224,20 @@ def balance_folder(
         download=download,
         progress=listener.count,
     )
-    to_add = numbers_to_add(sampling_strategy, images.labels)
+    to_add = _numbers(fill, sampling_strategy or "auto", images, sampler)
     folders = class_folders(images.classes)
     _check_size(sampler, images)
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
     join_team(device)
-    with output.writing_together(listener.note) as partial:
-        work = _Work(images, sampler, to_add, folders, partial, listener)
+    with kept_training(Path(out)) as kept, output.writing_together(listener.note) as target:
+        work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device)
         work.copy_originals(link)
+        if fill == AUTO:
+            listener.note(cost_of_choosing(sampler.name, sampler.learns))
+            work.choose_fill(new_sampler, gate)
         work.learn()
-        work.draw()
+        work.draw(gate)
         if team().rank == 0:
             work.finish()
     counts = Counter(images.labels.tolist())
@@ -213,12 +246,14 @@ def balance_folder(
         method=sampler.name,
         model_hash=work.model_hash,
         settings_hash=sampler.settings_hash_,
-        seed=sampler.seed_,
-        classes=[ClassCount(c, folders[c], counts[c], to_add.get(c, 0)) for c in images.classes],
+        seed=sampler.seed_ if work.to_add else None,
+        classes=[ClassCount(c, folders[c], counts[c], work.to_add.get(c, 0)) for c in images.classes],
         learns=sampler.learns,
-        small_classes=[str(label) for label in sampler.small_classes_],
+        small_classes=[c for c in images.classes if counts[c] < FEW],
         skipped=list(images.skipped),
         seconds=time.perf_counter() - begin,
+        fill=work.fill,
+        gate=None if work.gated is None else tuple(work.gated),
     )
 
 
@@ -229,98 +264,19 @@ def is_output(folder: Path) -> bool:
 
 def output_fault(folder: Path) -> str | None:
     """Say why a folder is no output of `balance_folder`, or holds more than one; None if it is just that."""
-    foreign = sorted({path.name for path in folder.iterdir()} - {IMAGES, MODEL, MANIFEST, SAMPLES})
+    foreign = sorted({path.name for path in folder.iterdir()} - OURS)
     if foreign:
         return f"it holds {listed(foreign)}"
     return None if is_output(folder) else f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"
 
 
-@dataclass
-class _Work:
-    """The stages of one job, in the order in which they are called."""
-
-    images: ImageSource
-    sampler: ImageSampler
-    to_add: dict[str, int]
-    folders: dict[str, str]
-    partial: Path
-    listener: Listener
-    rows: list[ManifestRow] = field(default_factory=list)
-    shown_real: dict[str, Sequence[NDArray[Any]]] = field(default_factory=dict)
-    shown_drawn: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
-    model_hash: str = ""
-
-    def copy_originals(self, link: bool) -> None:
-        self.listener.stage("copying")
-        together, labels = team(), self.images.labels
-        if together.rank == 0:
-            self._make_folders()
-        together.wait()
-        names = [""] * len(labels)
-        for label in self.images.classes:
-            places = np.flatnonzero(labels == label).tolist()
-            for place, name in zip(places, original_names([self.images.files[i] for i in places]), strict=True):
-                names[place] = name
-        own, rows = range(together.rank, len(labels), together.size), []
-        for done, index in enumerate(own, 1):
-            file = f"{IMAGES}/{self.folders[labels[index]]}/{names[index]}"
-            digest = self.images.write(index, self.partial / file, link=link)
-            rows.append(ManifestRow(file, str(labels[index]), "real", sha256=digest, source=self.images.files[index]))
-            self.listener.count(done, len(own))
-        of_all = together.gather(rows)
-        self.rows = [of_all[i % together.size][i // together.size] for i in range(len(labels))]
-
-    def _make_folders(self) -> None:
-        for folder in self.folders.values():
-            try:
-                (self.partial / IMAGES / folder).mkdir(parents=True)
-            except FileExistsError:
-                raise InputError(
-                    f"this disk cannot hold the class folder {folder!r} beside one that it takes for equal: rename one."
-                ) from None
-
-    def learn(self) -> None:
-        self.listener.stage("learning")
-        X, labels = self.images.images(), self.images.labels
-        self.sampler.fit(X, labels)
-        self.model_hash = self.sampler.model_hash_
-        for label in self.images.classes:
-            few = np.flatnonzero(labels == label)[:SHOWN]
-            self.shown_real[label] = list(pixels_from(X[few], self.sampler.codec_))
-
-    def draw(self) -> None:
-        self.listener.stage("drawing")
-        blocks = [
-            block
-            for label, count in self.to_add.items()
-            for block in blocks_of(
-                self.sampler, label, range(count), folder=f"{IMAGES}/{self.folders[label]}/", n_shown=SHOWN
-            )
-        ]
-        press = Press(self.sampler, self.sampler.seed_, self.partial, _shared_size(self.images))
-        for drawn in press.run(blocks, self.listener.count):
-            self.rows.extend(drawn.rows)
-            self.shown_drawn[drawn.block.label].extend(drawn.shown)
-        self.sampler.rows_drawn_.update(self.to_add)
-
-    def finish(self) -> None:
-        self.listener.stage("writing")
-        counts = Counter(self.images.labels.tolist())
-        grid = [
-            GridRow(c, counts[c], self.to_add.get(c, 0), self.shown_real[c], self.shown_drawn[c])
-            for c in self.images.classes
-        ]
-        samples_grid(grid, SHOWN).save(self.partial / SAMPLES)
-        write_manifest(self.partial / MANIFEST, self.rows)
-        self.sampler.save(self.partial / MODEL)
-
-
-def _shared_size(images: ImageSource) -> tuple[int, int] | None:
-    """Width and height that all originals share, None where they differ."""
-    original = images.original_spec
-    if original is None or original.height is None or original.width is None:
-        return None
-    return original.width, original.height
+def _numbers(fill: Fill | None, strategy: Strategy, images: ImageSource, sampler: ImageSampler) -> dict[str, int]:
+    """Settle how many images each class gets; with "auto", the most that it may come to."""
+    if fill is None:
+        return numbers_to_add(strategy, images.labels)
+    most = max(FILLS) if isinstance(fill, str) else fill
+    sampler.set_params(sampling_strategy=strategy_at(most, images.labels))
+    return numbers_at(most, images.labels)
 
 
 def _check_size(sampler: ImageSampler, images: ImageSource) -> None:
@@ -335,7 +291,7 @@ def _check_size(sampler: ImageSampler, images: ImageSource) -> None:
 def _room_needed(images: ImageSource, n_drawn: int, link: bool) -> int:
     """Bytes of originals, of the drawn images if they did not compress at all, and of a model."""
     spec = images.spec
-    width, height = _shared_size(images) or (spec.width, spec.height)
+    width, height = shared_size(images) or (spec.width, spec.height)
     one = width * height * spec.channels * min(2, np.dtype(spec.dtype).itemsize) + ROOM_PER_FILE
     return (0 if link else images.n_bytes()) + n_drawn * one + ROOM_FOR_MODEL
 

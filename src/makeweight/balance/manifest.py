@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import TextIO
 
+from makeweight.data.files import open_regular
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 MANIFEST = "manifest.csv"
-COLUMNS = ("file", "label", "origin", "method", "seed", "row", "model_hash", "settings_hash", "sha256", "source")
+FIRST_COLUMNS = ("file", "label", "origin", "method", "seed", "row", "model_hash", "settings_hash", "sha256", "source")
+COLUMNS = (*FIRST_COLUMNS, "copy_of", "copy_distance")
 
 _STARTS_FORMULA = "=+-@\t\r\n"
 _cells = attrgetter(*COLUMNS)
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _LARGEST_SEED, _LARGEST_ROW = 2**31 - 1, 2**63 - 1
+_DISTANCE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_LONGEST_LINE = 1 << 20
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -42,6 +48,11 @@ class ManifestRow:
         Hash of the file's bytes, 64 hexadecimal digits.
     source : str
         The original's name relative to its class; empty for a drawn one.
+    copy_of : str
+        `file` of the real image that a drawn one copies or nearly equals; empty where it copies none, or where copies
+        were not looked for.
+    copy_distance : float or None
+        How far it is from that one, see `makeweight.quality.ImageBank`; None without one.
     """
 
     file: str
@@ -54,6 +65,8 @@ class ManifestRow:
     settings_hash: str = ""
     sha256: str = ""
     source: str = ""
+    copy_of: str = ""
+    copy_distance: float | None = None
 
 
 def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
@@ -72,13 +85,16 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
     """
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
+        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
         for row in rows:
-            writer.writerow(["" if cell is None else guard(str(cell)) for cell in _cells(row)])
+            cells = ["" if cell is None else guard(str(cell)) for cell in _cells(row)]
+            # The writer knows its own line end alone, and the reader takes a carriage return for one as well.
+            (quoting if any("\r" in cell for cell in cells) else writer).writerow(cells)
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """Read a manifest that `write_manifest` wrote.
+    """Read a manifest that `write_manifest` wrote, now or before it had the columns on copies.
 
     Parameters
     ----------
@@ -97,15 +113,20 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     """
     require_manifest(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            if tuple(next(lines, [])) != COLUMNS:
-                raise InputError(f"{path} is no manifest of makeweight: its columns differ from {','.join(COLUMNS)}.")
-            return [_row(cells, lines.line_num) for cells in lines]
+        with open_regular(path) as opened, io.TextIOWrapper(opened, encoding="utf-8", newline="") as file:
+            lines = csv.reader(_lines(file), strict=True)
+            header = tuple(next(lines, []))
+            if header not in (COLUMNS, FIRST_COLUMNS):
+                raise InputError(
+                    f"{shown(path)} is no manifest of makeweight: its columns differ from {','.join(COLUMNS)}."
+                )
+            return [_row(cells, len(header), lines.line_num) for cells in lines]
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be read ({error.strerror}): check its permissions.") from error
     except (csv.Error, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is damaged ({error}): restore it or balance again.") from error
+        raise InputError(f"{shown(path)} is damaged ({shown(error)}): restore it or balance again.") from error
 
 
 def require_manifest(path: Path) -> None:
@@ -122,7 +143,7 @@ def require_manifest(path: Path) -> None:
 
 def is_manifest(path: Path) -> bool:
     """Tell whether a file starts with the header of a manifest."""
-    header = ",".join(COLUMNS).encode()
+    header = ",".join(FIRST_COLUMNS).encode()
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -146,16 +167,29 @@ def unguard(cell: str) -> str:
     return cell.removeprefix("'")
 
 
-def _row(cells: list[str], line: int) -> ManifestRow:
+def _lines(file: TextIO) -> Iterator[str]:
+    """Give the lines of a file; one without an end is not waited for."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(f"a line of {_LONGEST_LINE:,} letters or more")
+        yield line
+
+
+def _row(cells: list[str], n_columns: int, line: int) -> ManifestRow:
     """Read one row; `line` says where it ends in the file."""
-    if len(cells) != len(COLUMNS):
-        raise ValueError(f"line {line}: a row of {len(cells)} cells instead of {len(COLUMNS)}")
-    file, label, origin, method, seed, row, model_hash, *rest = (unguard(cell) for cell in cells)
+    if len(cells) != n_columns:
+        raise ValueError(f"line {line}: a row of {len(cells)} cells instead of {n_columns}")
+    plain = [unguard(cell) for cell in cells] + [""] * (len(COLUMNS) - n_columns)
+    file, label, origin, method, seed, row, model_hash, settings_hash, sha256, source, copy_of, distance = plain
     described = (method, seed, row, model_hash)
+    if "\0" in file:
+        raise ValueError(f"line {line}: a name that no file can have")
     if origin not in ("real", "drawn"):
         raise ValueError(f"line {line}: the origin {shown(origin[:40])!r} instead of real or drawn")
     if origin == "real" and any(described):
         raise ValueError(f"line {line}: a real image with a method, seed, row or model_hash")
+    if bool(copy_of) != bool(distance) or (origin == "real" and copy_of):
+        raise ValueError(f"line {line}: a copy without its distance, a distance without a copy, or a real copy")
     if origin == "drawn" and not all(described):
         raise ValueError(f"line {line}: a drawn image without method, seed, row or model_hash")
     return ManifestRow(
@@ -166,8 +200,18 @@ def _row(cells: list[str], line: int) -> ManifestRow:
         _number(seed, _LARGEST_SEED, f"line {line}: the seed"),
         _number(row, _LARGEST_ROW, f"line {line}: the row"),
         model_hash,
-        *rest,
+        settings_hash,
+        sha256,
+        source,
+        copy_of,
+        _distance(distance, f"line {line}"),
     )
+
+
+def _distance(cell: str, where: str) -> float | None:
+    if cell and not _DISTANCE.fullmatch(cell):
+        raise ValueError(f"{where}: the distance {shown(cell[:40])!r} is no number from 0 on")
+    return float(cell) if cell else None
 
 
 def _number(cell: str, largest: int, what: str) -> int | None:

@@ -59,6 +59,7 @@ def prepare_sampler(
     device: str,
     precision: str | None,
     callback: Callable[[StepReport], None],
+    settings: Mapping[str, str] | None = None,
 ) -> ImageSampler:
     """Set up the sampler of a job, new or loaded; see `makeweight.balance.balance_folder` for the parameters.
 
@@ -72,16 +73,22 @@ def prepare_sampler(
     check_length(length)
     model = None if from_model is None else load_model(from_model, device=device)
     kind = _kind(method, model)
-    settings: dict[str, Any] = {"sampling_strategy": sampling_strategy, "random_state": seed}
+    given: dict[str, Any] = {"sampling_strategy": sampling_strategy, "random_state": seed}
     if kind.learns:
-        settings |= {**length, "device": device, "precision": precision, "callback": callback}
+        given |= {**length, "device": device, "precision": precision, "callback": callback}
     elif any(value is not None for value in (*length.values(), precision, model)) or device != "auto":
         raise InputError(
             f"{kind.name} does not train: leave out --steps, --epochs, --budget, --device, --precision and --from."
         )
     if model is None:
-        return kind(**settings)
-    model.set_params(**settings, warm_start=True)
+        from makeweight.balance.settings import apply_settings  # heavy, and of no use to what looks at names alone
+
+        sampler: ImageSampler = kind(**given)
+        apply_settings(sampler, settings or {})
+        return sampler
+    if settings:
+        raise InputError("a model that goes on has its settings already: leave out --set, or --from.")
+    model.set_params(**given, warm_start=True)
     return model
 
 

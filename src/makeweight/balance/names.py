@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from makeweight.errors import InputError
 
+IMAGES, MODEL, FALLBACK, SAMPLES, RECORD = "images", "model", "fallback", "samples.png", "balance.json"
 DRAWN_PREFIX = "drawn-"
 ORIGINAL_PREFIX = "in__"
 EMPTY_LABEL = "%empty"
@@ -74,17 +76,18 @@ def class_folders(labels: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     InputError
-        If two labels would get the same folder.
+        If two labels would get the same folder, on systems that compose accented letters too.
     """
     folders: dict[str, str] = {}
     owners: dict[str, str] = {}
     for label in labels:
         folder = class_folder(label)
-        if folder in owners:
+        place = unicodedata.normalize("NFC", folder)
+        if place in owners:
             raise InputError(
-                f"the classes {owners[folder]!r} and {label!r} would share the folder {folder!r}: rename one."
+                f"the classes {owners[place]!r} and {label!r} would share the folder {folder!r}: rename one."
             )
-        owners[folder] = label
+        owners[place] = label
         folders[label] = folder
     return folders
 
@@ -93,9 +96,10 @@ def original_names(files: Sequence[str]) -> list[str]:
     """Give the originals of one class flat and unique file names.
 
     A file keeps its name. One from a subfolder carries the subfolder in front (``sub/a.png`` becomes ``sub__a.png``);
-    one that is named like a drawn image gets ``in__`` in front; control characters and a dot in front are escaped as in
-    `class_folder`; a name that is taken already (upper and lower case count as equal) gets ``-2``, ``-3`` and so on
-    before its extension.
+    one that is named like a drawn image gets ``in__`` in front; characters that no name can hold everywhere, a dot or
+    space in front, and names that Windows reserves are escaped as in `class_folder`; a name that is taken already
+    (upper and lower case, and composed and decomposed letters, count as equal) gets ``-2``, ``-3`` and so on before its
+    extension.
 
     Parameters
     ----------
@@ -118,10 +122,10 @@ def original_names(files: Sequence[str]) -> list[str]:
         name = _flat_name(file)
         stem, suffix = _split(name)
         copies = 1
-        while name.casefold() in taken:
+        while _folded(name) in taken:
             copies += 1
             name = f"{stem}-{copies}{suffix}"
-        taken.add(name.casefold())
+        taken.add(_folded(name))
         names.append(name)
     return names
 
@@ -133,21 +137,22 @@ def drawn_name(method: str, seed: int, row: int) -> str:
 
 def _flat_name(file: str) -> str:
     parts = [part for part in PurePosixPath(file).parts if part not in ("/", "..")]
-    name = "".join(_escape(c) if ord(c) < 32 or ord(c) == 127 or _is_surrogate(c) else c for c in "__".join(parts))
-    if name.startswith("."):
-        name = "%2E" + name[1:]
+    name = "".join(_escape(c) if c in _UNSAFE or not c.isprintable() else c for c in "__".join(parts))
+    if name[:1] in (".", " ") or _RESERVED.fullmatch(name):
+        name = _escape(name[0]) + name[1:]
     if name.casefold().startswith(DRAWN_PREFIX):
         name = ORIGINAL_PREFIX + name
     return _shorten(*_split(name))
 
 
+def _folded(name: str) -> str:
+    """Give what file systems may take for the same name: letters of either case, composed or not."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _split(name: str) -> tuple[str, str]:
     suffix = PurePosixPath(name).suffix
     return name[: len(name) - len(suffix)], suffix
-
-
-def _is_surrogate(character: str) -> bool:
-    return 0xD800 <= ord(character) <= 0xDFFF
 
 
 def _escape(character: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
+import struct
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
@@ -16,12 +20,14 @@ from PIL import Image
 
 from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resized
 from makeweight.balance.early import check_verify
-from makeweight.balance.job import IMAGES, MODEL, SAMPLES
+from makeweight.balance.job import OURS
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.models import load_model
-from makeweight.balance.names import DRAWN_PREFIX, class_folder
+from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, class_folder
 from makeweight.balance.sampling import find_label
+from makeweight.data.files import open_regular
+from makeweight.data.images import LARGEST_FILE
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
@@ -30,7 +36,11 @@ from makeweight.saving import CARD, STATE, TRAINING, WEIGHTS
 MOST_LEVELS = 2.0
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MARK_KEYS = tuple(Mark("", "", 0, 0, "").chunks())
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+# What damaged images make Pillow raise.
+UNREADABLE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
 
 
 @dataclass
@@ -105,11 +115,12 @@ def verify_folder(
         return found
     intact = _check_files(folder, rows, found, listener)
     _check_rows(rows, found)
-    sampler = _check_model(folder, [row for row in rows if row.origin == "drawn"], found)
-    drawn = _check_marks(folder, intact, None if sampler is None else sampler.model_hash_, found)
-    if sampler is not None and redraw:
+    samplers = _check_models(folder, [row for row in rows if row.origin == "drawn"], found)
+    drawn = _check_marks(folder, intact, {each.model_hash_ for each in samplers.values()}, found)
+    if samplers and redraw:
         listener.stage("redrawing")
-        _redraw(folder, sampler, choose_rows(drawn, redraw, seed), found, listener)
+        again = [row for row in drawn if row.method in samplers]
+        _redraw(folder, samplers, choose_rows(again, redraw, seed), found, listener)
     return found
 
 
@@ -167,10 +178,11 @@ def _check_files(
     found.n_files = len(intact) + len(changed)
     present = {p.relative_to(folder).as_posix() for p in (folder / IMAGES).rglob("*") if not p.is_dir()}
     extra = sorted(present - {row.file for row in rows})
-    stray = sorted({path.name for path in folder.iterdir()} - {IMAGES, MODEL, MANIFEST, SAMPLES})
-    if (folder / MODEL).is_dir():
-        inside_model = {path.name for path in (folder / MODEL).iterdir()}
-        stray += sorted(f"{MODEL}/{name}" for name in inside_model - {CARD, STATE, TRAINING, WEIGHTS})
+    stray = sorted({path.name for path in folder.iterdir()} - OURS)
+    for model in (MODEL, FALLBACK):
+        if (folder / model).is_dir():
+            inside_model = {path.name for path in (folder / model).iterdir()}
+            stray += sorted(f"{model}/{name}" for name in inside_model - {CARD, STATE, TRAINING, WEIGHTS})
     _tell(found, "file", "named in the manifest outside images/", outside)
     _tell(found, "file", "missing", missing)
     _tell(found, "file", "that cannot be read", unreadable)
@@ -181,7 +193,7 @@ def _check_files(
 
 
 def _check_rows(rows: Sequence[ManifestRow], found: Verification) -> None:
-    """Find rows that stand twice in the manifest, and labels in other classes' folders."""
+    """Find rows that stand twice in the manifest, labels in other classes' folders, and copies of no real image."""
     files = Counter(row.file for row in rows)
     draws = Counter((row.label, row.seed, row.row) for row in rows if row.origin == "drawn")
     twice = [
@@ -196,10 +208,17 @@ def _check_rows(rows: Sequence[ManifestRow], found: Verification) -> None:
     ]
     _tell(found, "row", "of the manifest for an image that has another row", twice)
     _tell(found, "file", "in another folder than that of the label", elsewhere)
+    real = {row.file for row in rows if row.origin == "real"}
+    _tell(
+        found,
+        "image",
+        "said to copy what is no real image",
+        [row.file for row in rows if row.copy_of and row.copy_of not in real],
+    )
 
 
 def _check_marks(
-    folder: Path, rows: Sequence[ManifestRow], model_hash: str | None, found: Verification
+    folder: Path, rows: Sequence[ManifestRow], model_hashes: set[str], found: Verification
 ) -> list[ManifestRow]:
     """Compare the marks inside the PNGs with the manifest; return the drawn rows that agree with theirs."""
     unreadable, unmarked, different, agreeing = [], [], [], []
@@ -219,7 +238,7 @@ def _check_marks(
             else:
                 agreeing.append(row)
         elif mark is not None:
-            ours = mark["model_hash"] == model_hash or PurePosixPath(row.file).name.startswith(DRAWN_PREFIX)
+            ours = mark["model_hash"] in model_hashes or PurePosixPath(row.file).name.startswith(DRAWN_PREFIX)
             (hidden if ours else earlier).append(row.file)
     _tell(found, "file", "not readable as PNG", unreadable)
     _tell(found, "image", "drawn by the manifest but without makeweight's mark", unmarked)
@@ -230,34 +249,56 @@ def _check_marks(
     return agreeing
 
 
-def _check_model(folder: Path, drawn: Sequence[ManifestRow], found: Verification) -> ImageSampler | None:
-    """Load the model and compare its hashes with those of the drawn images' rows."""
-    try:
-        sampler = load_model(folder / MODEL)
-    except InputError as error:
-        found.problems.append(f"the model cannot be read: {error}")
-        return None
-    for what, now, then in (
-        ("model", sampler.model_hash_, {row.model_hash for row in drawn}),
-        ("settings", sampler.settings_hash_, {row.settings_hash for row in drawn}),
+def _check_models(folder: Path, drawn: Sequence[ManifestRow], found: Verification) -> dict[str, ImageSampler]:
+    """Load what drew the images, by the name of the method, and compare its hashes with those in its rows."""
+    if not drawn and not (folder / MODEL).exists():
+        found.notes.append("nothing was drawn, so there is no model")
+        return {}
+    fallback = _loaded(folder / FALLBACK, "fallback model", found) if (folder / FALLBACK).exists() else None
+    of_fallback = [row for row in drawn if fallback is not None and row.method == fallback.name]
+    others = [row for row in drawn if fallback is None or row.method != fallback.name]
+    samplers = {}
+    for what, settings, sampler, rows in (
+        ("model", "settings", _loaded(folder / MODEL, "model", found), others),
+        ("fallback model", "fallback model's settings", fallback, of_fallback),
     ):
-        if then - {now}:
-            found.problems.append(
-                f"the hash of the {what} is {now[:12]}…, and the manifest says {listed(_short(then))}"
-            )
-    return sampler
+        if sampler is None:
+            continue
+        samplers[sampler.name] = sampler
+        for part, now, then in (
+            (what, sampler.model_hash_, {row.model_hash for row in rows}),
+            (settings, sampler.settings_hash_, {row.settings_hash for row in rows}),
+        ):
+            if then - {now}:
+                found.problems.append(
+                    f"the hash of the {part} is {now[:12]}…, and the manifest says {listed(_short(then))}"
+                )
+    return samplers
+
+
+def _loaded(folder: Path, what: str, found: Verification) -> ImageSampler | None:
+    try:
+        return load_model(folder)
+    except InputError as error:
+        found.problems.append(f"the {what} cannot be read: {error}")
+        return None
 
 
 def _redraw(
-    folder: Path, sampler: ImageSampler, rows: Sequence[ManifestRow], found: Verification, listener: Listener
+    folder: Path,
+    samplers: Mapping[str, ImageSampler],
+    rows: Sequence[ManifestRow],
+    found: Verification,
+    listener: Listener,
 ) -> None:
     """Draw the given rows again and compare pixels, class by class."""
-    groups: dict[tuple[str, int | None], list[ManifestRow]] = defaultdict(list)
+    groups: dict[tuple[str, str, int | None], list[ManifestRow]] = defaultdict(list)
     for row in rows:
-        groups[row.label, row.seed].append(row)
+        groups[row.method, row.label, row.seed].append(row)
     differing: list[str] = []
     unreadable: list[str] = []
-    for (label, seed), members in groups.items():
+    for (method, label, seed), members in groups.items():
+        sampler = samplers[method]
         try:
             key = find_label(sampler, label)
         except InputError as error:
@@ -294,7 +335,7 @@ def _levels_apart(written: NDArray[Any], again: NDArray[Any]) -> float:
 
 def _mark(path: Path) -> dict[str, str] | None:
     """Read the mark of a drawn image; None for a file that has none."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return None
         file.seek(0)
@@ -319,7 +360,9 @@ def _is_inside(file: str) -> bool:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, "larger than any image")
         return file_digest(file, "sha256").hexdigest()
 
 

@@ -29,6 +29,7 @@ from pydantic import (
 
 from makeweight.bench.hashing import hash_settings, to_json
 from makeweight.bench.machine import software_and_processor
+from makeweight.data.files import read_regular
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -190,7 +191,7 @@ class RowFile:
     def read(self) -> list[Row]:
         """Read all rows, in the order in which they were written."""
         try:
-            content = self.path.read_bytes()
+            content = read_regular(self.path)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -232,7 +233,9 @@ class RowFile:
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"]) or "row"
-            raise InputError(f"{place}, is no benchmark row ({where}: {fault['msg']}).") from error
+            raise InputError(f"{place}, is no benchmark row ({shown(where)}: {shown(fault['msg'])}).") from error
+        except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
+            raise InputError(f"{place}, is no benchmark row (nested too deeply, or a number too long).") from error
 
 
 def run_once(rows: RowFile, run: Run, compute: Callable[[Run], Outcome]) -> Row:

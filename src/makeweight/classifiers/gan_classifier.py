@@ -9,18 +9,23 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from makeweight.classifiers.inputs import checked_images, checked_training
+from makeweight.classifiers.recipe import CLASSIFIERS
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
+from makeweight.heads import HEADS
 from makeweight.methods.aggan import AGGAN
 
 
+@CLASSIFIERS.register("gan")
 class GANClassifier(ClassifierMixin, BaseEstimator):
     """Classify by the class output of a GAN's discriminator, which is what the papers report.
 
     Parameters
     ----------
     sampler : GANSampler, optional
-        The GAN to train, which is cloned; by default ``AGGAN()``. Its parameters are reached as ``sampler__n_steps``.
+        The GAN to train, which is cloned; its head must have a class output. ``AGGAN()`` by default. Its parameters are
+        reached as ``sampler__n_steps``.
 
     Attributes
     ----------
@@ -28,6 +33,10 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
         The fitted GAN.
     classes_ : array of shape (n_classes,)
         Labels in the order of ``predict_proba``.
+
+    References
+    ----------
+    Hao et al., 2020, "Annealing Genetic GAN for Minority Oversampling", section 5.
 
     Examples
     --------
@@ -43,20 +52,31 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
         self.sampler = sampler
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train the GAN on images (n, h, w), (n, h, w, c), (n, c, h, w) or rows (n, d), and labels (n,)."""
+        """Train the GAN on images (n, h, w), (n, h, w, c), (n, c, h, w) or rows (n, d), and labels (n,).
+
+        Raises
+        ------
+        InputError
+            If the sampler has no class output, before anything is trained.
+        """
         if self.sampler is not None and not isinstance(self.sampler, GANSampler):
             raise InputError(f"sampler={self.sampler!r} has no class head: give a GAN such as AGGAN().")
         self.sampler_ = AGGAN() if self.sampler is None else clone(self.sampler)
-        self.sampler_.fit(X, y)
+        head = self.sampler_.settings_["head"]["name"]
+        if not HEADS.get(head).classifies:
+            raise InputError(f"the sampler's head={head!r} has no class output to classify with: give it another head.")
+        array, labels, *_ = checked_training(self, X, y)
+        self.sampler_.fit(array, labels)
         self.classes_ = self.sampler_.classes_
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each class, of shape (n, n_classes)."""
         check_is_fitted(self, "sampler_")
-        return self.sampler_.classifier_.predict_proba(X)
+        return self.sampler_.classifier_.predict_proba(checked_images(self, self.sampler_.codec_, X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of each image, of shape (n,)."""
-        check_is_fitted(self, "sampler_")
-        return self.sampler_.classifier_.predict(X)
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
+        return labels

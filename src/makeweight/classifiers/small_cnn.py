@@ -1,37 +1,54 @@
-"""A small convolutional classifier: the trunk of the discriminators, trained alone."""
+"""A convolutional classifier: the trunk of the discriminators, trained alone. The others are recipes of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch.nn.functional import cross_entropy
+from sklearn.utils.validation import check_is_fitted
 
+from makeweight.augmentations import Augmentation
 from makeweight.class_head import ClassHead
+from makeweight.classifiers.class_weights import ClassWeight, as_class_weight
+from makeweight.classifiers.inputs import checked_images, checked_training
+from makeweight.classifiers.losses import ClassificationLoss
+from makeweight.classifiers.recipe import CLASSIFIERS, PARTS, ClassifierRecipe
+from makeweight.classifiers.risks import Criterion, Risk, Study
+from makeweight.component import describe
 from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.data.batches import encoder
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
-from makeweight.gan_sampler import GANSampler
-from makeweight.heads import Discriminator
-from makeweight.networks import NETWORKS, Networks
-from makeweight.stabilisers import AUGMENTATIONS, Affine, Augmentation, balanced_epoch, endless_batches, plain_epoch
+from makeweight.judges import Discriminator
+from makeweight.networks import Networks
+from makeweight.recipe import LIMITS
+from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
+from makeweight.transfer import moved
+
+if TYPE_CHECKING:
+    from makeweight.gan_sampler import GANSampler
 
 
+@CLASSIFIERS.register("cn")
 class CNNClassifier(ClassifierMixin, BaseEstimator):
-    """A discriminator's trunk with a softmax, trained by cross-entropy.
+    """The small CNN with cross-entropy, on the images as they come.
 
     Parameters
     ----------
     networks : str or Networks, optional
         Family whose trunk is used; "by_shape" by default.
+    loss : str or ClassificationLoss, optional
+        What a wrong answer costs; by default as the recipe says.
+    class_weight : str, mapping from labels to weights, or ClassWeight, optional
+        How much the images of each class count; by default as the recipe says.
+    risk : str or Risk, optional
+        What is minimised on a batch; by default as the recipe says.
     n_epochs : int, default=20
         Passes over the training images (with balanced batches: over the largest class, for every class).
     n_steps : int, optional
@@ -46,8 +63,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Adam's decay rates.
     augmentation : str or Augmentation, optional
         What is done to the images; by default small random affine changes.
-    balanced_batches : bool, default=False
-        Whether batches hold every class equally often (random over-sampling).
+    balanced_batches : bool, optional
+        Whether batches hold every class equally often (random over-sampling); by default as the recipe says.
     random_state : int, RandomState or None
         Seed. Global random states are left as they were found.
     device : str, default="auto"
@@ -59,6 +76,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : array of shape (n_classes,)
         Labels in the order of ``predict_proba``.
+    class_counts_ : array of int of shape (n_classes,)
+        Training images of each class.
+
+    References
+    ----------
+    Hao et al., 2020, "Annealing Genetic GAN for Minority Oversampling", section 5: CN.
 
     Examples
     --------
@@ -69,10 +92,15 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
+    recipe: ClassVar[ClassifierRecipe] = ClassifierRecipe()
+
     def __init__(
         self,
         *,
         networks: str | Networks | None = None,
+        loss: str | ClassificationLoss | None = None,
+        class_weight: str | Mapping[Any, float] | ClassWeight | None = None,
+        risk: str | Risk | None = None,
         n_epochs: int = 20,
         n_steps: int | None = None,
         batch_size: int = 64,
@@ -80,12 +108,15 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         learning_rate_decay: float = 0.5,
         betas: tuple[float, float] = (0.9, 0.999),
         augmentation: str | Augmentation | None = None,
-        balanced_batches: bool = False,
+        balanced_batches: bool | None = None,
         random_state: Any = None,
         device: str = "auto",
         channels: Channels | None = None,
     ) -> None:
         self.networks = networks
+        self.loss = loss
+        self.class_weight = class_weight
+        self.risk = risk
         self.n_epochs = n_epochs
         self.n_steps = n_steps
         self.batch_size = batch_size
@@ -120,68 +151,120 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train on images (n, h, w), (n, h, w, c), (n, c, h, w) or rows (n, d), and labels (n,)."""
-        array, labels = validate_data(self, X=X, y=y, allow_nd=True, dtype=None, ensure_all_finite=False)
-        check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise InputError(f"there is one class only ({self.classes_[0]!r}): give images of at least two.")
+        """Train on images (n, h, w), (n, h, w, c), (n, c, h, w) or rows (n, d), and labels (n,).
+
+        Raises
+        ------
+        InputError
+            For images that cannot be learnt, a single class, or an impossible setting.
+        """
+        self._check_settings()
+        array, _, self.classes_, codes = checked_training(self, X, y)
         self.codec_ = ImageCodec.learn(array, self.channels)
+        self.class_counts_ = self._counts(codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         fabric = fabric_for(self.device, None)
         with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
             torch.manual_seed(seed)
             self.network_ = self._build().to(fabric.device)
-            self._train(array, codes.astype(np.int64), fabric.device, seed)
+            self._train(array, codes, fabric.device, seed)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Probability of each class, of shape (n, n_classes)."""
-        return self._head(X).predict_proba(X)
+        """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
+        check_is_fitted(self, "network_")
+        array = checked_images(self, self.codec_, X)
+        logits = torch.from_numpy(ClassHead(self.network_, self.codec_, self.classes_).class_logits(array))
+        counts = torch.from_numpy(self.class_counts_.astype(np.float32))
+        chances: NDArray[np.float32] = self._setting("loss").probabilities(logits, counts).numpy()
+        return chances
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable label of each image, of shape (n,)."""
-        return self._head(X).predict(X)
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
+        return labels
 
-    def _head(self, X: ArrayLike) -> ClassHead:
-        check_is_fitted(self, "network_")
-        return ClassHead(self.network_, self.codec_, self.classes_)
+    @property
+    def settings_(self) -> dict[str, Any]:
+        """Name and settings as JSON data, without the device.
+
+        What the constructor was not told is what the recipe says.
+        """
+        names = [name for name in self.get_params(deep=False) if name != "device"]
+        return {"classifier": self.name, **{name: describe(self._setting(name)) for name in names}}
+
+    def _setting(self, name: str) -> Any:
+        value: Any = getattr(self, name)
+        if value is None:
+            value = getattr(self.recipe, name, None)
+        if name == "class_weight":
+            return as_class_weight(value)
+        return PARTS[name].resolve(value) if name in PARTS else value
+
+    def _check_settings(self) -> None:
+        for name in ("batch_size", "learning_rate", "learning_rate_decay"):
+            value, (fits, words) = getattr(self, name), LIMITS[name]
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
+                raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
+        for name in ("n_epochs", "n_steps"):
+            value = getattr(self, name)
+            if not (name == "n_steps" and value is None) and (not isinstance(value, (int, np.integer)) or value < 1):
+                raise InputError(f"{name}={value!r} is impossible: it must be a whole number, 1 or more.")
 
     def _build(self) -> Discriminator:
         shape, n_classes = self.codec_.image_shape, len(self.classes_)
-        pair = NETWORKS.resolve(self.networks or "by_shape").build(shape, n_classes, latent_dim=1)
-        return Discriminator(pair.trunk, pair.n_features, n_classes)
+        pair = self._setting("networks").build(shape, n_classes, latent_dim=1)
+        network = Discriminator(pair.trunk, pair.n_features, n_classes)
+        bias = self._setting("loss").start_bias(n_classes)
+        if bias is not None:
+            torch.nn.init.constant_(network.classes.bias, bias)
+        return network
 
     def _batches(
         self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int
     ) -> Iterator[NDArray[np.int64]]:
         """Give the images of each step, as indices."""
-        epoch = balanced_epoch if self.balanced_batches else plain_epoch
+        epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
         return endless_batches(lambda: epoch(codes, order), self.batch_size)
 
-    def _class_weights(self, codes: NDArray[np.int64]) -> NDArray[np.float32] | None:
-        """Give the weight of each class in the loss; None for equal ones."""
-        return None
+    def _counts(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the number of images of each class, which losses and class weights go by."""
+        return np.bincount(codes)
+
+    def _length(self, counts: NDArray[np.int64]) -> int:
+        """Give the number of steps."""
+        shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
+        return self.n_steps or self.n_epochs * math.ceil(shown / self.batch_size)
+
+    def _study(self, X: NDArray[Any], codes: NDArray[np.int64], n_steps: int, device: torch.device, seed: int) -> Study:
+        """Give what the training may look at."""
+        encode = encoder(self.codec_, device)
+        loss, weight = self._setting("loss"), self._setting("class_weight")
+        return Study(
+            network=self.network_,
+            criterion=Criterion(loss, weight, self.class_counts_, self.classes_, n_steps, device),
+            images=lambda index: encode(X[index]),
+            codes=codes,
+            n_steps=n_steps,
+            random=np.random.default_rng((seed, 1)),
+            device=device,
+        )
 
     def _train(self, X: NDArray[Any], codes: NDArray[np.int64], device: torch.device, seed: int) -> None:
         order, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        augmentation = AUGMENTATIONS.resolve(self.augmentation or Affine())
-        weights = self._class_weights(codes)
-        on_device = None if weights is None else torch.from_numpy(weights).to(device)
-        counts = np.bincount(codes)
-        shown = len(counts) * counts.max() if self.balanced_batches else len(codes)
-        n_steps = self.n_steps or self.n_epochs * math.ceil(shown / self.batch_size)
-        batches = self._batches(codes, order, n_steps)
+        augmentation = self._setting("augmentation")
+        n_steps = self._length(np.bincount(codes))
+        study = self._study(X, codes, n_steps, device, seed)
+        risk = self._setting("risk").begin(study)
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=self.betas, fused=True)
         falling = max(1.0, n_steps * self.learning_rate_decay)
         slowing = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: min(1.0, (n_steps - done) / falling))
         self.network_.train()
-        for _, index in zip(range(n_steps), batches, strict=False):
-            images = torch.from_numpy(self.codec_.encode(X[index])).to(device)
-            shown_images = augmentation.draw(len(index), random)(images)
-            logits = self.network_(shown_images).class_logits
-            loss = cross_entropy(logits, torch.from_numpy(codes[index]).to(device), weight=on_device)
+        for step, index in zip(range(n_steps), self._batches(codes, order, n_steps), strict=False):
+            shown = augmentation.draw(len(index), random, step)(study.images(index))
+            loss = risk(step, index, shown, moved(codes[index], device))
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             slowing.step()

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
+from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Source, report_file
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.team import team
@@ -37,17 +38,28 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            typer.echo(f"makeweight: {error}", err=True)
+            _tell(str(error), *(f"{note}." for note in _notes(error)))
             raise typer.Exit(BAD_INPUT) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read the output has gone
                 raise
-            typer.echo(f"makeweight: {_refused_by_system(error)}", err=True)
+            _tell(_refused_by_system(error), *(f"{note}." for note in _notes(error)))
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt as interrupt:
-            removed = "; unfinished work was removed" if ctx.invoked_subcommand in WRITERS else ""
-            typer.echo(f"makeweight: interrupted{removed}.", err=True)
+            told = _notes(interrupt)
+            if ctx.invoked_subcommand in WRITERS:
+                told.append("unfinished work was removed")
+            _tell(f"{'; '.join(['interrupted', *told])}.")
             raise typer.Exit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED) from None
+
+
+def _tell(*lines: str) -> None:
+    for line in lines:
+        typer.echo(f"makeweight: {shown(line)}", err=True)
+
+
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", ()))
 
 
 def _refused_by_system(error: OSError) -> str:
@@ -65,18 +77,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="IN", help="Folder of class folders (or with train/, or a table of labels), .npz, or a set's name."
-    ),
-]
-Labels = Annotated[Path | None, typer.Option(help="Table of labels, CSV or TSV: file name and label.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where the files of known sets are; also MAKEWEIGHT_DATA.")]
-Download = Annotated[bool, typer.Option("--download", help="Fetch a known set that is not there.")]
-Method = Annotated[str | None, typer.Option(help="Name of the method. [default: aggan]", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older output of makeweight.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -104,6 +104,7 @@ def inspect_command(
     data_dir: DataDir = None,
     download: Download = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report to this file.")] = None,
 ) -> None:
     """Say what IN holds, what stands in the way, and what balance would do."""
     import json
@@ -115,12 +116,19 @@ def inspect_command(
     from makeweight.data.inspect import inspect
 
     check_inspect(source, method)
+    html_file = report_file(html, None, [Path(source)])
     with shown_progress() as listener:
         listener.stage("reading")
         found = inspect(source, labels=labels, data_dir=data_dir, download=download, progress=listener.count)
     from makeweight.balance.plan import plan_balance  # heavy, and of no use where nothing can be read
 
     plan = plan_balance(found, method or DEFAULT_METHOD)
+    if html_file is not None:
+        from makeweight.data.source import find_source
+        from makeweight.report.inspection import inspection_page
+        from makeweight.report.render import write_report
+
+        write_report(html_file, inspection_page(found, find_source(source, labels=labels, data_dir=data_dir), plan))
     if as_json:
         typer.echo(json.dumps({**found.as_dict(), "balance": plan.as_dict() if plan else None}, indent=2))
     else:
@@ -133,12 +141,24 @@ def balance(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or empty.")],
     method: Method = None,
     sampling_strategy: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="auto, minority, 'not minority', 'not majority', all; a ratio such as 0.5 for two classes; or final "
-            "totals: scratches=200,patches=150."
+            "totals: scratches=200,patches=150. [default: auto]",
+            show_default=False,
         ),
-    ] = "auto",
+    ] = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATIO|auto",
+            help="Fill classes up to this share of the largest; auto finds the share, or that nothing drawn helps, by "
+            "validation on IN.",
+        ),
+    ] = None,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Draw again what is not recognised, lies off the real images or copies one.")
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Length of the training in steps.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length of the training in epochs.")] = None,
     budget: Annotated[str | None, typer.Option(help="Length of the training in time: 90s, 20m, 1h30m.")] = None,
@@ -158,20 +178,32 @@ def balance(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")] = False,
     overwrite: Overwrite = False,
     link: Annotated[bool, typer.Option("--link", help="Hard-link the originals instead of copying them.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a part or a number of the method: head=projection."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training of an interrupted run into OUT.")
+    ] = False,
 ) -> None:
     """Learn the classes of IN, draw what the rare ones lack, and write the balanced folder OUT."""
     from makeweight.balance.early import check_balance
+    from makeweight.balance.options import parse_fill, parse_settings
     from makeweight.cli.options import parse_duration, parse_strategy
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_balance
 
-    strategy = parse_strategy(sampling_strategy)
+    strategy = None if sampling_strategy is None else parse_strategy(sampling_strategy)
+    share = None if fill is None else parse_fill(fill)
     seconds = None if budget is None else parse_duration(budget)
+    chosen = parse_settings(settings or [])
     check_balance(
         source,
         out,
         method=method,
         sampling_strategy=strategy,
+        fill=share,
+        gate=gate,
         n_steps=steps,
         n_epochs=epochs,
         budget=seconds,
@@ -180,6 +212,7 @@ def balance(
         resize=resize,
         mode=mode,
         overwrite=overwrite,
+        resume=resume,
     )
     from makeweight.balance import balance_folder
 
@@ -189,6 +222,8 @@ def balance(
             out,
             method=method,
             sampling_strategy=strategy,
+            fill=share,
+            gate=gate,
             n_steps=steps,
             n_epochs=epochs,
             budget=seconds,
@@ -204,6 +239,8 @@ def balance(
             skip_bad=skip_bad,
             overwrite=overwrite,
             link=link,
+            resume=resume,
+            settings=chosen,
             listener=listener,
         )
     if team().rank == 0:
@@ -254,6 +291,14 @@ def verify(
     print_verification(found)
     if not found.good:
         raise typer.Exit(PROBLEMS)
+
+
+@app.command(short_help="List the methods and classifiers.")
+def methods() -> None:
+    """List all methods that draw, and all classifiers, each with what it does and its paper."""
+    from makeweight.cli.tables import print_catalogue
+
+    print_catalogue()
 
 
 app.command(short_help="Say what drawn images are worth.")(evaluate)

@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from makeweight.data.wording import shown
+from makeweight.cli.options import (
+    NONE,
+    DataDir,
+    Device,
+    Download,
+    Labels,
+    Map,
+    Mode,
+    Resize,
+    SkipBad,
+    Source,
+    parse_duration,
+)
+from makeweight.cli.printing import say, show
+from makeweight.data.wording import points, shown, signed_points
 from makeweight.errors import InputError
 
 if TYPE_CHECKING:
     from makeweight.compare import ArmResult, Comparison
 
-INTERRUPTED = 130
-NONE = "none"
-
 
 def compare_command(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="IN", help="Folder of class folders (or with train/, or a table of labels), .npz, or a set's name."
-        ),
-    ],
+    source: Source,
     test: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Test images. [default: those that belong to IN]", show_default=False),
@@ -64,18 +70,16 @@ def compare_command(
         Path | None,
         typer.Option(metavar="DIR", help="Folder to keep everything in. [default: IN-compared]", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    labels: Annotated[Path | None, typer.Option(help="Table of labels, CSV or TSV: file name and label.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the files of known sets are; also MAKEWEIGHT_DATA.")
-    ] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch a known set that is not there.")] = False,
-    resize: Annotated[int | None, typer.Option(help="Learn from images of this many pixels a side.")] = None,
-    mode: Annotated[str | None, typer.Option(help="Convert the images: L (grey) or RGB.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")] = False,
+    device: Device = "auto",
+    projection: Map = "tsne",
+    labels: Labels = None,
+    data_dir: DataDir = None,
+    download: Download = False,
+    resize: Resize = None,
+    mode: Mode = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Tell which method helps which class of IN, or that none does, on images that nothing learnt from."""
-    from makeweight.cli.options import parse_duration
     from makeweight.cli.progress import shown_progress
     from makeweight.compare import Options, Reading, compare_folder, default_out
 
@@ -90,6 +94,7 @@ def compare_command(
         n_jobs=jobs,
         worthwhile=worthwhile / 100,
         device=device,
+        projection=projection,
     )
     target = default_out(source) if out is None else out
     try:
@@ -113,32 +118,35 @@ def compare_command(
                 reading=reading,
                 listener=listener,
             )
-    except KeyboardInterrupt:
-        kept = f"; what was finished is kept in {target}, and the same command goes on" if target.is_dir() else ""
-        typer.echo(f"makeweight: interrupted{kept}.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt as interrupt:
+        if target.is_dir():
+            interrupt.add_note(f"what was finished is kept in {shown(target)}, and the same command goes on")
+        raise
     print_comparison(found, target)
 
 
 def print_comparison(found: Comparison, out: Path) -> None:
     """Print the verdict, then the tables behind it."""
-    from makeweight.cli.tables import _say
-
     for verdict in found.verdicts:
         _tell(verdict.sentence)
-    _say("")
+    say("")
     for name, sentences in (("warning", found.warnings), ("left out for time", found.left_out)):
         for sentence in sentences:
             _tell(f"{name}: {sentence}")
     where = f"{found.folds} folds" if found.folds else f"{sum(found.test_counts):,} test images"
     _tell(f"{shown(found.name)}: {where}, {len(found.seeds)} seeds, {found.n_steps:,} steps for every classifier")
-    _say("")
+    say("")
     _print_arms(found)
     _print_classes(found)
     _print_natural(found)
     _print_metrics(found)
-    for part, what in (("verdict.json", "all figures"), ("rows.jsonl", "every run"), ("models", "what draws")):
-        _say(f"{out / part}  ({what})")
+    for part, what in (
+        ("verdict.json", "all figures"),
+        ("report.html", "to read and look at"),
+        ("rows.jsonl", "every run"),
+        ("models", "what draws"),
+    ):
+        say(f"{out / part}  ({what})")
 
 
 def _print_arms(found: Comparison) -> None:
@@ -146,10 +154,10 @@ def _print_arms(found: Comparison) -> None:
     for arm in _best_first(found):
         against = arm.against["augmentation"]
         own = arm.title == "augmentation"
-        gain = "" if own else _signed(against["estimate"][-1])
-        interval = "" if own else f"{_points(against['low'][-1])} to {_points(against['high'][-1])}"
+        gain = "" if own else signed_points(against["estimate"][-1])
+        interval = "" if own else f"{points(against['low'][-1])} to {points(against['high'][-1])}"
         p_value = "" if own else f"{against['p_adjusted'][-1]:.3f}"
-        rows.append((arm.title, _points(arm.summary["acsa"]), gain, interval, p_value))
+        rows.append((arm.title, points(arm.summary["acsa"]), gain, interval, p_value))
     _table("Mean recall, and its difference to augmentation", ("arm", "recall", "gain", "95 % interval", "p"), rows)
 
 
@@ -177,7 +185,7 @@ def _print_natural(found: Comparison) -> None:
         place = found.labels.index(verdict.label)
         arms = [found.arm("nothing"), found.arm("augmentation"), found.arm(verdict.arm)]
         figures = [
-            f"{_points(arm.natural['moved_recall'][place])} / {_points(arm.natural['moved_precision'][place])}"
+            f"{points(arm.natural['moved_recall'][place])} / {points(arm.natural['moved_precision'][place])}"
             for arm in arms
         ]
         rows.append((shown(verdict.label), f"{100 * found.train_counts[place] / total:.1f}", *figures))
@@ -195,8 +203,8 @@ def _print_metrics(found: Comparison) -> None:
     rows = [
         (
             arm.title,
-            *(_points(arm.summary[name]) for name in names),
-            _points(arm.summary["ece"]),
+            *(points(arm.summary[name]) for name in names),
+            points(arm.summary["ece"]),
             f"{arm.summary['brier']:.3f}",
         )
         for arm in _best_first(found)
@@ -209,16 +217,14 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.cli.tables import _print
-
     table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
     for column in columns:
         words = column in ("arm", "class", "verdict")
         table.add_column(Text(column), justify="left" if words else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    _print(table)
-    _print("")
+    show(table)
+    show("")
 
 
 def _tell(sentence: str) -> None:
@@ -227,15 +233,13 @@ def _tell(sentence: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from makeweight.cli.tables import _say
-
     console = Console()
     if console.is_terminal:
         lines = Text(f"- {sentence}").wrap(console, console.width - 2)
         for number, line in enumerate(lines):
             console.print(Padding(line, (0, 0, 0, 2 if number else 0)), highlight=False)
     else:
-        _say(f"- {sentence}")
+        say(f"- {sentence}")
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -252,12 +256,4 @@ def _best_first(found: Comparison) -> list[ArmResult]:
 
 
 def _recall(arm: ArmResult, place: int) -> str:
-    return _points(arm.classes["recall"][place])
-
-
-def _points(value: float | None) -> str:
-    return "–" if value is None else f"{round(value * 100, 1) + 0:.1f}".replace("-", "−")
-
-
-def _signed(value: float) -> str:
-    return f"{round(value * 100, 1) + 0:+.1f}".replace("-", "−")
+    return points(arm.classes["recall"][place])

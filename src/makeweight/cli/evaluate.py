@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from makeweight.cli.options import Device, Map, report_file
+from makeweight.cli.printing import say, show
+
 if TYPE_CHECKING:
     from makeweight.quality.copies import Copy
     from makeweight.quality.figures import Figure
     from makeweight.quality.folder import FolderQuality
-    from makeweight.quality.report import ClassQuality, QualityReport
+    from makeweight.quality.report import QualityReport
 
 COPIES = 3
 FIGURE_WIDTH, CLASS_WIDTH = 16, 16
@@ -34,27 +36,44 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all figures and copies to this JSON file.")
     ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Where the report goes; none for none. [default: OUT-quality.html]", show_default=False
+        ),
+    ] = None,
+    projection: Map = "tsne",
     fail_on_copies: Annotated[
         bool, typer.Option("--fail-on-copies", help="End with status 3 if drawn images are copies.")
     ] = False,
     resize: Annotated[int | None, typer.Option(help="Compare images of this many pixels a side.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Equal seeds give equal figures.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Say what the drawn images of OUT are worth: class, fidelity, diversity, copies, and nearness to a test set."""
     from makeweight.balance.manifest import MANIFEST, require_manifest
     from makeweight.cli.progress import shown_progress
+    from makeweight.report.features import check_projection
 
     require_manifest(out / MANIFEST)
     if json_file is not None:
         _check_json(json_file, out)
+    check_projection(projection)
+    html_file = report_file(html, Path(f"{out.resolve().name}-quality.html"), [out])
     from makeweight.quality.folder import evaluate_folder
+    from makeweight.report.quality import quality_page
+    from makeweight.report.render import write_report
 
     with shown_progress() as listener:
         found = evaluate_folder(out, test=test, resize=resize, seed=seed, device=device, listener=listener)
+        if html_file is not None:
+            listener.stage("reporting")
+            write_report(html_file, quality_page(found, projection))
     if json_file is not None:
         _write_json(json_file, found)
     print_quality(found, json_file)
+    if html_file is not None:
+        say(f"{html_file}  (report)")
     leak = found.report.leak
     if fail_on_copies and (found.report.copies_alarm or (leak is not None and leak.copied)):
         raise typer.Exit(COPIES)
@@ -66,23 +85,23 @@ def print_quality(found: FolderQuality, json_file: Path | None = None) -> None:
 
     report = found.report
     n_drawn, n_real = report.overall.n_drawn, len(found.real)
-    _say(
+    say(
         f"{found.name}: {counted(n_drawn, 'drawn image')} and {counted(n_real, 'real one')}, compared at "
         f"{found.width}×{found.height} pixels"
     )
     for warning in report.warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     if not report.warnings:
-        _say("no warnings")
-    _say("")
-    _say("Drawn images (held-out real ones); below, the 95 % interval")
+        say("no warnings")
+    say("")
+    say("Drawn images (held-out real ones); below, the 95 % interval")
     for title, names in GROUPS:
         _print_group(report, title, names)
     _print_refusals(report)
     _print_copies("drawn images {} real ones", report.copies, found.drawn, found.real, json_file)
     if report.false_alarm_rate is not None:
         expected = report.false_alarm_rate * n_drawn
-        _say(f"  (of {n_drawn:,} images that copy nothing, about {expected:.2g} would be suspect by chance)")
+        say(f"  (of {n_drawn:,} images that copy nothing, about {expected:.2g} would be suspect by chance)")
     _print_leak(found, json_file)
 
 
@@ -93,10 +112,10 @@ def _print_group(report: QualityReport, title: str, names: Sequence[str]) -> Non
     columns: list[tuple[str, list[str]]] = []
     for name in names:
         heading = report.title(name).replace(" [", "\n[")
-        columns.append((heading, [_cell(each.figures[name]) for each in _rows(report)]))
+        columns.append((heading, [_cell(each.figures[name]) for each in report.rows]))
     if names == ("nearest_pixels",):
         kinds = tuple(report.overall.n_copies)
-        columns += [(kind, [f"{each.n_copies[kind]:,}" for each in _rows(report)]) for kind in kinds]
+        columns += [(kind, [f"{each.n_copies[kind]:,}" for each in report.rows]) for kind in kinds]
     n_fitting = max(1, (Console().width - CLASS_WIDTH) // FIGURE_WIDTH)
     for first in range(0, len(columns), n_fitting):
         _print_table(report, title if not first else "", columns[first : first + n_fitting])
@@ -104,7 +123,6 @@ def _print_group(report: QualityReport, title: str, names: Sequence[str]) -> Non
 
 def _print_table(report: QualityReport, title: str, columns: Sequence[tuple[str, list[str]]]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -121,54 +139,31 @@ def _print_table(report: QualityReport, title: str, columns: Sequence[tuple[str,
     table.add_column(Text("drawn"), justify="right", overflow="fold")
     for name, _ in columns:
         table.add_column(Text(name), overflow="fold", max_width=FIGURE_WIDTH)
-    rows = list(_rows(report))
+    rows = list(report.rows)
     for number, each in enumerate(rows):
         label = "all" if each.label is None else shown(each.label)
         cells = (cells[number] for _, cells in columns)
         texts = (Text(cell) for cell in (label, f"{each.n_drawn:,}", *cells))
         table.add_row(*texts, end_section=number == len(rows) - 2)
-    Console().print(table, markup=False, highlight=False)
-    _say("")
-
-
-def _rows(report: QualityReport) -> Iterator[ClassQuality]:
-    yield from report.classes
-    yield report.overall
+    show(table)
+    say("")
 
 
 def _cell(figure: Figure) -> str:
+    from makeweight.data.wording import rounded
+
     if figure.value is None or figure.low is None or figure.high is None:
         return "–"
-    value, low, high = (_number(number) for number in (figure.value, figure.low, figure.high))
-    reference = "–" if figure.reference is None else _number(figure.reference)
+    value, low, high = (rounded(number) for number in (figure.value, figure.low, figure.high))
+    reference = "–" if figure.reference is None else rounded(figure.reference)
     return f"{value} ({reference})\n{low} to {high}"
 
 
-def _number(number: float) -> str:
-    """Round, with fewer decimals where the number is large."""
-    return f"{number:.{2 if abs(number) < 10 else 1}f}".replace("-", "−")
-
-
 def _print_refusals(report: QualityReport) -> None:
-    """Say why figures are missing, each reason once."""
-    from makeweight.data.wording import listed
-    from makeweight.quality.figures import METRICS
-
-    missing: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in _rows(report):
-        label = "all" if each.label is None else str(each.label)
-        for name, figure in each.figures.items():
-            if figure.refused:
-                missing[label, figure.refused].append(METRICS[name].title)
-    of_features = [info.title for info in METRICS.values() if info.of_features]
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for (label, reason), titles in missing.items():
-        what = "figures on features" if titles == of_features else listed(titles, 20)
-        by_reason[reason, what].append(label)
-    for (reason, what), labels in by_reason.items():
-        _say(f"– {listed(labels, 20)}: no {what}: {reason}")
-    if by_reason:
-        _say("")
+    for sentence in report.refusals():
+        say(f"– {sentence}")
+    if report.refusals():
+        say("")
 
 
 def _print_copies(
@@ -177,24 +172,24 @@ def _print_copies(
     from makeweight.data.wording import shown
 
     verb = "copy" if not copies or any(copy.kind != "suspect" for copy in copies) else "may copy"
-    _say(f"{len(copies):,} of {len(files):,} {what.format(verb)}")
+    say(f"{len(copies):,} of {len(files):,} {what.format(verb)}")
     for copy in copies[:SHOWN_COPIES]:
         change = f", {copy.change}" if copy.change else ""
-        _say(f"  {shown(files[copy.index])} = {shown(originals[copy.of])} ({copy.kind}{change})")
+        say(f"  {shown(files[copy.index])} = {shown(originals[copy.of])} ({copy.kind}{change})")
     if len(copies) > SHOWN_COPIES:
         where = f"in {shown(json_file)}" if json_file is not None else "with --json FILE"
-        _say(f"  and {len(copies) - SHOWN_COPIES:,} more, {where}")
+        say(f"  and {len(copies) - SHOWN_COPIES:,} more, {where}")
 
 
 def _print_leak(found: FolderQuality, json_file: Path | None) -> None:
     leak = found.report.leak
     if leak is None:
-        _say("No leak test: give test images with --test DIR.")
+        say("No leak test: give test images with --test DIR.")
         return
     _print_copies("test images {} training images", leak.shared, found.test, found.real, json_file)
     _print_copies("drawn images {} test images", leak.copies, found.drawn, found.test, json_file)
     if leak.nearer_to_test is not None:
-        _say(
+        say(
             f"Of equally many training and test images, the nearest one is a test image for {leak.nearer_to_test:.0%} "
             f"of the drawn images (p = {leak.p_value:.2g} for as many by chance)"
         )
@@ -221,10 +216,3 @@ def _write_json(file: Path, found: FolderQuality) -> None:
         file.write_text(json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"--json {shown(file)} cannot be written ({error.strerror}): name another file.") from None
-
-
-def _say(text: str) -> None:
-    """Print text without breaking it, so that names can be copied."""
-    from rich.console import Console
-
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)

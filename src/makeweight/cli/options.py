@@ -1,13 +1,37 @@
-"""What is typed on the command line, as values."""
+"""Options that commands share, and what is typed on the command line, as values."""
 
 from __future__ import annotations
 
 import csv
+import os
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="IN", help="Folder of class folders (or with train/, or a table of labels), .npz, or a set's name."
+    ),
+]
+Labels = Annotated[Path | None, typer.Option(help="Table of labels, CSV or TSV: file name and label.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the files of known sets are; also MAKEWEIGHT_DATA.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a known set that is not there.")]
+Method = Annotated[str | None, typer.Option(help="Name of the method. [default: aggan]", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older output of makeweight.")]
+Map = Annotated[str, typer.Option("--map", help="How the report lays out its feature map: tsne or umap.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Resize = Annotated[int | None, typer.Option(help="Learn from images of this many pixels a side.")]
+Mode = Annotated[str | None, typer.Option(help="Convert the images: L (grey) or RGB.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")]
+
+NONE = "none"
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
 
 
@@ -48,6 +72,47 @@ def parse_strategy(text: str) -> str | float | dict[str, int]:
             raise InputError(f"--sampling-strategy names {shown(label)!r} twice: keep one total.")
         totals[label] = int(total)
     return totals
+
+
+def report_file(given: str | None, default: Path | None, inputs: Sequence[Path]) -> Path | None:
+    """Settle where a report goes, before anything is computed.
+
+    Parameters
+    ----------
+    given : str or None
+        What ``--html`` says: a file, or "none".
+    default : Path or None
+        The file that is taken where nothing is said; None for no report.
+    inputs : sequence of Path
+        Folders that are to stay as they are.
+
+    Returns
+    -------
+    Path or None
+        The file; None for no report.
+
+    Raises
+    ------
+    InputError
+        If it lies inside an input, cannot be written, or is something else than a report.
+    """
+    from makeweight.report.render import is_report
+
+    file = default if given is None else Path(given)
+    if given == NONE or file is None:
+        return None
+    for folder in inputs:
+        if folder.is_dir() and file.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"--html {shown(file)} lies inside {shown(folder)}, which is to stay as it is: write elsewhere."
+            )
+    if file.is_dir() or not file.resolve().parent.is_dir():
+        raise InputError(f"--html {shown(file)} cannot be written: name a file in a folder that exists.")
+    if file.exists() and not is_report(file):
+        raise InputError(f"--html {shown(file)} is something else than a report of makeweight: name another file.")
+    if not os.access(file.resolve().parent, os.W_OK):
+        raise InputError(f"--html {shown(file)} lies where nothing may be written: name another file, or none.")
+    return file
 
 
 def parse_duration(text: str) -> float:

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from makeweight.balance.listener import Listener
+from makeweight.data.wording import shown
 from makeweight.team import team
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
 
+    from makeweight.autoencoder import AutoencoderReport
     from makeweight.train import StepReport
 
 LOG_SECONDS = 10.0
@@ -23,10 +25,12 @@ SHORTEST_GAP = 1.0
 REFRESH_SECONDS = 0.1
 UNITS = {
     "learning": "steps",
+    "learning a part": "steps",
     "reading": "files",
     "copying": "files",
     "checking": "files",
     "cross-fitting": "classifiers",
+    "choosing the fill": "classifiers",
     "comparing": "classes",
     "training": "runs",
 }
@@ -66,8 +70,12 @@ def time_text(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def step_details(report: StepReport) -> list[str]:
+def step_details(report: StepReport | AutoencoderReport) -> list[str]:
     """Say in a few words each how the training stands: losses, temperature, acceptance, the winning objective."""
+    from makeweight.autoencoder import AutoencoderReport
+
+    if isinstance(report, AutoencoderReport):
+        return [f"losses: reconstruction {report.reconstruction_loss:.3g}, exchange {report.exchange_loss:.3g}"]
     details = [f"losses: discriminator {report.discriminator_loss:.3g}, generator {report.generator_loss:.3g}"]
     if report.temperature is not None:
         details.append(f"temperature {report.temperature:.3g}")
@@ -99,14 +107,16 @@ class LogProgress(Listener):
             self._say(f"{done:,} of {total:,} {UNITS.get(self.name, 'images')}, {rate:.0f} a second")
 
     def step(self, report: StepReport) -> None:
-        """Log a training step when it is time."""
+        """Log a training step when it is time, and what happened in it."""
+        for note in report.notes:
+            self.note(note)
         if self._is_time(report.step, report.n_steps):
             timing = f"{report.steps_per_second:.3g} a second, {time_text(report.seconds_left)} left"
             self._say(", ".join([f"step {report.step:,} of {report.n_steps:,}", timing, *step_details(report)]))
 
     def note(self, text: str) -> None:
         """Write a note."""
-        print(f"makeweight: note: {text}", file=sys.stderr, flush=True)
+        print(f"makeweight: note: {shown(text)}", file=sys.stderr, flush=True)
 
     def _is_time(self, done: int, total: int) -> bool:
         now, share = time.monotonic(), done / max(total, 1)
@@ -143,13 +153,15 @@ class LiveProgress(Listener):
         self._move(done, total, done / seconds, seconds / max(done, 1) * (total - done))
 
     def step(self, report: StepReport) -> None:
-        """Move the bar and tell how the training stands."""
+        """Move the bar and tell how the training stands, and what happened."""
+        for note in report.notes:
+            self.note(note)
         if self._move(report.step, report.n_steps, report.steps_per_second, report.seconds_left):
             self.details[:] = step_details(report)
 
     def note(self, text: str) -> None:
         """Write a note above the bar."""
-        self.display.console.print(f"note: {text}", markup=False, highlight=False)
+        self.display.console.print(f"note: {shown(text)}", markup=False, highlight=False)
 
     def _move(self, done: int, total: int, rate: float, seconds_left: float) -> bool:
         now = time.monotonic()

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from makeweight.augmentations import Affine
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import Component, Registry
 from makeweight.methods import get_method, method_names
-from makeweight.stabilisers import Affine
 
 FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
 NOTHING, RIVAL, SHORTER = "nothing", "augmentation", "half_as_long"
@@ -235,8 +235,8 @@ class FineTuned(FilledArm):
 
 
 def drawing_methods() -> list[str]:
-    """Names of the methods that draw: all that are registered but duplicates, which are an arm of their own."""
-    return [name for name in method_names() if name != "duplicates"]
+    """Names of the methods that draw: all that are registered but those that are an arm of their own."""
+    return [name for name in method_names() if name not in ARMS.names()]
 
 
 def method_title(name: str) -> str:

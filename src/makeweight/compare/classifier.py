@@ -8,13 +8,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.class_weight import compute_class_weight
 
+from makeweight.augmentations import Augmentation
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import Channels
 from makeweight.errors import InputError
 from makeweight.networks import Networks
-from makeweight.stabilisers import Augmentation, balanced_epoch, endless_batches, plain_epoch
+from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 
 
 class MixedClassifier(CNNClassifier):
@@ -68,8 +68,8 @@ class MixedClassifier(CNNClassifier):
             random_state=random_state,
             device=device,
             channels=channels,
+            class_weight=class_weight,
         )
-        self.class_weight = class_weight
         self.drawn_share = drawn_share
         self.real_at_end = real_at_end
 
@@ -117,13 +117,8 @@ class MixedClassifier(CNNClassifier):
         epoch = balanced_epoch if self.balanced_batches or self.drawn_share is not None else plain_epoch
         yield from endless_batches(lambda: real[epoch(codes[real], order)], self.batch_size)
 
-    def _class_weights(self, codes: NDArray[np.int64]) -> NDArray[np.float32] | None:
-        if self.class_weight is None:
-            return None
-        weights: NDArray[Any] = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=self.classes_[codes[~self._drawn]]
-        )
-        return weights.astype(np.float32)
+    def _counts(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(codes[~self._drawn])
 
 
 def shared_epoch(

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from makeweight.compare.splits import Images
-from makeweight.data.archives import OTHER_SPLIT_KEYS, array_set
+from makeweight.data.archives import array_set, read_test_part
 from makeweight.data.base import ImageSource
 from makeweight.data.folders import TABLE_NAME
 from makeweight.data.images import Progress
 from makeweight.data.source import find_source, open_source
 from makeweight.data.stores import ArraySource
-from makeweight.data.tables import FILE_COLUMNS, _column, _records
+from makeweight.data.tables import FILE_COLUMNS, find_column, read_records
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
@@ -84,13 +84,8 @@ def own_test(source: str | Path, reading: Reading) -> ImageSource | None:
     if str(source) in names() and not Path(source).exists():
         known = load_named(str(source), data_dir=reading.data_dir, download=reading.download)
         return _from_arrays(str(source), known.X_test, known.y_test, reading)
-    with np.load(source, allow_pickle=False) as archive:
-        keys = {key.lower(): key for key in archive.files}
-        for images in OTHER_SPLIT_KEYS["test"]:
-            labels = {"x_test": "y_test", "test_images": "test_labels"}.get(images, "")
-            if images in keys and labels in keys:
-                return _from_arrays(found.name, archive[keys[images]], archive[keys[labels]], reading)
-    return None
+    part = read_test_part(Path(source))
+    return None if part is None else _from_arrays(found.name, *part, reading)
 
 
 def gather(
@@ -163,10 +158,10 @@ def read_groups(given: str, root: str | Path, labels: str | Path | None, source:
         If there is neither such a file nor such a column.
     """
     table, column = (Path(given), "") if Path(given).is_file() else (_label_table(given, root, labels), given)
-    lines = _records(table)
+    lines = read_records(table)
     header = [name.strip().lower() for name in lines[0][1]] if lines else []
-    file_at = _column(table, header, FILE_COLUMNS)
-    group_at = _column(table, header, (column.lower(),) if column else GROUP_COLUMNS)
+    file_at = find_column(table, header, FILE_COLUMNS)
+    group_at = find_column(table, header, (column.lower(),) if column else GROUP_COLUMNS)
     known = {
         cells[file_at].strip(): cells[group_at].strip()
         for _, cells in lines[1:]

@@ -24,10 +24,13 @@ from makeweight.compare.options import Options
 from makeweight.compare.plan import Plan, about, default_steps, fit_into, time_costs
 from makeweight.compare.result import Comparison, summarise
 from makeweight.compare.runs import Bench, run_all
+from makeweight.compare.sights import gather_sights
 from makeweight.compare.splits import Images, Split, leaks, make_splits
 from makeweight.compare.workspace import VERDICT, workspace, write_json
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
+from makeweight.report.comparison import REPORT, comparison_page
+from makeweight.report.render import write_report
 
 DEFAULT_FOLDS = 5
 
@@ -62,7 +65,8 @@ def compare(
     options : Options, optional
         How to compare.
     out : str or Path, optional
-        Folder for rows, models, predictions and verdict, from which a stopped comparison goes on; none by default.
+        Folder for rows, models, predictions, verdict and report, from which a stopped comparison goes on; none by
+        default.
     name : str, default="images"
         What rows call the data.
     names : sequence of str, optional
@@ -121,7 +125,9 @@ def compare(
                 heard.note(f"left out for time: {line}")
         run_all(bench, arms, splits, chosen.jobs(), heard)
         heard.stage("judging")
-        settings = {key: value for key, value in vars(chosen).items() if key not in ("classifier", "n_jobs")}
+        settings = {
+            key: value for key, value in vars(chosen).items() if key not in ("classifier", "n_jobs", "projection")
+        }
         found = summarise(
             bench,
             arms,
@@ -132,6 +138,10 @@ def compare(
             settings=settings,
         )
         write_json(folder / VERDICT, found.as_dict())
+        if out is not None:
+            heard.stage("reporting")
+            sights = gather_sights(bench, arms, splits, found)
+            write_report(folder / REPORT, comparison_page(found, sights, chosen.projection))
         return found
 
 

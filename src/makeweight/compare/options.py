@@ -12,6 +12,7 @@ from makeweight.compare.verdict import WORTHWHILE
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.methods import get_method
+from makeweight.report.features import check_projection
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Options:
         Where to compute.
     classifier : MixedClassifier, optional
         The classifier that all arms share; its batches, augmentation and seed are the arms' own.
+    projection : {"tsne", "umap"}
+        How the feature map of the report is laid out.
     """
 
     methods: Sequence[str] | None = None
@@ -55,6 +58,7 @@ class Options:
     worthwhile: float = WORTHWHILE
     device: str = "auto"
     classifier: MixedClassifier | None = None
+    projection: str = "tsne"
 
     def check(self) -> None:
         """Refuse what cannot be compared."""
@@ -75,6 +79,7 @@ class Options:
             raise InputError(f"a worthwhile gain of recall is above 0 and below 100 points: not {self.worthwhile}.")
         if self.n_jobs < 1 and self.n_jobs != -1:
             raise InputError(f"{self.n_jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
+        check_projection(self.projection)
         for name, steps in (("n_steps", self.n_steps), ("gan_steps", self.gan_steps)):
             if steps is not None and steps < 1:
                 raise InputError(f"{name}={steps} is impossible: give 1 step or more.")

@@ -19,7 +19,6 @@ from makeweight.compare.splits import Split
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
-from makeweight.gan_sampler import GANSampler
 from makeweight.sampler import ImageSampler
 
 LEAST_SEEDS = 2
@@ -97,7 +96,7 @@ def time_costs(bench: Bench, arms: Sequence[Arm], split: Split) -> Costs:
     learning, drawing = {}, {}
     for method in sorted({arm.method for arm in arms if arm.method is not None}):
         sampler = bench.sampler(method, 0)
-        if isinstance(sampler, GANSampler):
+        if sampler.learns:
             learning[method] = estimate(clone(sampler), X.shape[1:], len(images.classes), len(X)).seconds
         else:
             drawing[method] = _time_of_drawing(sampler, X, codes)
@@ -152,8 +151,8 @@ def fit_into(
         costs.of_arm(arm, splits) + costs.of_method(arm.method or "", splits) for arm in arms if arm.draws
     ) + sum(costs.of_arm(arm, splits) for arm in arms if arm.priority == 0)
     raise InputError(
-        f"--budget is too short: the least that can be compared takes about {about(least / n_jobs)}; give more "
-        f"time, or shorter trainings with --steps and --gan-steps."
+        f"--budget is too short: the least that can be compared takes about {about(1.1 * least / n_jobs + 30)}; "
+        f"give more time, or shorter trainings with --steps and --gan-steps."
     )
 
 

@@ -250,7 +250,9 @@ def _doubts(arms: Sequence[Arm], differences: Differences) -> list[str]:
                 f"learnt: give more with --steps."
             )
         elif not arm.draws and arm.name != SHORTER and low[place] > 0:
-            doubts.append(f"{arm.title} beats augmentation by {gain}, so that is the arm for drawn images to beat.")
+            doubts.append(
+                f"the arm {arm.title!r} surely beats augmentation, by {gain}: that is what drawn images have to beat."
+            )
     return doubts
 
 

@@ -25,10 +25,13 @@ from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.compare.splits import Images, Split
 from makeweight.component import describe
+from makeweight.data.npz import open_npz
+from makeweight.data.wording import shown
+from makeweight.errors import InputError
 from makeweight.methods import get_method
 from makeweight.sampler import ImageSampler, load
 
-MODELS, PREDICTIONS, ROWS = "models", "predictions", "rows.jsonl"
+MODELS, PREDICTIONS, TRAINING, ROWS = "models", "predictions", "training", "rows.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +149,15 @@ class Predictions:
     @classmethod
     def read(cls, path: Path) -> Predictions:
         """Read what was written; probabilities sum to 1 again."""
-        with np.load(path, allow_pickle=False) as file:
-            chances = file["chances"].astype(np.float64)
-            chances /= chances.sum(axis=1, keepdims=True)
-            return cls(file["index"], file["codes"].astype(np.int64), chances)
+        with open_npz(path) as file:
+            missing = {"index", "codes", "chances"} - set(file.names)
+            if missing:
+                raise InputError(f"{shown(path)} holds no predictions of a comparison: delete it, and compare again.")
+            index, codes, chances = file["index"], file["codes"], file["chances"].astype(np.float64)
+        fits = chances.ndim == 2 and index.shape == codes.shape == chances.shape[:1] and (chances >= 0).all()
+        if not fits or not (index.dtype.kind == codes.dtype.kind == "i" and (chances.sum(axis=1) > 0).all()):
+            raise InputError(f"{shown(path)} holds damaged predictions: delete it, and compare again.")
+        return cls(index, codes.astype(np.int64), chances / chances.sum(axis=1, keepdims=True))
 
 
 def run_all(
@@ -231,7 +239,9 @@ def _learn(bench: Bench, run: Run, method: str, split: Split) -> None:
 
     def compute(run: Run) -> Outcome:
         images = bench.images
-        sampler = bench.sampler(method, split.seed)
+        sampler, kept = bench.sampler(method, split.seed), bench.folder / TRAINING / _name_of(run)
+        if sampler.learns:
+            sampler.set_params(checkpoints=kept)
         sampler.fit(images.X[split.train], images.classes[images.codes[split.train]])
         target = bench.model(run)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -240,6 +250,7 @@ def _learn(bench: Bench, run: Run, method: str, split: Split) -> None:
         if target.is_dir():
             shutil.rmtree(target)
         partial.rename(target)
+        shutil.rmtree(kept, ignore_errors=True)
         metrics = {"model": f"{MODELS}/{target.name}", "model_hash": sampler.model_hash_}
         return Outcome(metrics, history=getattr(sampler, "history_", []))
 
@@ -280,10 +291,15 @@ def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[
     counts = arm.counts(np.bincount(codes, minlength=len(images.classes)))
     if arm.method is None or not counts.any():
         return X, codes, np.zeros(len(X), bool)
-    sampler = load(bench.model(bench.draw_run(arm.method, split)), device=bench.base.device)
+    sampler = drawer(bench, arm.method, split)
     new = [sampler.draw(label, range(n)) for label, n in zip(sampler.classes_.tolist(), counts.tolist(), strict=True)]
     drawn = np.repeat([False, True], [len(X), counts.sum()])
     return np.concatenate([X, *new]), np.concatenate([codes, np.repeat(np.arange(len(counts)), counts)]), drawn
+
+
+def drawer(bench: Bench, method: str, split: Split) -> ImageSampler:
+    """Load what a method learnt from the training part of a split."""
+    return load(bench.model(bench.draw_run(method, split)), device=bench.base.device)
 
 
 def _name_of(run: Run) -> str:

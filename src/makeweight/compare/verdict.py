@@ -22,7 +22,7 @@ from makeweight.compare.statistics import (
     images_needed,
     seeds_needed,
 )
-from makeweight.data.wording import counted, shown
+from makeweight.data.wording import counted, points, shown, signed_points
 
 Answer = Literal["use", "do not use", "cannot tell"]
 WORTHWHILE = 0.02
@@ -176,7 +176,7 @@ def _fault(evidence: Evidence, arm: int, column: int) -> str | None:
         return _harm(evidence, arm)
     loss = evidence.f1[arm, column] - evidence.f1[evidence.rival, column]
     if loss < 0:
-        return f"its precision falls by more, F1 {_points(loss)}"
+        return f"its precision falls by more, F1 {signed_points(loss)}"
     plain = [place for place, each in enumerate(evidence.arms) if not each.draws]
     higher = max(plain, key=lambda place: evidence.recall[place, column])
     if evidence.recall[higher, column] >= evidence.recall[arm, column]:
@@ -190,7 +190,7 @@ def _harms(evidence: Evidence, arm: int) -> bool:
 
 
 def _harm(evidence: Evidence, arm: int) -> str:
-    return f"other classes lose more, mean recall {_points(evidence.differences.estimate[arm, -1])}"
+    return f"other classes lose more, mean recall {signed_points(evidence.differences.estimate[arm, -1])}"
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ class _Maker:
     def _figures(self, critical: float) -> str:
         gain, low, high = self._ends(critical)
         noun = "mean recall" if self.label is None else "recall"
-        return f"{_points(gain)} {noun}, {CONFIDENCE * 100:.0f} % interval {_plain(low)} to {_plain(high)}"
+        return f"{signed_points(gain)} {noun}, {CONFIDENCE * 100:.0f} % interval {points(low)} to {points(high)}"
 
     def _made(self, answer: Answer, sentence: str, critical: float, need: _Need | None = None) -> Verdict:
         gain, low, high = self._ends(critical)
@@ -333,11 +333,3 @@ class _Maker:
             more_images=None if need is None else need.images,
             more_seeds=None if need is None else need.seeds,
         )
-
-
-def _points(value: float) -> str:
-    return f"{round(value * 100, 1) + 0:+.1f}".replace("-", "−")
-
-
-def _plain(value: float) -> str:
-    return f"{round(value * 100, 1) + 0:.1f}".replace("-", "−")

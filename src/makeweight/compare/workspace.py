@@ -14,9 +14,11 @@ import filelock
 from makeweight.bench.hashing import hash_data
 from makeweight.compare.runs import MODELS, PREDICTIONS
 from makeweight.compare.splits import Images
+from makeweight.data.files import read_regular
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
+LARGEST_CARD = 1 << 20
 CARD, VERDICT, LOCK = "comparison.json", "verdict.json", "comparison.lock"
 
 
@@ -53,10 +55,10 @@ def _check_folder(folder: Path, data_hash: str) -> None:
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = json.loads(read_regular(folder / CARD, LARGEST_CARD))
         ours = card["makeweight"] == "comparison"
         same = card["data_hash"] == data_hash
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         ours = same = False
     if not ours:
         raise InputError(f"{shown(folder)} holds something else than a comparison: name another folder with --out.")

@@ -1,22 +1,20 @@
 """Images that come as arrays: NumPy archives and named sets."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from makeweight.data.npz import Npz, open_npz
 from makeweight.data.wording import label_fault, listed, shown
 from makeweight.errors import InputError
 
 KEYS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels"))
+TEST_KEYS = (("x_test", "y_test"), ("test_images", "test_labels"))
 OTHER_SPLIT_KEYS = {"test": ("x_test", "test_images"), "val": ("x_val", "val_images", "x_valid")}
 CHANNELS = (1, 3, 4)
-_DAMAGE = (OSError, EOFError, ValueError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -62,35 +60,41 @@ def read_archive(path: Path) -> ArraySet:
         If the file is no archive, arrays are missing, or they do not fit together.
     """
     where = shown(path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            X, y, splits = _arrays(where, archive)
-    except InputError:
-        raise
-    except PermissionError:
-        raise InputError(f"{where} cannot be read (permission denied): check its permissions.") from None
-    except MemoryError:
-        raise InputError(f"{where} does not fit into memory: split it, or give a folder of images.") from None
-    except _DAMAGE as error:
-        if str(error).startswith("Object arrays"):
-            raise InputError(
-                f"{where} holds Python objects, which are not loaded for safety: save plain arrays with numpy.savez."
-            ) from None
-        raise InputError(f"{where} is damaged or no .npz archive: save it again with numpy.savez.") from None
+    with open_npz(path) as archive:
+        X, y, splits = _arrays(where, archive)
     return array_set(where, path.stem, X, y, splits)
 
 
-def _arrays(where: str, archive: NpzFile) -> tuple[NDArray[Any], NDArray[Any], dict[str, int]]:
+def read_test_part(path: Path) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Read images and labels of the test part of an ``.npz`` file; None where it has none.
+
+    Raises
+    ------
+    InputError
+        If the file is no archive, or damaged.
+    """
+    with open_npz(path) as archive:
+        keys = {key.lower(): key for key in archive.names}
+        for images, labels in TEST_KEYS:
+            if images in keys and labels in keys:
+                return archive[keys[images]], archive[keys[labels]]
+    return None
+
+
+def _arrays(where: str, archive: Npz) -> tuple[NDArray[Any], NDArray[Any], dict[str, int]]:
     """Find images and labels by their names, and count the images of other splits."""
-    keys = {key.lower(): key for key in archive.files}
+    keys = {key.lower(): key for key in archive.names}
     found = next(((images, labels) for images, labels in KEYS if images in keys and labels in keys), None)
     if found is None:
         raise InputError(
-            f"{where} holds {listed(archive.files) or 'nothing'}: give it the images as an array X and the labels as "
+            f"{where} holds {listed(archive.names) or 'nothing'}: give it the images as an array X and the labels as "
             f"an array y."
         )
     splits = {
-        split: len(archive[keys[name]]) for split, names in OTHER_SPLIT_KEYS.items() for name in names if name in keys
+        split: sum(archive.shape(keys[name])[:1])
+        for split, names in OTHER_SPLIT_KEYS.items()
+        for name in names
+        if name in keys
     }
     return archive[keys[found[0]]], archive[keys[found[1]]], splits
 

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from makeweight.data.files import open_regular
+
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"})
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 FORMAT_NAMES = "PNG, JPEG, BMP, TIFF or WebP"
+LARGEST_FILE = 1 << 30
 PLAIN_MODES = ("L", "RGB", "RGBA", "I;16")
 WIDE_DTYPES = {"I": "int32", "F": "float32"}
 _FORMATS_OF_SUFFIX = {
@@ -322,11 +325,14 @@ def _collected(results: Iterator[_Result], total: int, progress: Progress | None
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open and decode a file; whatever goes wrong becomes an `UnreadableImageError` with its reason."""
     try:
-        if path.stat().st_size == 0:
-            raise UnreadableImageError("empty")
-        with Image.open(path, formats=FORMATS) as image:
-            _refuse_bomb(image)
-            yield image
+        # Not by its name: Pillow would map some files into memory, and then a file that is cut off ends the process.
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0 or size > LARGEST_FILE:
+                raise UnreadableImageError("larger than 1 GB" if size else "empty")
+            with Image.open(file, formats=FORMATS) as image:
+                _refuse_bomb(image)
+                yield image
     except UnreadableImageError:
         raise
     except Exception as error:  # damaged files make Pillow raise nearly anything

@@ -11,8 +11,9 @@ import numpy as np
 
 from makeweight.data import checks
 from makeweight.data.archives import ArraySet
+from makeweight.data.files import open_regular
 from makeweight.data.folders import BadFile, Entry, Listing
-from makeweight.data.images import ImageFacts, Progress, map_in_threads
+from makeweight.data.images import LARGEST_FILE, ImageFacts, Progress, map_in_threads
 from makeweight.data.source import Found, find_source, look_at_files
 from makeweight.data.stores import array_spec, folder_notes
 from makeweight.data.wording import shown
@@ -283,7 +284,7 @@ def _identical_files(listing: Listing, found: Sequence[tuple[Entry, ImageFacts]]
         places.extend((path, path.relative_to(listing.root).as_posix(), "", split) for path in paths)
     sizes = [_size(path) for path, *_ in places]
     times = Counter(sizes)
-    places = [place for place, size in zip(places, sizes, strict=True) if size > 0 and times[size] > 1]
+    places = [each for each, size in zip(places, sizes, strict=True) if 0 < size <= LARGEST_FILE and times[size] > 1]
     digests = map_in_threads(_digest, [path for path, *_ in places])
     return _groups([(digest, *rest) for digest, (_, *rest) in zip(digests, places, strict=True) if digest])
 
@@ -311,7 +312,7 @@ def _size(path: Path) -> int:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

@@ -13,13 +13,13 @@ import tarfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from io import BufferedIOBase
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.data.files import open_regular, read_regular, room_for
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
@@ -41,7 +41,14 @@ CIFAR10_ARCHIVE = "cifar-10-binary.tar.gz"
 DEFLATE_RATIO = 1032
 IMAGE_SIDE = 32
 RECORD = 1 + 3 * IMAGE_SIDE * IMAGE_SIDE
-UNPACKING_FAULTS = (OSError, EOFError, zlib.error, tarfile.TarError)
+LARGEST_BATCH = 10_000 * RECORD
+# The official archive unpacks to 184 MB.
+LARGEST_ARCHIVE = 256 << 20
+# What damaged archives make gzip and tarfile raise.
+UNPACKING_FAULTS = (
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError, struct.error,
+    tarfile.TarError, zlib.error,
+)  # fmt: skip
 
 
 class Splits(NamedTuple):
@@ -146,8 +153,10 @@ def read_idx(path: Path, *, n_axes: int) -> Bytes:
     """
     try:
         length = _unpacked_length(path)
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with open_regular(path) as file, gzip.open(file) if path.suffix == ".gz" else file as stream:
             return _read_idx_stream(stream, path, n_axes, length)
+    except InputError:
+        raise
     except UNPACKING_FAULTS as error:
         reason = _reason(error)
         raise InputError(f"{shown(path)} cannot be read ({reason}): replace it by the official file.") from error
@@ -204,37 +213,70 @@ def _records(content: bytes, place: str) -> Bytes:
 
 def _batch_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, LARGEST_BATCH)
     except OSError as error:
         raise InputError(f"{shown(path)} cannot be read ({_reason(error)}).") from error
 
 
 def _archive_bytes(archive: Path) -> dict[str, bytes]:
     """Read the batches out of the archive; nothing is unpacked to disk."""
-    wanted = set(CIFAR10_FILES)
-    contents: dict[str, bytes] = {}
     try:
-        limit = archive.stat().st_size * DEFLATE_RATIO
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                name = Path(member.name).name
-                stream = tar.extractfile(member) if name in wanted and member.isfile() else None
-                if stream is None:
-                    continue
-                if member.size > limit:
-                    raise InputError(f"{shown(archive)} is damaged ({name} cannot hold {member.size} bytes).")
-                with closing(stream):
-                    contents[name] = stream.read()
+        with (
+            open_regular(archive) as file,
+            gzip.open(file) as packed,
+            tarfile.open(fileobj=cast(IO[bytes], _Bounded(packed, LARGEST_ARCHIVE)), mode="r:") as tar,
+        ):
+            contents = _batches_of(tar)
+    except InputError:
+        raise
     except UNPACKING_FAULTS as error:
         raise InputError(
             f"{shown(archive)} cannot be read ({_reason(error)}): replace it by the official file."
         ) from error
-    if absent := sorted(wanted - set(contents)):
+    if absent := sorted(set(CIFAR10_FILES) - set(contents)):
         raise InputError(f"{shown(archive)} lacks {listed(absent)}: replace it by the official file.")
     return contents
 
 
-def _read_idx_stream(stream: BufferedIOBase, path: Path, n_axes: int, length: int) -> Bytes:
+def _batches_of(tar: tarfile.TarFile) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for member in tar:
+        name = Path(member.name).name
+        if name not in CIFAR10_FILES or not member.isfile():
+            continue
+        if name in contents or member.issparse() or member.size > LARGEST_BATCH:
+            raise tarfile.TarError(f"{name} is none of its batches")
+        stream = tar.extractfile(member)
+        assert stream is not None
+        with closing(stream):
+            contents[name] = stream.read()
+    return contents
+
+
+class _Bounded:
+    """A stream to read from that ends with an error where it goes on for longer than it may."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self.tell = stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Read `size` bytes, all that is left by default."""
+        room = self._limit - self.tell()
+        data = self._stream.read(room + 1 if size < 0 else min(size, room + 1))
+        if len(data) > room:
+            raise tarfile.TarError(f"it unpacks to more than {self._limit:,} bytes")
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place within the bounds."""
+        if whence != os.SEEK_SET or not 0 <= offset <= self._limit:
+            raise tarfile.TarError(f"it unpacks to more than {self._limit:,} bytes")
+        return self._stream.seek(offset)
+
+
+def _read_idx_stream(stream: IO[bytes] | gzip.GzipFile, path: Path, n_axes: int, length: int) -> Bytes:
     header = stream.read(4 + 4 * n_axes)
     magic = bytes((0, 0, 8, n_axes))
     if len(header) < 4 + 4 * n_axes or header[:4] != magic:
@@ -249,6 +291,8 @@ def _read_idx_stream(stream: BufferedIOBase, path: Path, n_axes: int, length: in
             f"{shown(path)} holds {length - len(header)} bytes of data where its header says {size}: "
             "replace it by the official file."
         )
+    if size > room_for():
+        raise InputError(f"{shown(path)} does not fit into memory ({size:,} bytes): replace it by the official file.")
     content = stream.read(size)
     if len(content) != size or stream.read(1):
         raise InputError(f"{shown(path)} is damaged (its length is not what it says): replace it by the official file.")
@@ -257,7 +301,7 @@ def _read_idx_stream(stream: BufferedIOBase, path: Path, n_axes: int, length: in
 
 def _unpacked_length(path: Path) -> int:
     """Tell how many bytes a file holds; for gzip, what its last four bytes say, as far as its length allows it."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         n_bytes = stream.seek(0, os.SEEK_END)
         if path.suffix != ".gz" or n_bytes < 4:
             return n_bytes
@@ -291,4 +335,4 @@ def _batches(folder: Path) -> Path:
 
 
 def _reason(error: BaseException) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return shown((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__)

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from PIL import Image
 
 from makeweight.data.archives import ArraySet
 from makeweight.data.base import ImageSource
+from makeweight.data.files import open_regular
 from makeweight.data.folders import BadFile, Entry, Listing
 from makeweight.data.images import (
     WIDE_DTYPES,
@@ -30,6 +34,8 @@ from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
 _CHUNK = 1 << 20
+# Letters of other alphabets that look like Latin ones, after letters of either case were made small.
+_LATIN = str.maketrans("аеіјорсԁһԛѕухѵԝοανιρυκχ", "aeijopcdhqsyxvwoavipukx")
 
 
 class FolderSource(ImageSource):
@@ -67,10 +73,7 @@ class FolderSource(ImageSource):
             try:
                 X[row] = read_image(self.paths[index], self.spec, resize=self._resize, wide_range=self._wide_range)
             except UnreadableImageError as error:
-                raise InputError(
-                    f"{shown(self.paths[index])} has changed while it was in use ({error}): leave the folder alone and "
-                    f"start again."
-                ) from None
+                raise InputError(_changed(self.paths[index], error)) from None
 
         places = list(enumerate(rows))
         with strict_pillow():
@@ -82,23 +85,21 @@ class FolderSource(ImageSource):
 
     def write(self, index: int, target: Path, *, link: bool = False) -> str:
         """Write an original to a new file; see `ImageSource.write`."""
-        original = self.paths[index].resolve()
-        if link:
-            try:
-                os.link(original, target)
-            except FileExistsError:
-                raise
-            except OSError:  # another file system, or one without hard links
-                pass
-            else:
-                with target.open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        with original.open("rb") as file, target.open("xb") as copy:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
-        return digest.hexdigest()
+        with self._opened(index) as file:
+            if link and _linked(self.paths[index].resolve(), target):
+                return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            with target.open("xb") as copy:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+                    copy.write(chunk)
+            return digest.hexdigest()
+
+    def _opened(self, index: int) -> BufferedReader:
+        try:
+            return open_regular(self.paths[index])
+        except OSError as error:
+            raise InputError(_changed(self.paths[index], (error.strerror or "unknown reason").lower())) from None
 
     def suffix(self, index: int) -> str:
         """Give the suffix of an original."""
@@ -165,6 +166,21 @@ class ArraySource(ImageSource):
         return png_bytes(to_uint8(pixels, self._range) if pixels.dtype.kind == "f" else pixels, text)
 
 
+def _linked(original: Path, target: Path) -> bool:
+    """Hard-link a file, if its file system and that of the target are one that can."""
+    try:
+        os.link(original, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _changed(path: Path, reason: object) -> str:
+    return f"{shown(path)} has changed while it was in use ({reason}): leave the folder alone and start again."
+
+
 def target_spec(original: ImageSpec, resize: int | None, mode: str | None, dtype: str) -> ImageSpec:
     """Describe images after resizing (to a side in pixels) and conversion (to a mode), either of which may be None."""
     mode = mode or original.mode
@@ -215,7 +231,9 @@ def folder_notes(listing: Listing, facts: Sequence[ImageFacts]) -> list[str]:
     misnamed = sum(each.misnamed for each in facts)
     wide = sum(each.mode in WIDE_DTYPES for each in facts)
     low, high = wide_range(facts)
+    alike = look_alikes({entry.label for entry in listing.entries})
     notes = (
+        (alike, f"Classes whose names look alike, and which are learnt apart: {listed(alike)}."),
         (listing.empty_classes, f"Folders without images are left out: {listed(listing.empty_classes)}."),
         (listing.stray, f"Images beside the class folders are not used: {listing.stray:,}."),
         (listing.unused, f"Folders beside the splits are not used: {listed(listing.unused)}."),
@@ -225,3 +243,28 @@ def folder_notes(listing: Listing, facts: Sequence[ImageFacts]) -> list[str]:
         (misnamed, f"Files whose suffix promises another format, which are read all the same: {misnamed:,}."),
     )
     return [sentence for applies, sentence in notes if applies]
+
+
+def look_alikes(labels: Iterable[str]) -> list[str]:
+    """Find labels that people may take for the same: by case, by encoding, by letters of other alphabets.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        The classes.
+
+    Returns
+    -------
+    list of str
+        Those that look like another one, each group written with "and".
+
+    Examples
+    --------
+    >>> look_alikes(["boot", "Boot", "clog"])
+    ['Boot and boot']
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(labels):
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+        groups[folded.translate(_LATIN)].append(label)
+    return [" and ".join(group) for group in groups.values() if len(group) > 1]

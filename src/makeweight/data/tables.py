@@ -5,10 +5,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from makeweight.data.files import read_regular
 from makeweight.data.wording import label_fault, listed, shown
 from makeweight.errors import InputError
 
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_id", "image_path")
+LARGEST = 256 << 20
 LABEL_COLUMNS = ("label", "class", "target", "labels", "class_name")
 
 
@@ -42,12 +44,12 @@ def read_table(path: Path) -> list[Row]:
     InputError
         If there is no such table, a column is missing, a cell is empty, or a file is named twice.
     """
-    lines = _records(path)
+    lines = read_records(path)
     if not lines:
         raise InputError(f"{shown(path)} is empty: give it the columns file_name and label, and one row per image.")
     header = [name.strip().lower() for name in lines[0][1]]
-    file_column = _column(path, header, FILE_COLUMNS)
-    label_column = _column(path, header, LABEL_COLUMNS)
+    file_column = find_column(path, header, FILE_COLUMNS)
+    label_column = find_column(path, header, LABEL_COLUMNS)
     rows, faults = [], []
     for line, cells in lines[1:]:
         file, label = (cells[at].strip() if at < len(cells) else "" for at in (file_column, label_column))
@@ -62,10 +64,26 @@ def read_table(path: Path) -> list[Row]:
     return rows
 
 
-def _records(path: Path) -> list[tuple[int, list[str]]]:
-    """Read the lines that hold anything, each with its number."""
+def read_records(path: Path) -> list[tuple[int, list[str]]]:
+    """Read the lines of a table that hold anything.
+
+    Parameters
+    ----------
+    path : Path
+        The table, UTF-8; commas, semicolons or tabs part the columns.
+
+    Returns
+    -------
+    list of (int, list of str)
+        Number of the line in the file, and its cells.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or it is no CSV.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path, LARGEST).decode("utf-8-sig")
         first = text.lstrip().partition("\n")[0]
         delimiter = max(("\t", ";", ","), key=first.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -81,7 +99,28 @@ def _records(path: Path) -> list[tuple[int, list[str]]]:
         raise InputError(f"the table of labels {shown(path)} cannot be read ({reason}): check the path.") from None
 
 
-def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
+def find_column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
+    """Find a column of a table by name.
+
+    Parameters
+    ----------
+    path : Path
+        The table, for the message.
+    header : list of str
+        Names of the columns, in lower case.
+    names : tuple of str
+        Names that will do, the best first.
+
+    Returns
+    -------
+    int
+        Its place.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     found = next((name for name in names if name in header), None)
     if found is None:
         raise InputError(

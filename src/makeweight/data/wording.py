@@ -75,6 +75,39 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def points(share: float | None) -> str:
+    """Give a share in points of a hundred, with a proper minus sign; a dash where there is none.
+
+    Examples
+    --------
+    >>> points(0.8412), points(-0.005), points(None)
+    ('84.1', '−0.5', '–')
+    """
+    return "–" if share is None else f"{round(share * 100, 1) + 0:.1f}".replace("-", "−")
+
+
+def signed_points(share: float) -> str:
+    """Give a difference of shares in points of a hundred, with its sign.
+
+    Examples
+    --------
+    >>> signed_points(0.041), signed_points(-0.2)
+    ('+4.1', '−20.0')
+    """
+    return f"{round(share * 100, 1) + 0:+.1f}".replace("-", "−")
+
+
+def rounded(number: float) -> str:
+    """Give a figure with two decimals, or one where it is large.
+
+    Examples
+    --------
+    >>> rounded(0.123), rounded(-12.34)
+    ('0.12', '−12.3')
+    """
+    return f"{number:.{2 if abs(number) < 10 else 1}f}".replace("-", "−")
+
+
 def no_such(what: str, name: object, choices: Iterable[str]) -> str:
     """Say that a name is none of the known ones.
 

@@ -9,9 +9,32 @@ from makeweight.data.wording import no_such
 from makeweight.errors import InputError
 
 if TYPE_CHECKING:
-    from makeweight.component import Registry
+    from makeweight.component import Entry, Registry
 
-_FILES = ("acgan", "aggan", "duplicates", "egan", "smote")
+_FILES = (
+    "acgan",
+    "adasyn",
+    "aggan",
+    "augmentation",
+    "bagan",
+    "bagan_gp",
+    "borderline_smote",
+    "ca_gan",
+    "cgan",
+    "class_dcgan",
+    "deep_smote",
+    "duplicates",
+    "egan",
+    "gamo",
+    "lsgan",
+    "modified_acgan",
+    "projection_gan",
+    "smote",
+    "vae_gan",
+    "wgan",
+    "wgan_gp",
+    "wgan_lp",
+)
 
 
 def registry() -> Registry[Any]:
@@ -36,6 +59,18 @@ def get_method(name: str) -> Any:
 def method_names() -> list[str]:
     """Names of all methods, in alphabetical order."""
     return registry().names()
+
+
+def catalogue() -> list[Entry]:
+    """Every method with one line and its paper, which are read from its docstring.
+
+    Examples
+    --------
+    >>> [entry.paper.partition(",")[0] for entry in catalogue() if entry.name == "egan"]
+    ['Wang et al.']
+    """
+    entries: list[Entry] = import_module("makeweight.component").catalogue_of(registry())
+    return entries
 
 
 def check_shipped(name: str) -> None:

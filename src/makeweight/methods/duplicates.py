@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.errors import InputError
 from makeweight.sampler import METHODS, ImageSampler, Strategy
-from makeweight.saving import Arrays
+from makeweight.saving import Arrays, check_codes
+
+
+def added(sampler: Any, rows: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give the rows that a sampler of imbalanced-learn adds."""
+    filled: NDArray[np.float64] = sampler.fit_resample(rows, codes)[0]
+    return filled[len(rows) :]
+
+
+def block_seed(seed: int, code: int, block: int) -> int:
+    """Seed of a block's own, from the seed of the drawing, the class code and the block's number."""
+    return int(np.random.SeedSequence((seed, code, block)).generate_state(1)[0])
 
 
 class Resampler(ImageSampler):
@@ -33,14 +44,15 @@ class Resampler(ImageSampler):
     ) -> None:
         self.images_, self.codes_ = X.copy(), codes
 
+    def _new_rows(self, rows: NDArray[np.float64], code: int, n_own: int, seed: int) -> NDArray[np.float64]:
+        """Draw `block_size` rows of a class that has `n_own` of the training `rows`."""
+        return added(self._resampler({code: n_own + self.block_size}, n_own, seed), rows, self.codes_)
+
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
         n_own = int(np.count_nonzero(self.codes_ == code))
         # imbalanced-learn subtracts in the dtype that it is given, and unsigned integers would wrap around.
         rows = self.images_.reshape(len(self.images_), -1).astype(np.float64)
-        block_seed = int(np.random.SeedSequence((seed, code, block)).generate_state(1)[0])
-        sampler = self._resampler({code: n_own + self.block_size}, n_own, block_seed)
-        filled, _ = sampler.fit_resample(rows, self.codes_)
-        drawn = filled[len(rows) :]
+        drawn = self._new_rows(rows, code, n_own, block_seed(seed, code, block))
         whole = np.dtype(self.codec_.dtype).kind in "bui"
         images: NDArray[Any] = (drawn.round() if whole else drawn).astype(self.codec_.dtype)
         return images.reshape(-1, *self.codec_.shape)
@@ -54,6 +66,9 @@ class Resampler(ImageSampler):
             raise InputError(
                 f"images of shape {self.images_.shape} do not belong to {len(self.codes_)} codes: save the model anew."
             )
+        check_codes(self.codes_, len(self.classes_))
+        if self.images_.dtype != np.dtype(self.codec_.dtype).newbyteorder("="):  # files keep no byte order
+            raise ValueError(f"images of {self.images_.dtype} in the place of {self.codec_.dtype}")
 
 
 @METHODS.register("duplicates")

@@ -9,6 +9,16 @@ from imblearn import over_sampling
 from makeweight.methods.duplicates import Resampler
 from makeweight.sampler import METHODS
 
+NEIGHBOURS = 5
+
+
+def smote(strategy: dict[int, int], n_own: int, seed: int) -> Any:
+    """Return imbalanced-learn's SMOTE for a class of `n_own` rows; a single row can only be duplicated."""
+    if n_own == 1:
+        return over_sampling.RandomOverSampler(sampling_strategy=strategy, random_state=seed)
+    k_neighbors = min(NEIGHBOURS, n_own - 1)
+    return over_sampling.SMOTE(sampling_strategy=strategy, k_neighbors=k_neighbors, random_state=seed)
+
 
 @METHODS.register("smote")
 class SMOTE(Resampler):
@@ -33,6 +43,4 @@ class SMOTE(Resampler):
     """
 
     def _resampler(self, strategy: dict[int, int], n_own: int, seed: int) -> Any:
-        if n_own == 1:
-            return over_sampling.RandomOverSampler(sampling_strategy=strategy, random_state=seed)
-        return over_sampling.SMOTE(sampling_strategy=strategy, k_neighbors=min(5, n_own - 1), random_state=seed)
+        return smote(strategy, n_own, seed)

@@ -78,7 +78,7 @@ class Judge:
     def probabilities(self, X: NDArray[Any], n_classes: int) -> NDArray[np.float64]:
         """Probability of each class, of shape (n, n_classes); NaN for classes that it has not learnt."""
         answer = np.full((len(X), n_classes), np.nan)
-        if self.classifier is not None:
+        if self.classifier is not None and len(X):
             answer[:, self.known] = self.classifier.predict_proba(X)
         return answer
 

@@ -151,6 +151,7 @@ class _Evaluation:
         real_pairs = pair_similarity(data.codec.encode(data.X[real]), random)
         drawn_pairs = pair_similarity(data.codec.encode(data.X_drawn[drawn]), random)
         figures["ssim"] = replace(drawn_pairs, reference=real_pairs.value)
+        votes = self._votes(drawn)
         kinds = Counter(copy.kind for copy in self.nearness.copies if drawn[copy.index])
         return ClassQuality(
             label=data.label(code),
@@ -158,8 +159,11 @@ class _Evaluation:
             n_drawn=int(drawn.sum()),
             figures={name: figures[name] for name in METRICS},
             n_copies={kind: kinds[kind] for kind in KINDS},  # type: ignore[index]
-            taken_for=self._taken_for(drawn),
+            taken_for=data.label(int(votes.argmax())) if votes.any() else None,
             collapsed=has_collapsed(drawn_pairs.value, real_pairs.value),
+            answers={
+                str(data.label(place)): float(votes[place] / votes.sum()) for place in np.flatnonzero(votes).tolist()
+            },
         )
 
     def test_for_leaks(self, X_test: NDArray[Any], test_codes: NDArray[np.int64]) -> LeakReport:
@@ -228,13 +232,12 @@ class _Evaluation:
         figure = bootstrap(self.nearness.distances[drawn], random, np.median, n_resamples=200)
         return replace(figure, reference=float(np.median(others)) if len(others) else None)
 
-    def _taken_for(self, drawn: NDArray[np.bool_]) -> Any:
+    def _votes(self, drawn: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """How often the classifiers take these drawn images for each class."""
         answers = self.drawn_answers[:, drawn].reshape(-1, self.crossfit.n_classes_)
         judged = answers[~np.isnan(answers).all(axis=1)]
-        if not len(judged):
-            return None
-        votes = np.bincount(np.nanargmax(judged, axis=1), minlength=self.crossfit.n_classes_)
-        return self.data.label(int(votes.argmax()))
+        places = np.nanargmax(judged, axis=1) if len(judged) else np.empty(0, np.int64)
+        return np.bincount(places, minlength=self.crossfit.n_classes_)
 
     def _name(self, extractor: Extractor | None) -> tuple[str, str]:
         if extractor is None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makeweight.balance.job import IMAGES
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
+from makeweight.balance.names import IMAGES
+from makeweight.data.arrays import Channels
 from makeweight.data.checks import check_options
 from makeweight.data.folders import Entry, Listing
 from makeweight.data.images import ImageFacts, ImageSpec, Progress
@@ -20,10 +21,36 @@ from makeweight.data.source import find_source, look_at_files
 from makeweight.data.stores import ArraySource, FolderSource
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
-from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
+from makeweight.networks import SMALLEST_SIDE
 from makeweight.quality.copies import Copy
+from makeweight.quality.crossfit import CrossFit
 from makeweight.quality.evaluate import evaluate_images
+from makeweight.quality.inputs import QualityInput
 from makeweight.quality.report import QualityReport
+
+LARGEST_COMPARED = 64  # pixels a side
+
+
+@dataclass(frozen=True, eq=False)
+class Sights:
+    """What there is to look at: the images of an evaluation, and the classifiers that judged them.
+
+    Attributes
+    ----------
+    data : QualityInput
+        Real and drawn images and their classes.
+    test : tuple of array and array, or None
+        Test images and their codes, -1 for classes that the real images lack.
+    crossfit : CrossFit
+        The classifiers.
+    rows : list of ManifestRow
+        What the manifest says of the images.
+    """
+
+    data: QualityInput
+    test: tuple[NDArray[Any], NDArray[np.int64]] | None
+    crossfit: CrossFit
+    rows: list[ManifestRow]
 
 
 @dataclass(frozen=True)
@@ -42,6 +69,8 @@ class FolderQuality:
         Files as the manifest names them.
     test : list of str
         Test files, relative to their class folder and with it.
+    sights : Sights
+        The images.
     """
 
     name: str
@@ -51,6 +80,7 @@ class FolderQuality:
     real: list[str]
     drawn: list[str]
     test: list[str]
+    sights: Sights = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain lists, dicts, strings and numbers, ready for JSON; copies by the names of files."""
@@ -112,21 +142,33 @@ def evaluate_folder(
     source = FolderSource(Listing(folder, entries), folder.name, found, spec, None, skipped=(), resize=True)
     X, y = source.load(), np.array([row.label for row in rows])
     X_test, y_test, test_files = (None, None, []) if test is None else _read_test(test, spec, listener.count)
+    channels: Channels | None = "last" if X.ndim == 4 else None
+    data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], channels)
+    tell = _stages(listener)
+    crossfit = CrossFit(random_state=seed, device=device)
+    crossfit.fit(data.X, data.codes, codec=data.codec, progress=lambda done, total: tell("cross-fitting", done, total))
     report = evaluate_images(
-        X[~drawn],
+        data.X,
         y[~drawn],
-        X[drawn],
+        data.X_drawn,
         y[drawn],
         X_test=X_test,
         y_test=y_test,
         random_state=seed,
-        device=device,
-        channels="last" if X.ndim == 4 else None,
-        progress=_stages(listener),
+        channels=channels,
+        crossfit=crossfit,
+        progress=tell,
     )
     files = np.array([row.file for row in rows], dtype=object)
     return FolderQuality(
-        folder.resolve().name, report, spec.width, spec.height, [*files[~drawn]], [*files[drawn]], test_files
+        name=folder.resolve().name,
+        report=report,
+        width=spec.width,
+        height=spec.height,
+        real=[*files[~drawn]],
+        drawn=[*files[drawn]],
+        test=test_files,
+        sights=Sights(data, data.check_test(X_test, y_test), crossfit, rows),
     )
 
 
@@ -139,8 +181,8 @@ def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:
     (32, 64, 3)
     """
     sides = (resize, resize) if resize else (drawn.height, drawn.width)
-    shrink = min(1.0, LARGEST_SIDE / max(sides))
-    height, width = (min(LARGEST_SIDE, max(SMALLEST_SIDE, round(side * shrink))) for side in sides)
+    shrink = min(1.0, LARGEST_COMPARED / max(sides))
+    height, width = (min(LARGEST_COMPARED, max(SMALLEST_SIDE, round(side * shrink))) for side in sides)
     return ImageSpec(height, width, drawn.channels, drawn.dtype, drawn.mode)
 
 

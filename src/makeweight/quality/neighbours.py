@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics.pairwise import euclidean_distances
 
 from makeweight.errors import InputError
 
@@ -158,10 +159,8 @@ def coverage(real: ArrayLike, other: ArrayLike, k: int = K_DENSITY) -> float:
 
 def _distances(real: ArrayLike, other: ArrayLike) -> Distances:
     """Distances of shape (n real, m others)."""
-    one, two = np.asarray(real, np.float64), np.asarray(other, np.float64)
-    # scikit-learn's euclidean_distances does the same, but checks its input for longer than sets this small take.
-    squares = (one**2).sum(axis=1)[:, None] + (two**2).sum(axis=1) - 2 * one @ two.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0)))
+    distances: Distances = euclidean_distances(np.asarray(real, np.float64), np.asarray(other, np.float64))
+    return distances
 
 
 def _radii(features: ArrayLike, k: int) -> Distances:

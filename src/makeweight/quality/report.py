@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from makeweight.data.wording import shown
+from makeweight.data.wording import listed, shown
 from makeweight.quality.copies import Copy
 from makeweight.quality.figures import METRICS, Figure
 from makeweight.quality.leak import LeakReport
@@ -29,6 +30,8 @@ class ClassQuality:
         The class that most drawn images are taken for; None where no classifier could judge, and for all.
     collapsed : bool
         Whether the drawn images are far more alike than real ones; see `has_collapsed`.
+    answers : dict of str to float
+        Share of the classifiers' answers for each class that they take drawn images for; empty for all.
     """
 
     label: Any
@@ -38,6 +41,7 @@ class ClassQuality:
     n_copies: dict[str, int]
     taken_for: Any = None
     collapsed: bool = False
+    answers: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,26 @@ class QualityReport:
     extractor_hash: str
     settings: dict[str, Any]
     warnings: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[ClassQuality, ...]:
+        """Each class, and then all of them."""
+        return (*self.classes, self.overall)
+
+    def refusals(self) -> list[str]:
+        """Say why figures are missing, a sentence for each reason."""
+        missing: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for each in self.rows:
+            label = "all" if each.label is None else str(each.label)
+            for name, figure in each.figures.items():
+                if figure.refused:
+                    missing[label, figure.refused].append(METRICS[name].title)
+        of_features = [info.title for info in METRICS.values() if info.of_features]
+        by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for (label, reason), titles in missing.items():
+            what = "figures on features" if titles == of_features else listed(titles, 20)
+            by_reason[reason, what].append(label)
+        return [f"{listed(labels, 20)}: no {what}: {reason}" for (reason, what), labels in by_reason.items()]
 
     def title(self, name: str) -> str:
         """Give the full name of a figure; on features it says on which."""

@@ -1,0 +1,326 @@
+"""The gate: drawn images that do not show their class, lie off the real ones or copy one of them are drawn again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+from sklearn.metrics.pairwise import euclidean_distances
+
+from makeweight.balance.copies import Originals
+from makeweight.balance.drawing import one_thread
+from makeweight.classifiers.small_cnn import CNNClassifier
+from makeweight.data.arrays import ImageCodec
+from makeweight.data.lazy import LazyImages
+from makeweight.quality.crossfit import CrossFit, Features, Judge, extract
+from makeweight.quality.neighbours import K_PRECISION
+from makeweight.sampler import FEW, ImageSampler
+
+COPY, UNRECOGNISED, OFF_DATA = "copy", "not recognised", "off the data"
+REASONS = (COPY, UNRECOGNISED, OFF_DATA)
+TOO_FEW, CANNOT_PASS = "too few real images", "too few pass"
+HELD_OUT_PASSING = 0.95
+SURELY_RECOGNISED = 0.5
+TRIES, LEAST_TRIED = 10, 100
+FEWEST_AT_A_TIME, MOST_AT_A_TIME = 32, 512
+MOST_IN_MANIFOLD = 2000
+MOST_BYTES = 256_000_000
+SMALLEST_UNIT = 1e-12
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class GatedClass:
+    """What the gate did with one class.
+
+    Attributes
+    ----------
+    label : str
+        The class.
+    n_wanted : int
+        Images to fill it with.
+    n_judged : int
+        Drawn images that were looked at, up to the last that was taken.
+    rejected : dict of str to int
+        How many of them were rejected: "copy", "not recognised", "off the data"; each counts once, in this order.
+    probability : float or None
+        Least probability that the classifiers must give to the class.
+    reach : float or None
+        Largest distance to the real images' features, in units of their neighbourhoods.
+    real_rejected : float or None
+        Share of the real images of the class that these thresholds would reject, each judged by what has not seen it.
+    replaced : str
+        Why the class was filled by augmentation instead; empty where it was not.
+    """
+
+    label: str
+    n_wanted: int
+    n_judged: int
+    rejected: dict[str, int]
+    probability: float | None = None
+    reach: float | None = None
+    real_rejected: float | None = None
+    replaced: str = ""
+
+    @property
+    def reject_rate(self) -> float | None:
+        """Share of the judged images that was rejected; None where none was judged."""
+        return sum(self.rejected.values()) / self.n_judged if self.n_judged else None
+
+
+@dataclass(frozen=True)
+class GatedRows:
+    """Rows of a class that passed, in order, and what the gate did; no rows where the class is filled otherwise."""
+
+    rows: tuple[int, ...]
+    report: GatedClass
+
+
+class ClassGate:
+    """The thresholds of one class, set from its real images, and the judgement of drawn ones.
+
+    Parameters
+    ----------
+    crossfit : CrossFit
+        Classifiers fitted to the real images.
+    codec : ImageCodec
+        The way from arrays to images.
+    X : array of shape (n, ...)
+        The images given to `crossfit`.
+    codes : array of int of shape (n,)
+        Their classes.
+    answers : array of shape (n, n_classes)
+        What the classifiers that have not seen them say.
+    code : int
+        The class.
+
+    Attributes
+    ----------
+    probability_ : float
+        Least probability that the class must get: the one that best tells real images of the class from those of others
+        (largest sum of sensitivity and specificity; Youden, 1950), but at most one half.
+    reach_ : float
+        Largest distance of an image's features to the real ones, in units of their third-neighbour distance: what 95 in
+        100 real images keep to that a classifier has not seen, but at least 1, the edge that precision takes.
+    real_rejected_ : float
+        Share of the real images of the class that these would reject.
+    """
+
+    def __init__(
+        self,
+        crossfit: CrossFit,
+        codec: ImageCodec,
+        X: NDArray[Any],
+        codes: NDArray[np.int64],
+        answers: NDArray[np.float64],
+        code: int,
+    ) -> None:
+        self.crossfit, self.codec, self.code = crossfit, codec, code
+        self.probability_ = least_probability(answers[:, code], codes == code)
+        own = np.flatnonzero(codes == code)
+        images = codec.encode(X[own])
+        folds = crossfit.folds_[own]
+        self.manifolds: list[tuple[Judge, Features]] = []
+        reaches = np.empty(len(own))
+        for judge in crossfit.judges_:
+            features = extract(judge.trunk, images)
+            seen = features[folds != judge.fold][:MOST_IN_MANIFOLD]
+            self.manifolds.append((judge, seen))
+            reaches[folds == judge.fold] = reach(seen, features[folds == judge.fold])
+        self.reach_ = max(1.0, float(np.quantile(reaches, HELD_OUT_PASSING, method="higher")))
+        rejected = (answers[own, code] < self.probability_) | (reaches > self.reach_)
+        self.real_rejected_ = float(rejected.mean())
+
+    def faults(self, X_drawn: NDArray[Any]) -> list[str]:
+        """Say of each drawn image what is wrong with it, copies apart; empty for one that passes."""
+        nobody = np.full(len(X_drawn), -1)
+        answers = self.crossfit.drawn_probabilities(X_drawn, nobody)[:, :, self.code].mean(axis=0)
+        images = self.codec.encode(X_drawn)
+        reaches = np.median([reach(seen, extract(judge.trunk, images)) for judge, seen in self.manifolds], axis=0)
+        return [
+            UNRECOGNISED if unsure else OFF_DATA if off else ""
+            for unsure, off in zip(answers < self.probability_, reaches > self.reach_, strict=True)
+        ]
+
+
+class Gate:
+    """Chooses, of the images that a sampler draws, those that show their class, lie among the real ones and copy none.
+
+    Parameters
+    ----------
+    X : array of shape (n, ...) or LazyImages
+        The real images, in the codec's layout.
+    labels : array of shape (n,)
+        Their classes.
+    originals : Originals
+        The same, to look for copies.
+    seed : int, default=0
+        Seed of folds and classifiers.
+    device : str, default="auto"
+        Where to compute.
+    classifier : CNNClassifier, optional
+        What is cross-fitted; by default that of `CrossFit`.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any] | LazyImages,
+        labels: NDArray[Any],
+        originals: Originals,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        classifier: CNNClassifier | None = None,
+    ) -> None:
+        self.originals = originals
+        self.classes, codes = np.unique(labels, return_inverse=True)
+        self.counts = np.bincount(codes)
+        rows = _bounded_rows(codes, originals.codec, seed)
+        self.X, self.codes = X[rows], codes[rows].astype(np.int64)
+        self.crossfit = CrossFit(classifier=classifier, random_state=seed, device=device)
+
+    def fit(self, progress: Progress) -> Gate:
+        """Train the classifiers, each on two thirds of the real images."""
+        self.crossfit.fit(self.X, self.codes, codec=self.originals.codec, progress=progress)
+        self.answers = self.crossfit.real_probabilities(self.X)
+        return self
+
+    def select(self, sampler: ImageSampler, label: Any, n_wanted: int, progress: Progress) -> GatedRows:
+        """Take the first rows of a class that pass.
+
+        The class is given up when, after the first hundred, fewer than one in ten have passed; so ten times as many as
+        are wanted are looked at, at most. Rows are drawn and judged a few hundred at a time.
+
+        Parameters
+        ----------
+        sampler : ImageSampler
+            What draws.
+        label : object
+            The class.
+        n_wanted : int
+            How many rows.
+        progress : callable
+            Called with the number of rows taken and of all.
+
+        Returns
+        -------
+        GatedRows
+        """
+        code = int(np.flatnonzero(self.classes == label)[0])
+        nothing = dict.fromkeys(REASONS, 0)
+        if self.counts[code] < FEW or any(judge.classifier is None for judge in self.crossfit.judges_):
+            return GatedRows((), GatedClass(str(label), n_wanted, 0, nothing, replaced=TOO_FEW))
+        judge = ClassGate(self.crossfit, self.originals.codec, self.X, self.codes, self.answers, code)
+        taken: list[int] = []
+        rejected: Counter[str] = Counter(nothing)
+        n_judged = 0
+        while len(taken) < n_wanted and (n_judged < LEAST_TRIED or len(taken) * TRIES >= n_judged):
+            rows = range(n_judged, n_judged + min(max(n_wanted - len(taken), FEWEST_AT_A_TIME), MOST_AT_A_TIME))
+            with one_thread():
+                faults = self._faults(judge, label, sampler.draw(label, rows))
+            for row, fault in zip(rows, faults, strict=True):
+                n_judged = row + 1
+                if fault:
+                    rejected[fault] += 1
+                    continue
+                taken.append(row)
+                if len(taken) == n_wanted:
+                    break
+            progress(len(taken), n_wanted)
+        passed = len(taken) == n_wanted
+        report = GatedClass(
+            str(label),
+            n_wanted,
+            n_judged,
+            dict(rejected),
+            judge.probability_,
+            judge.reach_,
+            judge.real_rejected_,
+            "" if passed else CANNOT_PASS,
+        )
+        return GatedRows(tuple(taken) if passed else (), report)
+
+    def _faults(self, judge: ClassGate, label: Any, X_drawn: NDArray[Any]) -> list[str]:
+        """Say of each drawn image what is wrong with it; being a copy comes first."""
+        faults = judge.faults(X_drawn)
+        for copy in self.originals.copies(label, X_drawn):
+            faults[copy.index] = COPY
+        return faults
+
+
+def least_probability(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Give the probability from which on an image is taken for one of the class.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+        Probability of the class, from classifiers that have not seen the image.
+    positive : array of bool of shape (n,)
+        Whether the image is of the class.
+
+    Returns
+    -------
+    float
+        In the middle between the two scores where sensitivity and specificity add up to most, but at most one half.
+
+    References
+    ----------
+    Youden, 1950, "Index for Rating Diagnostic Tests".
+
+    Examples
+    --------
+    >>> least_probability(np.array([0.9, 0.4, 0.2, 0.0]), np.array([True, True, False, False])).__round__(3)
+    0.3
+    """
+    false_alarms, hits, thresholds = roc_curve(positive, scores, drop_intermediate=False)
+    best = int((hits - false_alarms).argmax())
+    below = thresholds[best + 1] if best + 1 < len(thresholds) else 0.0
+    return float(min(SURELY_RECOGNISED, (thresholds[best] + below) / 2))
+
+
+def reach(real: Features, other: Features, k: int = K_PRECISION) -> NDArray[np.float64]:
+    """Give how far other images lie from the real ones, in units of these's k-th neighbour distance.
+
+    `makeweight.quality.lies_among` is true where this is at most 1.
+
+    Parameters
+    ----------
+    real, other : array of shape (n, n_features) and (m, n_features)
+        Features; more than `k` real ones.
+    k : int, default=3
+        Which neighbour sets the unit around a real image.
+
+    Returns
+    -------
+    array of shape (m,)
+
+    Examples
+    --------
+    >>> real = np.array([[0.0], [1.0], [2.0]])
+    >>> reach(real, np.array([[0.5], [5.0]]), k=1).tolist()
+    [0.5, 3.0]
+    """
+    within = np.sort(euclidean_distances(real.astype(np.float64)), axis=1)
+    between = euclidean_distances(real.astype(np.float64), other.astype(np.float64))
+    # Where k others equal a real image its unit is nothing: an equal one lies among them, any other is far away.
+    units = np.maximum(within[:, k], SMALLEST_UNIT)[:, None]
+    nearest: NDArray[np.float64] = (between / units).min(axis=0)
+    return nearest
+
+
+def _bounded_rows(codes: NDArray[np.int64], codec: ImageCodec, seed: int) -> NDArray[np.int64]:
+    """Choose the real images to judge by: all, or as many of each class as a quarter of a gigabyte holds."""
+    counts = np.bincount(codes)
+    of_one = int(np.prod(codec.shape)) * np.dtype(codec.dtype).itemsize
+    most = max(FEW, MOST_BYTES // of_one // len(counts))
+    order = np.random.default_rng(seed).permutation(len(codes))
+    place = np.empty(len(codes), np.int64)
+    for code in range(len(counts)):
+        members = order[codes[order] == code]
+        place[members] = np.arange(len(members))
+    return np.flatnonzero(place < most)

@@ -1,0 +1,147 @@
+"""How much the images of each class count in a classifier's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from makeweight.component import Component, Registry
+from makeweight.errors import InputError
+
+
+class ClassWeight(Component):
+    """Weights of the classes; here none, so that all images count alike.
+
+    Attributes
+    ----------
+    start : float
+        Share of the training from which on the weights hold.
+    """
+
+    start: float = 0.0
+
+    def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Weight of each class, of shape (n_classes,); None where all count alike.
+
+        Parameters
+        ----------
+        counts : array of int of shape (n_classes,)
+            Training images of each class, at least 1.
+        classes : array of shape (n_classes,)
+            The labels.
+        """
+        return None
+
+    def mean(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Mean of a batch's losses (batch,) by the weights of its images (batch,): Σ w·L / Σ w, as torch has it."""
+        return (losses * weights).sum() / weights.sum()
+
+
+CLASS_WEIGHTS: Registry[ClassWeight] = Registry("class_weight", ClassWeight)
+CLASS_WEIGHTS.register("none")(ClassWeight)
+
+
+@CLASS_WEIGHTS.register("balanced")
+class Balanced(ClassWeight):
+    """n/(K·n_c), as scikit-learn's ``class_weight="balanced"``: each class weighs as much as any other.
+
+    References
+    ----------
+    King and Zeng, 2001, "Logistic Regression in Rare Events Data".
+    """
+
+    def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return n/(K·n_c)."""
+        weights: NDArray[np.float64] = counts.sum() / (len(counts) * counts)
+        return weights
+
+
+@CLASS_WEIGHTS.register("given")
+class Given(ClassWeight):
+    """The user's own weights; 1 for classes that are not named.
+
+    Parameters
+    ----------
+    by_label : mapping
+        Weights, 0 or more, by label.
+    """
+
+    def __init__(self, *, by_label: Mapping[Any, float]) -> None:
+        self.by_label = by_label
+
+    def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the weights in the order of the classes; an unknown label or a weight below 0 is an InputError."""
+        own = dict(zip(classes.tolist(), classes, strict=True))
+        for label, weight in self.by_label.items():
+            if label not in own:
+                raise InputError(f"class_weight names the class {label!r}, which has no images: leave it out.")
+            if not 0 <= weight < np.inf:
+                raise InputError(f"class_weight gives {label!r} the weight {weight}: give a number, 0 or more.")
+        return np.array([self.by_label.get(label, 1.0) for label in own], dtype=float)
+
+
+@CLASS_WEIGHTS.register("class_balanced")
+class ClassBalanced(ClassWeight):
+    """(1 − β)/(1 − β^n_c), scaled to sum to K: one over the effective number of images.
+
+    Parameters
+    ----------
+    beta : float, default=0.999
+        β, 0 or more and below 1; 0 weighs all classes alike, and towards 1 the weights go as 1/n_c. The paper searches
+        0.9, 0.99, 0.999 and 0.9999.
+
+    References
+    ----------
+    Cui et al., 2019, "Class-Balanced Loss Based on Effective Number of Samples", Proposition 1 and section 4.
+    """
+
+    def __init__(self, *, beta: float = 0.999) -> None:
+        self.beta = beta
+
+    def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the weights, which sum to K."""
+        if not 0 <= self.beta < 1:
+            raise InputError(f"beta={self.beta} is impossible: give a number, 0 or more and below 1.")
+        weights = (1 - self.beta) / (1 - self.beta**counts)
+        scaled: NDArray[np.float64] = weights * (len(counts) / weights.sum())
+        return scaled
+
+    def mean(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return Σ w·L / batch, since the weights are scaled already."""
+        return (losses * weights).mean()
+
+
+@CLASS_WEIGHTS.register("deferred")
+class Deferred(ClassWeight):
+    """Other weights, from late in the training on: the features are learnt from the images as they are.
+
+    Parameters
+    ----------
+    weight : str or ClassWeight, optional
+        The weights that hold then; ``ClassBalanced(beta=0.9999)`` by default, as in the paper.
+    start : float, default=0.8
+        Share of the training before which all classes count alike, 0 to 1; the paper's 160 of 200 epochs.
+
+    References
+    ----------
+    Cao et al., 2019, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", Algorithm 1.
+    """
+
+    def __init__(self, *, weight: str | ClassWeight | None = None, start: float = 0.8) -> None:
+        self.weight = weight
+        self.start = start
+
+    def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Return the weights that hold in the end."""
+        if not 0 <= self.start <= 1:
+            raise InputError(f"start={self.start} is impossible: give a share of the training, 0 to 1.")
+        return as_class_weight(self.weight or ClassBalanced(beta=0.9999)).weights(counts, classes)
+
+
+def as_class_weight(given: str | Mapping[Any, float] | ClassWeight) -> ClassWeight:
+    """Turn a name, a mapping from labels to weights, or a part into a part of its own."""
+    return Given(by_label=dict(given)) if isinstance(given, Mapping) else CLASS_WEIGHTS.resolve(given)

@@ -1,0 +1,93 @@
+"""Reading files that somebody else made: only regular ones are opened, and only so much of them is read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+from makeweight.data.memory import available_memory
+
+SHARE = 0.5
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file for reading; a pipe or a device, which might never end, is refused.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or a link to one.
+
+    Returns
+    -------
+    binary file
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it may not be read, or it is none. `strerror` says so in a few words.
+    """
+    if "\0" in os.fspath(path):
+        raise FileNotFoundError(errno.ENOENT, "no name of a file")
+    _require_regular(os.stat(path), path)
+    # What is swapped for a pipe in between must not be waited for either.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _require_regular(os.fstat(handle), path)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_regular(path: Path, limit: int | None = None) -> bytes:
+    """Read a regular file as a whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limit : int, optional
+        The most bytes it may have; by default half of the memory that is available.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    OSError
+        As for `open_regular`, and if the file is larger.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > room_for(limit):
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, which is too many", os.fspath(path))
+        return file.read(size)
+
+
+def room_for(limit: int | None = None) -> int:
+    """Give the bytes that one file may take: half of the memory that is available, and no more than a limit.
+
+    Parameters
+    ----------
+    limit : int, optional
+        The most, whatever the memory.
+
+    Returns
+    -------
+    int
+    """
+    available = available_memory()
+    room = 2**40 if available is None else int(SHARE * available)
+    return room if limit is None else min(room, limit)
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, no regular file", os.fspath(path))

@@ -1,0 +1,177 @@
+"""A DCGAN for each class: plain GANs that know nothing of one another, and share one length of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makeweight.class_head import ClassHead
+from makeweight.data.arrays import ImageCodec
+from makeweight.errors import InputError
+from makeweight.evolution import Evolution
+from makeweight.gan_sampler import GANSampler
+from makeweight.methods.duplicates import block_seed
+from makeweight.recipe import Recipe
+from makeweight.sampler import METHODS
+from makeweight.saving import Arrays
+from makeweight.train import StepReport
+
+
+class OneClass(GANSampler):
+    """A GAN of a single class; `ClassDCGAN` has one for each."""
+
+    recipe: ClassVar[Recipe] = Recipe(
+        head="none", evolution=Evolution(mutations=("non_saturating",)), balanced_batches=False
+    )
+
+
+@METHODS.register("class_dcgan")
+class ClassDCGAN(GANSampler):
+    """A GAN for each class, which learns from the images of that class alone.
+
+    Methods that learn from all classes at once are measured against it. The classes share the length of training in
+    equal parts: of 9,000 steps and ten classes, each GAN takes 900. Classes of a few images are learnt from duplicates,
+    changed at random by `augmentation`. There is no class output, and so no `classifier_`.
+
+    Parameters are those of `GANSampler`.
+
+    Attributes
+    ----------
+    samplers_ : list of GANSampler
+        One for each class, in the order of `classes_`.
+
+    Notes
+    -----
+    The largest class is learnt, too, so that images of every class can be drawn. The images of a class are in memory
+    while it is learnt.
+
+    References
+    ----------
+    Radford et al., 2016, "Unsupervised Representation Learning with Deep Convolutional GANs", sections 3 and 4; Mariani
+    et al., 2018, "BAGAN: Data Augmentation with Balancing GAN", section 5, for one a class as a rival.
+    """
+
+    recipe: ClassVar[Recipe] = OneClass.recipe
+    samplers_: list[OneClass]
+
+    @property
+    def classifier_(self) -> ClassHead:
+        """Refuse: a GAN of a single class tells no classes apart."""
+        raise InputError(f"{self.name} has no class output to classify with: choose a method that learns all classes.")
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of the DCGAN paper as far as this library has them."""
+        return cls(
+            batch_size=128,
+            latent_dim=100,
+            learning_rate=2e-4,
+            betas=(0.5, 0.999),
+            augmentation="none",
+            learning_rate_decay=0.0,
+            average_decay=0.0,
+            draws="last",
+        )
+
+    def _learn(
+        self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
+    ) -> None:
+        self._check_settings()
+        if self._goes_on():
+            self._check_classes(classes)
+        counts = np.bincount(codes)
+        length = self._shared_length(counts)
+        samplers: list[OneClass] = []
+        history: list[dict[str, Any]] = []
+        notes: list[str] = []
+        for code, label in enumerate(classes.tolist()):
+            own, label_alone = np.flatnonzero(codes == code), np.array([label])
+            sampler = self._one(code, length, self._told_of(history, code, len(classes)))
+            own_seed = block_seed(seed, code, 0) >> 1
+            sampler._learn(np.asarray(X[own]), np.zeros(len(own), np.int64), codec, label_alone, own_seed)
+            sampler._learnt(codec, label_alone, counts[code : code + 1], own_seed)
+            history += _moved_on(sampler.history_, history)
+            notes += [f"{label}: {note}" for note in sampler.training_notes_]
+            samplers.append(sampler)
+        self.samplers_, self.history_, self.training_notes_ = samplers, history, notes
+        self.n_steps_ = sum(sampler.n_steps_ for sampler in samplers)
+
+    def _shared_length(self, counts: NDArray[np.int64]) -> dict[str, Any]:
+        """Length of each class's training."""
+        schedule, k = self._schedule(counts), len(counts)
+        if schedule.budget is not None:
+            return {"n_steps": None, "n_epochs": None, "budget": schedule.budget / k}
+        return {"n_steps": max(1, (schedule.n_steps or 0) // k), "n_epochs": None, "budget": None}
+
+    def _one(self, code: int, length: dict[str, Any], callback: Callable[[StepReport], None] | None) -> OneClass:
+        """Make the GAN of a class, or take the one that there is and let it go on."""
+        settings = self.get_params(deep=False) | length | {"callback": callback}
+        settings["checkpoints"] = None if self.checkpoints is None else Path(self.checkpoints) / str(code)
+        sampler = self.samplers_[code] if self._goes_on() else OneClass()
+        sampler.set_params(**settings)
+        return sampler
+
+    def _told_of(self, history: list[dict[str, Any]], code: int, n_classes: int) -> Callable[[StepReport], None] | None:
+        """Let the callback hear of one training, of as many steps as all classes take."""
+        callback = self.callback
+        if callback is None:
+            return None
+        steps, seconds = (history[-1]["step"], history[-1]["seconds"]) if history else (0, 0.0)
+
+        def tell(report: StepReport) -> None:
+            later = (n_classes - code - 1) * report.n_steps
+            callback(
+                replace(
+                    report,
+                    step=steps + report.step,
+                    n_steps=steps + report.n_steps + later,
+                    seconds=seconds + report.seconds,
+                    seconds_left=report.seconds_left + later / report.steps_per_second,
+                )
+            )
+
+        return tell
+
+    def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
+        return self.samplers_[code]._draw_block(0, block, seed)
+
+    def _weights(self) -> Arrays:
+        return _joined(sampler._weights() for sampler in self.samplers_)
+
+    def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        parts = [sampler._training() for sampler in self.samplers_]
+        numbers = [{**own, "history": [], "notes": []} for _, own in parts]
+        together = {"history": self.history_, "notes": self.training_notes_, "classes": numbers}
+        return _joined(arrays for arrays, _ in parts), together
+
+    def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
+        samplers = []
+        for code in range(len(self.classes_)):
+            sampler = OneClass().set_params(**self.get_params(deep=False))
+            label_alone, counts = np.array(self.classes_[code : code + 1].tolist()), self.class_counts_[code : code + 1]
+            sampler._learnt(self.codec_, label_alone, counts, self.seed_)
+            sampler._restore(_part(weights, code), _part(training, code), numbers["classes"][code])
+            samplers.append(sampler)
+        self.samplers_, self.history_ = samplers, numbers["history"]
+        self.training_notes_ = [str(note) for note in numbers.get("notes", [])]
+        self.n_steps_ = sum(sampler.n_steps_ for sampler in samplers)
+
+
+def _moved_on(history: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Count the steps and seconds of one training from where the ones before ended."""
+    steps, seconds = (before[-1]["step"], before[-1]["seconds"]) if before else (0, 0.0)
+    return [{**each, "step": steps + each["step"], "seconds": seconds + each["seconds"]} for each in history]
+
+
+def _joined(parts: Iterable[Arrays]) -> Arrays:
+    return {f"{code}.{name}": value for code, part in enumerate(parts) for name, value in part.items()}
+
+
+def _part(arrays: Arrays, code: int) -> Arrays:
+    prefix = f"{code}."
+    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,27 @@
+"""LSGAN: squared distances of the scores from 0 and 1, with a class head."""
+
+from typing import ClassVar
+
+from makeweight.evolution import Evolution
+from makeweight.gan_sampler import GANSampler
+from makeweight.recipe import Recipe
+from makeweight.sampler import METHODS
+
+
+@METHODS.register("lsgan")
+class LSGAN(GANSampler):
+    """Least-squares GAN with an auxiliary classifier.
+
+    Parameters are those of `GANSampler`.
+
+    Notes
+    -----
+    As AGGAN's papers use it: with a class head, and otherwise with the settings of AGGAN. The paper's own LSGAN has
+    no labels, or concatenates them.
+
+    References
+    ----------
+    Mao et al., 2017, "Least Squares Generative Adversarial Networks", eq. 9.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(objective="least_squares", evolution=Evolution(mutations=("least_squares",)))

@@ -1,0 +1,31 @@
+"""VAE-GAN: the generator is also the decoder of a variational autoencoder, measured in the discriminator's features."""
+
+from typing import ClassVar
+
+from makeweight.evolution import Evolution
+from makeweight.gan_sampler import GANSampler
+from makeweight.recipe import Recipe
+from makeweight.sampler import METHODS
+
+
+@METHODS.register("vae_gan")
+class VAEGAN(GANSampler):
+    """Variational autoencoder and GAN in one, with class labels.
+
+    An encoder beside the generator learns to say from which noise a real image may be drawn. Images given back are to
+    be near the real ones in what the discriminator sees, and their noise is to be standard normal.
+
+    Parameters are those of `GANSampler`.
+
+    Notes
+    -----
+    Departures: labels, by the generator's input and an auxiliary classifier; the paper has none. The discriminator
+    judges drawn images alone, not those given back. The distance is a share of the mean square of the trunk's features,
+    where the paper takes a layer as it is, and one weight for encoder and decoder.
+
+    References
+    ----------
+    Larsen et al., 2016, "Autoencoding beyond Pixels Using a Learned Similarity Metric", Algorithm 1.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(start="encoder", evolution=Evolution(mutations=("non_saturating",)))

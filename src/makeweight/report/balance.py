@@ -1,0 +1,219 @@
+"""The report of `balance`: made from its folder, the manifest's rows and the model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from makeweight.data.images import UnreadableImageError
+from makeweight.data.wording import counted, listed, points, shown
+from makeweight.report.files import read_files, small_spec
+from makeweight.report.page import Answer, Block, Cell, Page, Section, Table
+from makeweight.report.pictures import MOST_CLASSES, ClassImages, gallery, side_by_side
+from makeweight.report.plots import class_bars, learning_curves
+from makeweight.report.record import card_section, hash_of_originals, per_class, run_section, settings_table
+from makeweight.sampler import FEW
+
+if TYPE_CHECKING:
+    from makeweight.balance.manifest import ManifestRow
+    from makeweight.sampler import ImageSampler
+
+REPORT = "report.html"
+MOST_READ = 500
+Rows = Sequence["ManifestRow"]
+
+
+def balance_page(
+    name: str, folder: Path, rows: Rows, sampler: ImageSampler, record: Mapping[str, Any] | None = None
+) -> Page:
+    """Give the report of a balanced folder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the input.
+    folder : Path
+        The output, or what will become it; the rows' files are below.
+    rows : sequence of ManifestRow
+        Its images.
+    sampler : ImageSampler
+        What drew; not fitted where nothing is drawn.
+    record : mapping, optional
+        What was decided on the way, as balance.json holds it: the choice of a fill, and what the gate rejected.
+
+    Returns
+    -------
+    Page
+    """
+    by_class: dict[str, dict[str, list[ManifestRow]]] = defaultdict(lambda: {"real": [], "drawn": []})
+    for row in rows:
+        by_class[row.label][row.origin].append(row)
+    labels = sorted(by_class)
+    real, drawn = ([len(by_class[label][origin]) for label in labels] for origin in ("real", "drawn"))
+    kind = type(sampler).__name__
+    total = [f"{sum(counts):,}" for counts in (real, drawn, [*real, *drawn])]
+    table = Table(
+        "Images of each class, before and after",
+        ("class", "real", "drawn", "after"),
+        [
+            *(
+                (shown(label), f"{a:,}", f"{b:,}", f"{a + b:,}")
+                for label, a, b in zip(labels, real, drawn, strict=True)
+            ),
+            ("all", *total),
+        ],
+    )
+    pictures = gallery(
+        "Real images; drawn images; and below each drawn one the real image of the class that is nearest to it.",
+        _pictures(folder, by_class, labels),
+    )
+    curves = learning_curves(kind, [getattr(sampler, "history_", [])])
+    return Page(
+        title=f"{shown(name)}, balanced by {kind}",
+        lead=f"{counted(sum(real), 'real image')} of {counted(len(labels), 'class', 'classes')}, {sum(drawn):,} drawn.",
+        answers=_answers(labels, real, drawn, kind, record or {}),
+        sections=[
+            Section("Classes", [*class_bars(labels, real, drawn), table]),
+            Section("How far classes are filled", _fill(record or {})),
+            Section("What the gate rejected", _gate(record or {})),
+            Section("Real and drawn images", pictures),
+            Section("Training", curves),
+            _card(rows, sampler),
+            _run(rows, sampler),
+        ],
+    )
+
+
+def _answers(
+    labels: Sequence[str], real: Sequence[int], drawn: Sequence[int], kind: str, record: Mapping[str, Any]
+) -> list[Answer]:
+    filled = [label for label, count in zip(labels, drawn, strict=True) if count]
+    if not filled:
+        return [Answer("note", "Nothing is drawn: the real images are all there is.")]
+    answers = [
+        Answer(
+            "not tested",
+            f"{counted(sum(drawn), 'image')} of {listed(filled, 10)} drawn by {kind}. Whether they help a classifier "
+            f"has not been tested: makeweight compare does that. Whether they show their class, or copy real images, "
+            f"makeweight evaluate tells.",
+        )
+    ]
+    replaced = [each["label"] for each in record.get("gate") or [] if each["replaced"]]
+    if replaced:
+        answers.append(Answer("warning", f"Filled by augmentation, since {kind} cannot pass: {listed(replaced, 20)}."))
+    small = [label for label, count in zip(labels, real, strict=True) if count < FEW]
+    if small:
+        answers.append(
+            Answer("warning", f"Fewer than ten real images: {listed(small, 20)}. Expect drawn images close to these.")
+        )
+    return answers
+
+
+def _fill(record: Mapping[str, Any]) -> list[Block]:
+    fill = record.get("fill")
+    if not fill:
+        return []
+    rows = [
+        [f"{each['fill']:g}", f"{each['n_drawn']:,}", *(points(each[name]) for name in ("recall", "behind", "error"))]
+        for each in fill["tried"]
+    ]
+    note = (
+        f"Mean recall on {fill['n_held_out']:,} images that were held out of the training part, in points, and how far "
+        f"it is behind the best, with the standard error of that; {fill['n_folds']} folds, "
+        f"{counted(fill['n_seeds'], 'seed')}. Chosen: {fill['chosen']:g}, the least that is at most one standard error "
+        f"behind the best."
+    )
+    return [
+        Table("Fills that were tried", ("fill", "drawn", "mean recall", "behind", "standard error"), rows, note=note)
+    ]
+
+
+def _gate(record: Mapping[str, Any]) -> list[Block]:
+    gate = record.get("gate")
+    if not gate:
+        return []
+    reasons = list(dict.fromkeys(reason for each in gate for reason in each["rejected"]))
+    rows: list[Sequence[str | Cell]] = [
+        [
+            shown(each["label"]),
+            each["replaced"] or "passed",
+            f"{each['n_judged']:,}",
+            *(f"{each['rejected'].get(reason, 0):,}" for reason in reasons),
+            points(each["reject_rate"]),
+            points(each["real_rejected"]),
+        ]
+        for each in gate
+    ]
+    columns = ("class", "outcome", "judged", *reasons, "% rejected", "% of real ones rejected")
+    return [Table("Drawn images that were judged before they were taken", columns, rows, words=2)]
+
+
+def _pictures(
+    folder: Path, by_class: dict[str, dict[str, list[ManifestRow]]], labels: Sequence[str]
+) -> list[ClassImages]:
+    drawn_classes = [label for label in labels if by_class[label]["drawn"]]
+    order = [*drawn_classes, *(label for label in labels if label not in drawn_classes)]
+    spec, found = None, []
+    for label in order[: MOST_CLASSES + 1]:
+        files = by_class[label]
+        first = next(iter(files["drawn"] or files["real"]), None)
+        if first is None:
+            continue
+        try:
+            spec = spec or small_spec(folder / first.file)
+        except UnreadableImageError:
+            continue
+        real = read_files([folder / row.file for row in files["real"][:MOST_READ]], spec)
+        drawn = read_files([folder / row.file for row in files["drawn"][:8]], spec)
+        found.append(side_by_side(label, real, drawn))
+    return found
+
+
+def _card(rows: Rows, sampler: ImageSampler) -> Section:
+    real = Counter(row.label for row in rows if row.origin == "real")
+    drawn = Counter(row.label for row in rows if row.origin == "drawn")
+    methods = Counter(row.method for row in rows if row.origin == "drawn")
+    return card_section(
+        [
+            ("What is drawn", per_class(dict(sorted(drawn.items()))) or "nothing"),
+            ("By", ", ".join(f"{shown(method)} ({n:,})" for method, n in sorted(methods.items())) or "nothing"),
+            ("From what", f"real images: {per_class(dict(sorted(real.items())))}; {_learning(sampler)}"),
+            (
+                "How to tell them apart",
+                "column origin of manifest.csv; file names that start with drawn-; the text chunk makeweight=drawn in "
+                "each drawn PNG",
+            ),
+            (
+                "Not for",
+                "test sets, prevalence figures, or anything that asks what was observed: no camera has seen a drawn "
+                "image, and it knows no more than the real ones of its class",
+            ),
+        ]
+    )
+
+
+def _learning(sampler: ImageSampler) -> str:
+    return "the networks learnt all classes together" if sampler.learns else "made from these without training"
+
+
+def _run(rows: Rows, sampler: ImageSampler) -> Section:
+    originals = [(row.label, row.sha256) for row in rows if row.origin == "real"]
+    facts = [
+        ("Method", type(sampler).__name__),
+        ("Seed of the drawing", _each(row.seed for row in rows)),
+        ("Hash of the original files", hash_of_originals(originals)),
+        ("Model", _each(row.model_hash for row in rows)),
+        ("Settings", sampler.settings_hash_),
+    ]
+    if sampler.learns:
+        from makeweight.devices import fabric_for
+
+        facts.append(("Device", fabric_for(getattr(sampler, "device", "auto"), None).device.type))
+        facts.append(("Steps", f"{getattr(sampler, 'n_steps_', 0):,}"))
+    return run_section(facts, settings_table("Settings of the method", sampler.settings_))
+
+
+def _each(values: Iterable[object]) -> str:
+    return ", ".join(sorted({shown(value) for value in values if value not in (None, "")})) or "none"

@@ -1,0 +1,68 @@
+"""What a report tells about how its figures came about: hashes, settings, versions, device; and the data card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from makeweight.bench.machine import software_and_processor
+from makeweight.data.wording import counted, shown
+from makeweight.report.page import Facts, Section, Table
+
+
+def software() -> list[tuple[str, str]]:
+    """Give versions and processor."""
+    return [(name, version) for name, version in software_and_processor().items() if name != "cores"]
+
+
+def hash_of_originals(originals: Iterable[tuple[str, str]]) -> str:
+    """Hash labels and SHA-256 of the original files, whatever their order.
+
+    Examples
+    --------
+    >>> hash_of_originals([("boot", "ab"), ("bag", "cd")]) == hash_of_originals([("bag", "cd"), ("boot", "ab")])
+    True
+    """
+    lines = sorted(f"{label}\t{digest}\n" for label, digest in originals)
+    return hashlib.sha256("".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def settings_table(caption: str, settings: Mapping[str, Any]) -> Table:
+    """Give nested settings as a table of names, joined by dots, and values."""
+    rows = [(name, shown(value)) for name, value in _flat(settings)]
+    return Table(caption, ("setting", "value"), rows, words=2)
+
+
+def run_section(facts: Sequence[tuple[str, str]], *tables: Table) -> Section:
+    """Give the section "What was run", with the versions at the end."""
+    return Section("What was run", [Facts([*facts, *software()]), *tables])
+
+
+def card_section(facts: Sequence[tuple[str, str]]) -> Section:
+    """Give the section "Data card"."""
+    return Section("Data card", [Facts(facts)])
+
+
+def per_class(counts: Mapping[str, int]) -> str:
+    """Give numbers of images with their classes.
+
+    Examples
+    --------
+    >>> per_class({"boot": 20, "bag": 1})
+    '20 of boot, 1 of bag'
+    """
+    few = [f"{count:,} of {shown(label)}" for label, count in list(counts.items())[:20]]
+    rest = len(counts) - len(few)
+    return ", ".join(few) + (f" and more of {counted(rest, 'other class', 'other classes')}" if rest else "")
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            inner = {key: each for key, each in value.items() if key not in ("axis", "name")}
+            if "name" in value:
+                yield f"{prefix}{name}", value["name"]
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

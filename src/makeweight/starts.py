@@ -1,0 +1,357 @@
+"""What the players begin from: fresh weights, an autoencoder's, or the real images themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from makeweight.autoencoder import Autoencoder, build_autoencoder, encoded, hand_over, train_autoencoder
+from makeweight.checkpoints import Checkpoints
+from makeweight.component import Component, Registry
+from makeweight.convex import Blend, BlendOfCodes, BlendOfImages
+from makeweight.data.arrays import ImageCodec
+from makeweight.data.lazy import LazyImages
+from makeweight.errors import InputError
+from makeweight.individual import Individual
+from makeweight.inference import WithEncoder
+from makeweight.networks import NetworkPair, Networks, OwnNetworks, Shape
+from makeweight.networks.resnet import spread
+from makeweight.priors import ClassGaussian, InGaussians, Prior
+from makeweight.team import Team
+from makeweight.train import Schedule
+
+AUTOENCODER_BETAS = (0.9, 0.999)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a game before it begins, and from a saved model: it settles the networks' shapes.
+
+    Attributes
+    ----------
+    networks : Networks
+        The family.
+    shape : (channels, height, width)
+        Shape of the images.
+    class_counts : array of int of shape (n_classes,)
+        Real images of each class.
+    latent_dim : int
+        Entries of the noise.
+    prior : Prior
+        Which labels and noise are asked for.
+    """
+
+    networks: Networks
+    shape: Shape
+    class_counts: NDArray[np.int64]
+    latent_dim: int
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a start may learn from.
+
+    Attributes
+    ----------
+    X, codes, codec
+        Images in the user's layout, their class codes, and the way to floats.
+    batches : callable
+        Gives the batches of the game from their beginning.
+    schedule : Schedule
+        Of the game.
+    checkpoints : Checkpoints or None
+        For what is trained before the game.
+    seed : int
+        Of all chance.
+    device, autocast, team
+        Where and with whom to compute.
+    """
+
+    X: NDArray[Any] | LazyImages
+    codes: NDArray[np.int64]
+    codec: ImageCodec
+    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+    schedule: Schedule
+    checkpoints: Checkpoints | None
+    seed: int
+    device: torch.device
+    autocast: Callable[[], AbstractContextManager[object]]
+    team: Team
+
+
+class Start(Component):
+    """Fresh weights.
+
+    Attributes
+    ----------
+    encodes : bool
+        Whether images are encoded to latent vectors, to which a prior can be fitted.
+    share : float
+        Length of what is trained before the game, as a share of the game's own length.
+    """
+
+    encodes: ClassVar[bool] = False
+    share: float = 0.0
+
+    def check(self) -> None:
+        """Refuse impossible parameters."""
+
+    def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
+        """Return the generator that plays, by shape alone: around the family's own, or in its place."""
+        return generator
+
+    def begin(self, generators: Sequence[nn.Module], trunk: nn.Module, setting: Setting, material: Material) -> None:
+        """Fill framed generators, and the discriminator's trunk, from what can be learnt before the game."""
+
+
+STARTS: Registry[Start] = Registry("start", Start)
+STARTS.register("fresh")(Start)
+
+
+@STARTS.register("encoder")
+class EncoderStart(Start):
+    """An encoder beside the generator, both fresh, that gives real images back while they play.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        Weight of the reconstruction's distance, in the discriminator's features, in the generator's step; above 0.
+    prior_weight : float, default=0.1
+        Weight of the distance of encoded images from standard normal noise, above 0.
+
+    References
+    ----------
+    Larsen et al., 2016, "Autoencoding beyond Pixels Using a Learned Similarity Metric", Algorithm 1.
+    """
+
+    def __init__(self, *, weight: float = 1.0, prior_weight: float = 0.1) -> None:
+        self.weight = weight
+        self.prior_weight = prior_weight
+
+    def check(self) -> None:
+        """Refuse impossible parameters."""
+        _check_positive(self.name, {"weight": self.weight, "prior_weight": self.prior_weight})
+
+    def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
+        """Put an encoder beside the generator."""
+        pair = setting.networks.build(setting.shape, len(setting.class_counts), setting.latent_dim)
+        if not isinstance(setting.networks, OwnNetworks):
+            spread(pair.trunk)  # for the reason that `build_autoencoder` has
+        return WithEncoder(generator, pair.trunk, pair.n_features, setting.latent_dim, self.weight, self.prior_weight)
+
+
+def _check_positive(name: str, values: dict[str, float]) -> None:
+    for parameter, value in values.items():
+        if isinstance(value, bool) or not 0 < value < math.inf:
+            raise InputError(f"{parameter}={value!r} of start={name!r} is impossible: it must be above 0.")
+
+
+class _Encoding(Start):
+    """A start that trains an autoencoder."""
+
+    encodes = True
+
+    def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3) -> None:
+        self.share = share
+        self.learning_rate = learning_rate
+
+    def check(self) -> None:
+        """Refuse impossible parameters."""
+        _check_positive(self.name, {"share": self.share, "learning_rate": self.learning_rate})
+
+    def _autoencoder(self, setting: Setting, material: Material, n_classes: int = 1) -> Autoencoder:
+        fresh = build_autoencoder(setting.networks, setting.shape, setting.latent_dim, n_classes).to(material.device)
+        schedule, share = material.schedule, self.share
+        shorter = replace(
+            schedule,
+            n_steps=schedule.n_steps and math.ceil(share * schedule.n_steps),
+            budget=schedule.budget and share / (1 + share) * schedule.budget,
+            learning_rate=self.learning_rate,
+        )
+        autoencoder, _ = train_autoencoder(
+            Individual(fresh, self.learning_rate, AUTOENCODER_BETAS),
+            material.batches(),
+            shorter,
+            torch.Generator().manual_seed(material.seed),
+            autocast=material.autocast,
+            team=material.team,
+            checkpoints=material.checkpoints,
+        )
+        return autoencoder
+
+
+@STARTS.register("autoencoder")
+class AutoencoderStart(_Encoding):
+    """Decoder becomes generator, and encoder the discriminator's trunk; the last layers of either player are fresh.
+
+    Parameters
+    ----------
+    share : float, default=0.25
+        Length of the autoencoder's training as a share of the game's, above 0. Of a budget, both have their parts.
+    learning_rate : float, default=0.001
+        Its step size, above 0.
+    labelled : bool, default=False
+        Whether the decoder is told the labels. Without, the generator draws the same for every label at first, and its
+        classes differ by the prior.
+
+    References
+    ----------
+    Mariani et al., 2018, "BAGAN: Data Augmentation with Balancing GAN", section 4; Huang and Jafari, 2021, "Enhanced
+    Balancing GAN: Minority-class Image Generation", for the labels.
+    """
+
+    def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3, labelled: bool = False) -> None:
+        super().__init__(share=share, learning_rate=learning_rate)
+        self.labelled = labelled
+
+    def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
+        """Put the Gaussians of the classes before the generator, where the prior is fitted."""
+        if not setting.prior.fitted:
+            return generator
+        return InGaussians(generator, len(setting.class_counts), setting.latent_dim)
+
+    def begin(self, generators: Sequence[nn.Module], trunk: nn.Module, setting: Setting, material: Material) -> None:
+        """Train the autoencoder, hand it over, and fit the prior to what it encodes."""
+        n_classes = len(setting.class_counts)
+        autoencoder = self._autoencoder(setting, material, n_classes if self.labelled else 1)
+        found = None
+        if isinstance(setting.prior, ClassGaussian):
+            latent = encoded(autoencoder, material.X, material.codes, material.codec, material.device)
+            found = setting.prior.fit(latent, material.codes, n_classes)
+        for generator in generators:
+            inner = generator.generator if isinstance(generator, InGaussians) else generator
+            hand_over(autoencoder, NetworkPair(inner, trunk, 0))
+            if found is not None and isinstance(generator, InGaussians):
+                generator.place(*found)
+
+
+class _Blending(Start):
+    """What both spaces of convex generators share."""
+
+    most_images: int
+    width: int
+    tilt: float | None
+
+    def _check_blend(self) -> None:
+        if self.tilt is not None and not 0 < self.tilt < math.inf:
+            raise InputError(f"tilt={self.tilt!r} of start={self.name!r} is impossible: it must be above 0, or None.")
+        for name, value in {"most_images": self.most_images, "width": self.width}.items():
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+                raise InputError(f"{name}={value!r} of start={self.name!r} is impossible: give a whole number above 0.")
+
+    def _blend(self, n_values: int, setting: Setting) -> Blend:
+        counts = [min(int(count), self.most_images) for count in setting.class_counts]
+        return Blend(counts, n_values, setting.latent_dim, self.width, self.tilt)
+
+    def _chosen(self, material: Material) -> NDArray[np.int64]:
+        """Choose the images that are blended, class by class."""
+        random = np.random.default_rng(material.seed)
+        chosen = []
+        for code in range(int(material.codes.max()) + 1):
+            own = np.flatnonzero(material.codes == code)
+            many = len(own) > self.most_images
+            chosen.append(np.sort(random.choice(own, self.most_images, replace=False)) if many else own)
+        return np.concatenate(chosen)
+
+
+@STARTS.register("convex")
+class ConvexStart(_Blending):
+    """A generator that blends real images, pixel by pixel, in place of the family's.
+
+    Parameters
+    ----------
+    most_images : int, default=300
+        Images of a class that are blended, chosen at random where there are more. All of them are part of the model, as
+        floats, three times while it trains, and each adds `width` weights.
+    width : int, default=256
+        Units of both hidden layers of the network that weighs the images.
+    tilt : float or None, default=2.0
+        The most by which the logits of the weights depart from random ones that give each noise a few images to blend.
+        With None, as in the paper, nothing limits them, and every noise soon gives the same blend.
+
+    References
+    ----------
+    Mullick et al., 2019, "Generative Adversarial Minority Oversampling", section 3.
+    """
+
+    def __init__(self, *, most_images: int = 300, width: int = 256, tilt: float | None = 2.0) -> None:
+        self.most_images = most_images
+        self.width = width
+        self.tilt = tilt
+
+    def check(self) -> None:
+        """Refuse impossible parameters."""
+        self._check_blend()
+
+    def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
+        """Give a convex generator in place of the family's."""
+        return BlendOfImages(self._blend(math.prod(setting.shape), setting), setting.shape)
+
+    def begin(self, generators: Sequence[nn.Module], trunk: nn.Module, setting: Setting, material: Material) -> None:
+        """Give the generators the images."""
+        points = torch.from_numpy(material.codec.encode(np.asarray(material.X[self._chosen(material)]))).flatten(1)
+        for generator in generators:
+            assert isinstance(generator, BlendOfImages)
+            generator.blend.place(points)
+
+
+@STARTS.register("convex_latent")
+class ConvexLatentStart(_Encoding, _Blending):
+    """A generator that blends the latent vectors of real images, and an autoencoder's decoder that does not learn.
+
+    Parameters
+    ----------
+    share : float, default=0.25
+        Length of the autoencoder's training as a share of the game's, above 0.
+    learning_rate : float, default=0.001
+        Its step size, above 0.
+    most_images, width, tilt : int, int, float or None, default=300, 256 and 2.0
+        As for ``"convex"``; a latent vector is much smaller than an image.
+
+    References
+    ----------
+    Mullick et al., 2019, "Generative Adversarial Minority Oversampling", section 3.
+    """
+
+    def __init__(
+        self,
+        *,
+        share: float = 0.25,
+        learning_rate: float = 1e-3,
+        most_images: int = 300,
+        width: int = 256,
+        tilt: float | None = 2.0,
+    ) -> None:
+        super().__init__(share=share, learning_rate=learning_rate)
+        self.most_images = most_images
+        self.width = width
+        self.tilt = tilt
+
+    def check(self) -> None:
+        """Refuse impossible parameters."""
+        super().check()
+        self._check_blend()
+
+    def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
+        """Give a convex generator with a decoder in place of the family's."""
+        decoder = setting.networks.build(setting.shape, 1, setting.latent_dim).generator
+        return BlendOfCodes(self._blend(setting.latent_dim, setting), decoder)
+
+    def begin(self, generators: Sequence[nn.Module], trunk: nn.Module, setting: Setting, material: Material) -> None:
+        """Train the autoencoder, hand over its decoder, and give the generators what it encodes."""
+        autoencoder = self._autoencoder(setting, material)
+        chosen = self._chosen(material)
+        latent = encoded(autoencoder, material.X[chosen], material.codes[chosen], material.codec, material.device)
+        for generator in generators:
+            assert isinstance(generator, BlendOfCodes)
+            generator.decoder.load_state_dict(autoencoder.decoder.state_dict())
+            generator.blend.place(torch.from_numpy(latent))

@@ -1,0 +1,170 @@
+"""What samplers that train share: the length of a training, its batches and checkpoints, and going on from a model."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from makeweight.checkpoints import Checkpoints, fingerprint
+from makeweight.data.arrays import ImageCodec
+from makeweight.data.batches import read_batches
+from makeweight.data.lazy import LazyImages
+from makeweight.errors import InputError
+from makeweight.sampler import ImageSampler
+from makeweight.saving import Arrays
+from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
+from makeweight.team import team
+from makeweight.train import Schedule
+
+Limits = Mapping[str, tuple[Callable[[Any], bool], str]]
+
+
+class TrainingSampler(ImageSampler):
+    """A sampler that trains networks, step by step, on batches of real images.
+
+    Its constructor takes the parameters that are named here; what they mean, the methods say.
+    """
+
+    learns: ClassVar[bool] = True
+    block_size: ClassVar[int] = 64
+    generator_: nn.Module
+    n_steps: int | None
+    n_epochs: int | None
+    budget: float | None
+    warm_start: bool
+    checkpoints: str | Path | None
+
+    def _check_numbers(self, limits: Limits, switches: Sequence[str]) -> None:
+        """Refuse numbers beyond their limits, and switches that are neither on nor off."""
+        for name, (fits, words) in limits.items():
+            value = self._setting(name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
+                raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
+        for name in switches:
+            if not isinstance(self._setting(name), (bool, np.bool_)):
+                raise InputError(f"{name}={self._setting(name)!r} is impossible: it must be True or False.")
+
+    def _check_team(self) -> None:
+        """Refuse what several processes cannot train together."""
+        size, batch_size = team().size, self._setting("batch_size")
+        if size > 1 and self.random_state is None:
+            raise InputError("several processes train one model with equal seeds: give random_state a whole number.")
+        if batch_size % size:
+            raise InputError(
+                f"batch_size={batch_size} cannot be shared by {size} processes: give a multiple of {size}."
+            )
+
+    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
+        """Settle the length of `fit` for so many images of each class."""
+        lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
+        numbers = all(
+            isinstance(length, (int, float, np.integer)) and not isinstance(length, bool) and 0 < length < math.inf
+            for length in lengths
+        )
+        whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)
+        if len(lengths) > 1 or not (numbers and whole):
+            raise InputError(
+                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0, "
+                "steps and epochs in whole numbers."
+            )
+        steps_per_epoch = self._steps_per_epoch(counts)
+        return Schedule(
+            n_steps=self._setting("n_steps") if self.n_epochs is None else self.n_epochs * steps_per_epoch,
+            budget=self.budget,
+            steps_per_epoch=steps_per_epoch,
+            learning_rate=self._setting("learning_rate"),
+            decay=self._setting("learning_rate_decay"),
+            best_every=0,
+        )
+
+    def _steps_per_epoch(self, counts: NDArray[np.int64]) -> int:
+        shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
+        return max(1, int(shown) // self._images_a_step())
+
+    def _images_a_step(self) -> int:
+        """Return how many real images a step takes, in all processes together."""
+        size: int = self._setting("batch_size")
+        return size
+
+    def _batches(
+        self,
+        X: NDArray[Any] | LazyImages,
+        codes: NDArray[np.int64],
+        codec: ImageCodec,
+        device: torch.device,
+        seed: int,
+        n_taken: int = 0,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give this process's part of the real images and codes of each step, without the first `n_taken`."""
+        epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
+        random, together = np.random.default_rng(seed), team()
+        indices = endless_batches(lambda: epoch(codes, random), self._images_a_step())
+        own = (index[together.rank :: together.size] for index in itertools.islice(indices, n_taken, None))
+        return read_batches(X, codes, own, codec, device)
+
+    def _checkpoints(
+        self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64], seed: int, part: str = ""
+    ) -> Checkpoints | None:
+        """Give the checkpoints of this very training, or of a part of it; None where none are to be kept."""
+        if self.checkpoints is None:
+            return None
+        if self.random_state is None:
+            raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
+        start = self.model_hash_ if self._goes_on() else "fresh"
+        identity = {"settings": self.settings_hash_, "seed": seed, "start": start, "data": fingerprint(X, codes)}
+        return Checkpoints(Path(self.checkpoints) / part, {**identity, "processes": team().size})
+
+    def _goes_on(self) -> bool:
+        """Tell whether `fit` goes on from what was learnt or loaded before."""
+        return self.warm_start and hasattr(self, "codec_")
+
+    def _codec_for(self, X: NDArray[Any]) -> ImageCodec:
+        codec = super()._codec_for(X)
+        if not self._goes_on():
+            return codec
+        if (codec.layout, codec.shape, codec.dtype) != (self.codec_.layout, self.codec_.shape, self.codec_.dtype):
+            raise InputError(
+                f"the model to go on from knows images of shape {self.codec_.shape}, {self.codec_.dtype}, and these "
+                f"are {codec.shape}, {codec.dtype}: both must be the same."
+            )
+        return self.codec_
+
+
+def own_chance(device: torch.device) -> AbstractContextManager[None]:
+    """Set torch's global random states aside, that of the device included, and put them back at the end."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
+@contextmanager
+def fitting_the_card() -> Iterator[None]:
+    """Turn what weights of other names or shapes raise into a sentence.
+
+    Raises
+    ------
+    InputError
+        In place of a RuntimeError, ValueError or KeyError.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the model's weights do not fit its card ({reason}): save it anew.") from None
+
+
+def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
+    """Copy tensors to the processor's memory, as arrays."""
+    return {name: value.detach().cpu().contiguous().numpy() for name, value in tensors.items()}
+
+
+def to_tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """Give arrays as tensors of the same memory."""
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}

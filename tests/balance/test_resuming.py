@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import makeweight.train
+from makeweight.balance import Listener, balance_folder
+from makeweight.balance.resuming import check_kept, kept_training, training_folder
+from makeweight.errors import InputError, TrainingError
+from makeweight.train import StepReport
+
+Contents = Callable[[Path], dict[str, bytes]]
+STEPS = 8
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for label, number in (("boot", 14), ("clog", 11)):
+        (tmp_path / "shoes" / label).mkdir(parents=True)
+        for i in range(number):
+            pixels = random.integers(0, 256, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "shoes" / label / f"{i}.png")
+    return tmp_path / "shoes"
+
+
+@pytest.fixture(autouse=True)
+def keep_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(makeweight.train, "KEEP_EVERY", 0.0)
+
+
+class Stopping(Listener):
+    """Interrupts at a step, and remembers what it heard."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.steps: list[int] = []
+
+    def step(self, report: Any) -> None:
+        assert isinstance(report, StepReport)
+        self.steps.append(report.step)
+        if report.step == self.at:
+            raise KeyboardInterrupt
+
+
+def balance(folder: Path, out: Path, at: int | None = None, **options: Any) -> Stopping:
+    listener = Stopping(at)
+    options = {"method": "acgan", "n_steps": STEPS, "device": "cpu", **options}
+    balance_folder(folder, out, listener=listener, **options)
+    return listener
+
+
+def test_an_interrupted_balance_goes_on_to_the_same_bytes(folder: Path, tmp_path: Path, contents: Contents) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        balance(folder, tmp_path / "out", at=6)
+    assert caught.value.__notes__ == [f"--resume goes on from what is kept in {training_folder(tmp_path / 'out')}"]
+    assert sorted(os.listdir(tmp_path)) == ["out.training", "shoes"]
+    resumed = balance(folder, tmp_path / "out", resume=True)
+    assert resumed.steps == [6, 7, 8]
+    assert sorted(os.listdir(tmp_path)) == ["out", "shoes"]
+    balance(folder, tmp_path / "whole")
+    whole, found = contents(tmp_path / "whole"), contents(tmp_path / "out")
+    assert found.keys() == whole.keys()
+    differing = {name for name, data in whole.items() if found[name] != data}
+    assert differing <= {"model/training.json", "report.html"}  # which tell seconds
+
+
+def test_what_is_kept_is_not_thrown_away_unasked(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        balance(folder, tmp_path / "out", at=3)
+    with pytest.raises(InputError, match=r"holds a training that was interrupted: go on with --resume, or delete it"):
+        balance(folder, tmp_path / "out")
+    with pytest.raises(InputError, match=r"holds checkpoints of another training \(other settings\)"):
+        balance(folder, tmp_path / "out", n_steps=9, resume=True)
+    assert balance(folder, tmp_path / "out", resume=True).steps[0] == 3
+
+
+def test_a_fill_that_was_being_chosen_goes_on(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        balance(folder, tmp_path / "out", at=5, fill="auto")
+    assert os.listdir(tmp_path / "out.training") == ["choosing"]
+    resumed = balance(folder, tmp_path / "out", fill="auto", resume=True)
+    assert resumed.steps[:4] == [5, 6, 7, 8]
+    assert not training_folder(tmp_path / "out").exists()
+
+
+def test_resuming_nothing_begins(folder: Path, tmp_path: Path) -> None:
+    assert balance(folder, tmp_path / "out", resume=True).steps == list(range(1, STEPS + 1))
+
+
+def test_an_empty_folder_is_nothing_kept(tmp_path: Path) -> None:
+    training_folder(tmp_path / "out").mkdir()
+    check_kept(tmp_path / "out", resume=False)
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out.training").write_text("mine")
+    with pytest.raises(InputError, match=r"is in the way of what training keeps: move it\."):
+        check_kept(tmp_path / "out", resume=True)
+
+
+def test_a_training_that_broke_down_is_not_kept(tmp_path: Path) -> None:
+    def end_by(error: InputError) -> None:
+        with kept_training(tmp_path / "out") as kept:
+            kept.mkdir()
+            raise error
+
+    with pytest.raises(TrainingError):
+        end_by(TrainingError("no"))
+    assert not training_folder(tmp_path / "out").exists()
+    with pytest.raises(InputError):
+        end_by(InputError("other data"))
+    assert training_folder(tmp_path / "out").exists()
