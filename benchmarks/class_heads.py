@@ -29,6 +29,7 @@ from sklearn.metrics import recall_score
 
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
+from makeweight.casting import drawer
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.component import describe
 from makeweight.data.named import NamedSet, load_named
@@ -38,7 +39,7 @@ from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.methods import get_method
 from makeweight.networks import DCGAN
-from makeweight.stabilisers import R1
+from makeweight.penalties import R1
 
 HERE = Path(__file__).resolve().parent
 N_DRAWN = 200
@@ -116,7 +117,7 @@ def drawn_accuracy(sampler: GANSampler, judge: CNNClassifier) -> dict[str, Any]:
     accuracy: dict[str, Any] = {}
     for draws in ("average", "last", "best"):
         try:
-            sampler.generator_ = sampler.set_params(draws=draws)._drawer(sampler.players_)
+            sampler.generator_ = drawer(sampler.players_, draws)
         except ValueError:
             continue
         of_class = {}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import quartiles
 
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
@@ -67,11 +68,6 @@ def measure(n_rounds: int, n_steps: int) -> dict[str, Any]:
             for way, (n_processes, n_threads) in WAYS.items()
         },
     }
-
-
-def quartiles(values: np.ndarray[Any, Any]) -> list[float]:
-    """Median, lower and upper quartile."""
-    return [round(float(value), 3) for value in np.percentile(values, [50, 25, 75])]
 
 
 def print_table(rows: RowFile) -> None:

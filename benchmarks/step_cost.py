@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from figures import quartiles
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -29,10 +29,11 @@ from torch.utils.flop_counter import flop_registry
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
 from makeweight.devices import fabric_for, set_threads
-from makeweight.game import Game, Players, step
+from makeweight.game import step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.methods import get_method
+from makeweight.rules import Game, Players
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -146,11 +147,6 @@ def passes(sampler: GANSampler, shape: tuple[int, int, int], make_stepper: Calla
     kind = "alike" if players.judges_alike else "by mode"
     g, d = COUNTED[kind]["reference" if make_stepper is plain else sampler.name]
     return done / (g * of_generator + d * of_discriminator)
-
-
-def quartiles(values: NDArray[Any]) -> list[float]:
-    """Median, lower and upper quartile."""
-    return [round(float(value), 3) for value in np.percentile(values, [50, 25, 75])]
 
 
 def measure(name: str, device: str, precision: str | None, n_rounds: int) -> dict[str, Any]:

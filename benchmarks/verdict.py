@@ -1,7 +1,7 @@
-"""`makeweight compare` on Fashion-MNIST with the papers' counts: does AGGAN help, and which class?
+"""`makeweight compare` on Fashion-MNIST with the papers' counts.
 
 Draws the papers' counts from the training file, and compares on the full test set, on which nothing is chosen. Every
-run is kept in OUT; the same command goes on where it was stopped.
+run is kept in OUT, with the report; the same command goes on where it was stopped.
 
     python benchmarks/verdict.py OUT                          # five seeds; about seven hours of one core
     python benchmarks/verdict.py OUT --jobs 2
