@@ -48,7 +48,7 @@ def train(method: str, kept: Path, out: Path) -> None:
     for name, value in sorted(state.tensors.items()):
         digest.update(name.encode() + value.detach().numpy().tobytes())
     digest.update(sampler.draw(0, range(8)).tobytes())
-    partial = out.with_suffix(".partial")
+    partial = out.with_suffix(f".{os.getpid()}")  # each process of a team writes its own
     partial.write_text(digest.hexdigest())
     partial.rename(out)
 

@@ -151,7 +151,7 @@ def fit_into(
         costs.of_arm(arm, splits) + costs.of_method(arm.method or "", splits) for arm in arms if arm.draws
     ) + sum(costs.of_arm(arm, splits) for arm in arms if arm.priority == 0)
     raise InputError(
-        f"--budget is too short: the least that can be compared takes about {about(1.1 * least / n_jobs + 30)}; "
+        f"--budget is too short: the least that can be compared takes about {about(least / n_jobs)}; "
         f"give more time, or shorter trainings with --steps and --gan-steps."
     )
 
@@ -206,7 +206,10 @@ def about(seconds: float) -> str:
 
     Examples
     --------
-    >>> about(12.3), about(754)
-    ('12 s', '13 min')
+    >>> about(12.3), about(127), about(754)
+    ('12 s', '2 min 7 s', '13 min')
     """
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+    whole = max(1, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{round(whole / 60)} min"
