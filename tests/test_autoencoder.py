@@ -18,7 +18,7 @@ from makeweight.autoencoder import (
 from makeweight.errors import InputError, TrainingError
 from makeweight.individual import Individual
 from makeweight.networks import DCGAN, MLP, Networks, OwnNetworks, ResNet, Shape
-from makeweight.train import Schedule
+from makeweight.schedule import Schedule
 
 FAMILIES: dict[str, tuple[Networks, Shape]] = {
     "dcgan": (DCGAN(width=4, generator_width=4), (1, 8, 8)),

@@ -16,7 +16,8 @@ from makeweight.evolution import Annealed
 from makeweight.game import StepOutcome, step
 from makeweight.health import Watch
 from makeweight.rules import Game, Players
-from makeweight.train import Schedule, StepReport, Training
+from makeweight.schedule import Schedule
+from makeweight.train import StepReport, Training
 
 from .playing import N_CLASSES, RECIPES, THREE, make_game, make_players, real_batches
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from makeweight.checkpoints import Checkpoints, State
+from makeweight.checkpoints import Checkpoints, State, chance_of, part_of, restore_chance
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
@@ -24,8 +24,8 @@ from makeweight.errors import InputError, TrainingError
 from makeweight.individual import Individual
 from makeweight.networks import LabelledGenerator, NetworkPair, Networks, OwnNetworks, Shape
 from makeweight.networks.resnet import spread
+from makeweight.schedule import KEEP_EVERY, Schedule, report_every
 from makeweight.team import Team
-from makeweight.train import KEEP_EVERY, Schedule, report_every
 
 ENCODED = 256  # images encoded at once
 
@@ -336,9 +336,7 @@ def _keep(
     if together.rank > 0:
         return
     tensors = {f"learner.{name}": value for name, value in learner.named_tensors().items()}
-    tensors |= {"chance.own": random.get_state(), "chance.torch": torch.get_rng_state()}
-    if learner.weights.is_cuda:
-        tensors["chance.cuda"] = torch.cuda.get_rng_state(learner.weights.device)
+    tensors |= chance_of(random, learner.weights.device)
     checkpoints.write(stand.done, State(tensors, asdict(stand)))
     stand.notes += checkpoints.notes
     checkpoints.notes.clear()
@@ -353,12 +351,8 @@ def _resumed(
     state = together.gather(checkpoints.latest() if together.rank == 0 else None)[0]
     if state is None:
         return None
-    prefix = "learner."
-    learner.restore({name[len(prefix) :]: value for name, value in state.tensors.items() if name.startswith(prefix)})
-    random.set_state(state.tensors["chance.own"])
-    torch.set_rng_state(state.tensors["chance.torch"])
-    if "chance.cuda" in state.tensors and learner.weights.is_cuda:
-        torch.cuda.set_rng_state(state.tensors["chance.cuda"], learner.weights.device)
+    learner.restore(part_of(state.tensors, "learner."))
+    restore_chance(state.tensors, random, learner.weights.device)
     history = [AutoencoderReport(**{**each, "notes": tuple(each["notes"])}) for each in state.numbers["history"]]
     stand = _Stand(**{**state.numbers, "history": history})
     stand.notes += [*checkpoints.notes, f"went on from step {stand.done}, where the training was interrupted."]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -101,6 +102,25 @@ class Checkpoints:
 def _own(value: Tensor) -> Tensor:
     """Copy a tensor, because networks may share theirs and a file may not."""
     return value.detach().to("cpu", copy=True).contiguous()
+
+
+def chance_of(random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    """Describe where a training's own stream of chance, torch's and the device's stand."""
+    chance = {"chance.own": random.get_state(), "chance.torch": torch.get_rng_state()}
+    return chance | ({"chance.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def restore_chance(tensors: Mapping[str, Tensor], random: torch.Generator, device: torch.device) -> None:
+    """Take over what `chance_of` described, as far as it concerns this device."""
+    random.set_state(tensors["chance.own"])
+    torch.set_rng_state(tensors["chance.torch"])
+    if "chance.cuda" in tensors and device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["chance.cuda"], device)
+
+
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Give the tensors whose names begin with a prefix, under the rest of their names."""
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def fingerprint(X: NDArray[Any] | LazyImages, codes: NDArray[np.int64]) -> str:

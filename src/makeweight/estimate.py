@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from makeweight.train import Schedule
+from makeweight.schedule import Schedule
 
 
 class Trains(Protocol):

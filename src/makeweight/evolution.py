@@ -66,8 +66,24 @@ class Elitist(Acceptance):
         return (best > parent).to(best.dtype)
 
 
+class _Cooling(Acceptance):
+    """Metropolis' rule; how the temperature cools is left open."""
+
+    per: str
+
+    def per_epoch(self) -> bool:
+        """Whether T cools once an epoch."""
+        return self.per == "epoch"
+
+    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
+        """Return min(1, exp((F_best − F_parent)/T)); 0 for one that is not fitter once T has vanished."""
+        gap = best - parent
+        worse = (gap / temperature).exp() if temperature else torch.zeros_like(gap)
+        return torch.where(gap > 0, 1.0, worse)
+
+
 @ACCEPTANCES.register("annealed")
-class Annealed(Acceptance):
+class Annealed(_Cooling):
     """Metropolis' rule with a temperature that cools geometrically.
 
     A fitter offspring is accepted; a worse one with probability exp((F_best − F_parent)/T). Then T ← cooling·T.
@@ -105,17 +121,9 @@ class Annealed(Acceptance):
         """Return α·T."""
         return None if temperature is None else self.cooling * temperature
 
-    def per_epoch(self) -> bool:
-        """Whether T cools once an epoch."""
-        return self.per == "epoch"
-
-    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
-        """Return min(1, exp((F_best − F_parent)/T)); 0 for one that is not fitter once T has vanished."""
-        return metropolis(best - parent, temperature)
-
 
 @ACCEPTANCES.register("annealed_linearly")
-class AnnealedLinearly(Acceptance):
+class AnnealedLinearly(_Cooling):
     """Metropolis' rule with a temperature that falls by equal amounts to zero, T ← T − T₀/n.
 
     Parameters
@@ -149,20 +157,6 @@ class AnnealedLinearly(Acceptance):
     def cooled(self, temperature: float | None) -> float | None:
         """Return T − T₀/n, at least 0."""
         return None if temperature is None else max(0.0, temperature - self.temperature / self.n_units)
-
-    def per_epoch(self) -> bool:
-        """Whether T cools once an epoch."""
-        return self.per == "epoch"
-
-    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
-        """Return min(1, exp((F_best − F_parent)/T)); 0 for one that is not fitter once T has vanished."""
-        return metropolis(best - parent, temperature)
-
-
-def metropolis(gap: Tensor, temperature: float | None) -> Tensor:
-    """Probability of accepting a change of fitness: min(1, exp(gap/T)); 0 for none better once T has vanished."""
-    worse = (gap / temperature).exp() if temperature else torch.zeros_like(gap)
-    return torch.where(gap > 0, 1.0, worse)
 
 
 class FitnessTerm(Component):

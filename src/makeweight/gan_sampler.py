@@ -33,10 +33,11 @@ from makeweight.recipe import LIMITS, PARTS, Recipe
 from makeweight.rules import Game, Players, judges_alike
 from makeweight.sampler import Strategy
 from makeweight.saving import Arrays
+from makeweight.schedule import Schedule
 from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.starts import Material, Setting, Start
 from makeweight.team import team
-from makeweight.train import Schedule, StepReport, Training
+from makeweight.train import StepReport, Training
 from makeweight.training_sampler import TrainingSampler, fitting_the_card, own_chance, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
 

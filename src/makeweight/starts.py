@@ -25,8 +25,8 @@ from makeweight.inference import WithEncoder
 from makeweight.networks import NetworkPair, Networks, OwnNetworks, Shape
 from makeweight.networks.resnet import spread
 from makeweight.priors import ClassGaussian, InGaussians, Prior
+from makeweight.schedule import Schedule
 from makeweight.team import Team
-from makeweight.train import Schedule
 
 AUTOENCODER_BETAS = (0.9, 0.999)
 

@@ -3,70 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from makeweight.checkpoints import Checkpoints, State
+from makeweight.checkpoints import Checkpoints, State, chance_of, part_of, restore_chance
 from makeweight.errors import TrainingError
 from makeweight.game import rescore_best, step
 from makeweight.health import LOOK_EVERY, Finding, Watch, weight_norms
 from makeweight.rules import Game, Players
+from makeweight.schedule import KEEP_EVERY, Schedule, report_every
 from makeweight.training_state import restore, state_of
 
 REPORT_WINDOW = 100
-SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
-KEEP_EVERY = 30.0  # seconds between two checkpoints
 MOST_ROLLBACKS = 3
 LARGEST_LOSS = 1e6
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long to train, and what changes on the way.
-
-    Parameters
-    ----------
-    n_steps : int or None
-        Steps in all; None with a budget.
-    budget : float or None
-        Seconds in all. The number of steps is settled when the learning rate begins to fall: as many more as the time
-        left will bear, at the pace so far.
-    steps_per_epoch : int
-        Steps in which every class, duplicated up to the largest, is seen once.
-    learning_rate : float
-        Step size of both players at the start.
-    decay : float
-        Share of the training, at its end, over which the learning rate falls linearly to zero; 0 to 1.
-    best_every : int
-        Steps between two rescorings of the best generator; 0 keeps none.
-    """
-
-    n_steps: int | None
-    budget: float | None
-    steps_per_epoch: int
-    learning_rate: float
-    decay: float
-    best_every: int
-
-    def settle(self, n_done: int, seconds: float) -> int | None:
-        """Return the number of steps in all, None while it is open."""
-        if self.n_steps is not None or self.budget is None:
-            return self.n_steps
-        steady = max(1 - self.decay, SHORTEST_TRIAL)
-        if n_done == 0 or seconds < self.budget * steady:
-            return None
-        return max(n_done, round(n_done / steady))
-
-    def rate(self, n_done: int, n_steps: int | None) -> float:
-        """Learning rate of the step after `n_done`."""
-        if n_steps is None or self.decay <= 0:
-            return self.learning_rate
-        left = (n_steps - n_done) / (n_steps * self.decay)
-        return self.learning_rate * min(1.0, max(left, 0.0))
 
 
 @dataclass(frozen=True)
@@ -363,9 +317,7 @@ class Training:
         tensors = {f"now.{name}": value for name, value in now.tensors.items()}
         if self.healthy.numbers["done"] != self.progress.done:
             tensors |= {f"healthy.{name}": value for name, value in self.healthy.tensors.items()}
-        tensors |= {"chance.game": self.random.get_state(), "chance.torch": torch.get_rng_state()}
-        if self.game.device.type == "cuda":
-            tensors["chance.cuda"] = torch.cuda.get_rng_state(self.game.device)
+        tensors |= chance_of(self.random, self.game.device)
         numbers = {"now": now.numbers, "healthy": self.healthy.numbers, "progress": asdict(self.progress)}
         self.checkpoints.write(self.progress.done, State(tensors, numbers))
         self._take_notes()
@@ -379,16 +331,13 @@ class Training:
             self._take_notes()
             return
         tensors, numbers = state.tensors, state.numbers
-        now, healthy = _part(tensors, "now."), _part(tensors, "healthy.")
+        now, healthy = part_of(tensors, "now."), part_of(tensors, "healthy.")
         restore(self.players, now, numbers["now"])
         device = self.game.device
         self.healthy = State({name: value.to(device) for name, value in (healthy or now).items()}, numbers["healthy"])
         self.progress = Progress(**numbers["progress"])
         self._use_parts()
-        self.random.set_state(tensors["chance.game"])
-        torch.set_rng_state(tensors["chance.torch"])
-        if "chance.cuda" in tensors and device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["chance.cuda"], device)
+        restore_chance(tensors, self.random, device)
         self._take_notes()
         self.progress.notes.append(f"went on from step {self.progress.done}, where the training was interrupted.")
 
@@ -396,15 +345,6 @@ class Training:
         if self.checkpoints is not None:
             self.progress.notes += self.checkpoints.notes
             self.checkpoints.notes.clear()
-
-
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def report_every(device: torch.device) -> int:
-    """Return the steps between two reports: a GPU works on ahead, and is waited for only when asked for figures."""
-    return 1 if device.type == "cpu" else 20
 
 
 def broken_losses(figures: list[list[float]], done: int) -> str | None:

@@ -21,9 +21,9 @@ from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 from makeweight.saving import Arrays
+from makeweight.schedule import Schedule
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 from makeweight.team import team
-from makeweight.train import Schedule
 
 Limits = Mapping[str, tuple[Callable[[Any], bool], str]]
 

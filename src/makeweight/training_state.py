@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from makeweight.checkpoints import State
+from makeweight.checkpoints import State, part_of
 from makeweight.rules import Players
 
 
@@ -31,17 +31,13 @@ def restore(players: Players, tensors: Mapping[str, Tensor], numbers: Mapping[st
     RuntimeError, ValueError, KeyError
         If names or shapes are not those of the players' networks.
     """
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-
-    players.generator.restore(part("generator."))
-    players.discriminator.restore(part("discriminator."))
+    players.generator.restore(part_of(tensors, "generator."))
+    players.discriminator.restore(part_of(tensors, "discriminator."))
     for n, parent in enumerate(players.parents[1:], 2):
-        parent.restore(part(f"parent_{n}."))
+        parent.restore(part_of(tensors, f"parent_{n}."))
     if players.average is not None:
-        players.average.module.load_state_dict(part("average."))
-    best = part("best.")
+        players.average.module.load_state_dict(part_of(tensors, "average."))
+    best = part_of(tensors, "best.")
     if best:
         players.best = players.best or players.generator.offspring()
         players.best.restore(best)

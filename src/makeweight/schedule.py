@@ -1,0 +1,60 @@
+"""How long a training lasts, and how often it reports and is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
+KEEP_EVERY = 30.0  # seconds between two checkpoints
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train, and what changes on the way.
+
+    Parameters
+    ----------
+    n_steps : int or None
+        Steps in all; None with a budget.
+    budget : float or None
+        Seconds in all. The number of steps is settled when the learning rate begins to fall: as many more as the time
+        left will bear, at the pace so far.
+    steps_per_epoch : int
+        Steps in which every class, duplicated up to the largest, is seen once.
+    learning_rate : float
+        Step size of both players at the start.
+    decay : float
+        Share of the training, at its end, over which the learning rate falls linearly to zero; 0 to 1.
+    best_every : int
+        Steps between two rescorings of the best generator; 0 keeps none.
+    """
+
+    n_steps: int | None
+    budget: float | None
+    steps_per_epoch: int
+    learning_rate: float
+    decay: float
+    best_every: int
+
+    def settle(self, n_done: int, seconds: float) -> int | None:
+        """Return the number of steps in all, None while it is open."""
+        if self.n_steps is not None or self.budget is None:
+            return self.n_steps
+        steady = max(1 - self.decay, SHORTEST_TRIAL)
+        if n_done == 0 or seconds < self.budget * steady:
+            return None
+        return max(n_done, round(n_done / steady))
+
+    def rate(self, n_done: int, n_steps: int | None) -> float:
+        """Learning rate of the step after `n_done`."""
+        if n_steps is None or self.decay <= 0:
+            return self.learning_rate
+        left = (n_steps - n_done) / (n_steps * self.decay)
+        return self.learning_rate * min(1.0, max(left, 0.0))
+
+
+def report_every(device: torch.device) -> int:
+    """Return the steps between two reports: a GPU works on ahead, and is waited for only when asked for figures."""
+    return 1 if device.type == "cpu" else 20
