@@ -56,6 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-augmentation": {"augmentation": "none"},
     "fresh-noise": {"evolution": Evolution(acceptance=Annealed(), fresh_noise=True)},
     "slow-cooling": {"evolution": Evolution(acceptance=Annealed(cooling=0.999))},
+    "bfloat16": {"precision": "bf16-mixed"},
 }
 
 
@@ -108,7 +109,7 @@ def full_data_classifier(known: NamedSet) -> CNNClassifier:
     else:
         judge.fit(known.X_train, known.y_train)
         cache.parent.mkdir(exist_ok=True)
-        save_file(judge.network_.state_dict(), cache)
+        save_file({name: value.contiguous() for name, value in judge.network_.state_dict().items()}, cache)
     return judge
 
 

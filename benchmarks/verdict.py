@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--methods", default="aggan")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--precision", help="in which GANs learn")
     chosen = parser.parse_args()
 
     known = load_named(NAME)
@@ -48,7 +49,12 @@ def main() -> None:
         known.X_train, known.y_train, list(PAPER_COUNTS[NAME]), classes=known.class_names, random_state=0
     )
     options = Options(
-        methods=chosen.methods.split(","), n_seeds=chosen.seeds, fills=[0.25], shares=[0.25], n_jobs=chosen.jobs
+        methods=chosen.methods.split(","),
+        n_seeds=chosen.seeds,
+        fills=[0.25],
+        shares=[0.25],
+        n_jobs=chosen.jobs,
+        precision=chosen.precision,
     )
     found = compare(
         own.X, own.y, known.X_test, known.y_test, options=options, out=chosen.out, name=NAME, listener=Lines()

@@ -34,8 +34,7 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
     InputError
         For a device that is not there, or another precision.
     """
-    if precision is not None and precision not in PRECISIONS:
-        raise InputError(f"precision={precision!r} is no choice: give {' or '.join(PRECISIONS)}, or leave it out.")
+    check_precision(precision)
     kind, _, index = device.partition(":") if isinstance(device, str) else ("", "", "")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdigit()):
         raise InputError(f"device={device!r} is no choice: give auto, cpu, cuda, cuda:N or mps.")
@@ -56,6 +55,12 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
         return _fabric_of_a_team(kind, index, precision)
     devices = [int(index)] if kind == "cuda" and index else 1
     return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
+
+
+def check_precision(precision: str | None) -> None:
+    """Refuse a precision that there is not."""
+    if precision is not None and precision not in PRECISIONS:
+        raise InputError(f"precision={precision!r} is no choice: give {' or '.join(PRECISIONS)}, or leave it out.")
 
 
 def join_team(device: str) -> None:

@@ -66,6 +66,23 @@ def test_it_is_found_among_methods_that_do_not_help(work: Work) -> None:
     assert (answer.answer, answer.arm.split()[0]) == ("use", "Oracle")
 
 
+def test_the_gate_lets_right_images_of_a_class_through_and_none_of_another(planted: None) -> None:
+    X, y = digits({1: 60, 3: 60, 8: 40})
+    test = digits({1: 20, 3: 20, 8: 20}, start=100)
+    options = {**QUICK, "methods": ["oracle", "swapper"], "fills": [0.75]}
+    found = compare(X, y, *test, options=Options(**options), name="digits")
+    assert found.arm("Oracle with augmentation at fill 0.75, gated").n_drawn == {"d1": 0, "d3": 0, "d8": 5}
+    assert set(found.arm("Swapper with augmentation at fill 0.75, gated").n_drawn.values()) == {0}
+    assert found.arm("Swapper with augmentation at fill 0.75").n_drawn["d8"] == 5
+
+
+def test_a_class_too_small_for_the_gate_is_left_as_it_is(work: Work) -> None:
+    title = "Oracle with augmentation at fill 1, gated"
+    assert work.alone["oracle"].arm(title).n_drawn == {"d1": 0, "d3": 0, "d8": 0}
+    own = [row for row in work.rows if row.method == title]
+    assert [row.metrics["drawn"] for row in own] == [[0, 0, 0]] * 5
+
+
 def test_swapped_labels_are_not_to_be_used(work: Work) -> None:
     found = work.alone["swapper"]
     answer = verdict(found, "d8")
@@ -84,7 +101,7 @@ def test_copies_are_never_recommended(work: Work) -> None:
 
 
 def test_runs_are_shared_and_kept(work: Work) -> None:
-    assert work.n_rows == [5 * (3 + 5 + 9)] * 3 == [len(work.rows)] * 3
+    assert work.n_rows == [5 * (3 + 5 + 12)] * 3 == [len(work.rows)] * 3
     told = json.loads((work.folder / "verdict.json").read_text())
     assert [each["sentence"] for each in told["verdicts"]] == [each.sentence for each in work.alone["oracle"].verdicts]
     assert (told["train_counts"], told["test_counts"]) == ([40, 40, 2], [70, 70, 70])
@@ -115,7 +132,7 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
     assert len(rows.read()) == 5
     assert not (tmp_path / "out" / "verdict.json").exists()
     found = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
-    assert len(rows.read()) == len({row.key for row in rows}) == 2 * (1 + 10)
+    assert len(rows.read()) == len({row.key for row in rows}) == 2 * (1 + 11)
     assert found.arm("SMOTE with augmentation at share 0.5 of every class").n_drawn == {"d1": 12, "d8": 12}
 
     kept = next(row for row in rows if row.method == "SMOTE at fill 1")
@@ -127,7 +144,7 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
     with np.load(lost) as file:
         assert (file["chances"] == before).all()
     assert again.as_dict() == found.as_dict()
-    assert len(rows.read()) == 2 * (1 + 10)
+    assert len(rows.read()) == 2 * (1 + 11)
 
 
 def test_a_test_set_too_small_to_tell(planted: None) -> None:
@@ -146,7 +163,7 @@ def test_folds_and_processes(tmp_path: Path) -> None:
     options = Options(methods=["smote"], **QUICK, n_jobs=2)
     found = compare(X, y, folds=2, groups=groups, options=options, out=tmp_path / "out")
     assert found.test_counts == [30, 8]
-    assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == 2 * 2 * (1 + 8)
+    assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == 2 * 2 * (1 + 9)
     natural = found.arm("augmentation").natural
     assert natural["threshold_recall"][1] is not None
     alone = compare(X, y, folds=2, groups=groups, options=Options(methods=["smote"], **QUICK))

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
-from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Source, report_file
+from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.team import team
@@ -164,9 +164,7 @@ def balance(
     budget: Annotated[str | None, typer.Option(help="Length of the training in time: 90s, 20m, 1h30m.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal bytes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[
-        str | None, typer.Option(help="32-true or bf16-mixed; by default what suits the device.")
-    ] = None,
+    precision: Precision = None,
     from_model: Annotated[
         Path | None, typer.Option("--from", metavar="MODEL", help="Go on training this saved model.")
     ] = None,

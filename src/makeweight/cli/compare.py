@@ -16,6 +16,7 @@ from makeweight.cli.options import (
     Labels,
     Map,
     Mode,
+    Precision,
     Resize,
     SkipBad,
     Source,
@@ -71,6 +72,7 @@ def compare_command(
         typer.Option(metavar="DIR", help="Folder to keep everything in. [default: IN-compared]", show_default=False),
     ] = None,
     device: Device = "auto",
+    precision: Precision = None,
     projection: Map = "tsne",
     labels: Labels = None,
     data_dir: DataDir = None,
@@ -94,6 +96,7 @@ def compare_command(
         n_jobs=jobs,
         worthwhile=worthwhile / 100,
         device=device,
+        precision=precision,
         projection=projection,
     )
     target = default_out(source) if out is None else out

@@ -27,6 +27,7 @@ Method = Annotated[str | None, typer.Option(help="Name of the method. [default: 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older output of makeweight.")]
 Map = Annotated[str, typer.Option("--map", help="How the report lays out its feature map: tsne or umap.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Precision = Annotated[str | None, typer.Option(help="32-true or bf16-mixed; by default what suits the device.")]
 Resize = Annotated[int | None, typer.Option(help="Learn from images of this many pixels a side.")]
 Mode = Annotated[str | None, typer.Option(help="Convert the images: L (grey) or RGB.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")]

@@ -27,6 +27,8 @@ class Arm(Component):
         Settings of `MixedClassifier` that make the arm; whatever is not named is alike in all arms.
     draws : bool
         Whether the arm adds images that a method draws.
+    gated : bool
+        Whether the gate chooses among them; a class that cannot pass is left as it is.
     priority : int
         Place in the order in which a time budget is spent; 0 is never left out.
     method : str or None
@@ -39,6 +41,7 @@ class Arm(Component):
 
     settings: ClassVar[dict[str, Any]] = {}
     draws: ClassVar[bool] = False
+    gated: ClassVar[bool] = False
     priority: ClassVar[int] = 0
     method: str | None = None
     fill: float | None = None
@@ -191,6 +194,20 @@ class FilledAugmented(FilledArm):
     priority: ClassVar[int] = 1
 
 
+@ARMS.register("gated")
+class Gated(FilledArm):
+    """As filled and augmented, with those drawn images alone that the gate of `balance --gate` lets through."""
+
+    gated: ClassVar[bool] = True
+    priority: ClassVar[int] = 3
+    words: ClassVar[str] = "{method} with augmentation at fill {fill:g}, gated"
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give one arm for each method, at the smallest fill."""
+        yield from (cls(method=method, fill=min(fills)) for method in methods)
+
+
 @ARMS.register("shared")
 class Shared(SharedArm):
     """Filled classes with a fixed share of drawn images in each batch, at the largest fill."""
@@ -278,6 +295,7 @@ def all_arms(
     class weights
     duplicates
     augmentation, half the steps
+    SMOTE with augmentation at fill 0.5, gated
     SMOTE with augmentation at fill 0.5, fine-tuned on real images
     SMOTE at fill 0.5
     """

@@ -93,7 +93,7 @@ def compare(
     >>> options = Options(methods=["smote"], n_seeds=2, fills=[0.5], shares=[], n_steps=20)
     >>> found = compare(X, y, digits.images[rest], digits.target[rest], options=options)
     >>> [verdict.label for verdict in found.verdicts], len(found.arms)
-    ([None, '8'], 8)
+    ([None, '8'], 9)
     """
     chosen = options or Options()
     chosen.check()
@@ -113,7 +113,7 @@ def compare(
         heard.note(warning)
     with workspace(out, images, name) as (folder, data_hash):
         base = _classifier(chosen, images)
-        bench = Bench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps)
+        bench = Bench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps, chosen.precision)
         arms, left_out = chosen.arms(), []
         if chosen.budget is not None:
             heard.stage("timing")

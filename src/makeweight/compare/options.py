@@ -10,6 +10,7 @@ from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.verdict import WORTHWHILE
 from makeweight.data.wording import counted
+from makeweight.devices import check_precision
 from makeweight.errors import InputError
 from makeweight.methods import get_method
 from makeweight.report.features import check_projection
@@ -41,6 +42,8 @@ class Options:
         The smallest gain of recall that would be worth it.
     device : str, default="auto"
         Where to compute.
+    precision : {"32-true", "bf16-mixed"}, optional
+        Precision in which methods learn; by default that of the device.
     classifier : MixedClassifier, optional
         The classifier that all arms share; its batches, augmentation and seed are the arms' own.
     projection : {"tsne", "umap"}
@@ -57,6 +60,7 @@ class Options:
     n_jobs: int = 1
     worthwhile: float = WORTHWHILE
     device: str = "auto"
+    precision: str | None = None
     classifier: MixedClassifier | None = None
     projection: str = "tsne"
 
@@ -80,6 +84,7 @@ class Options:
         if self.n_jobs < 1 and self.n_jobs != -1:
             raise InputError(f"{self.n_jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
         check_projection(self.projection)
+        check_precision(self.precision)
         for name, steps in (("n_steps", self.n_steps), ("gan_steps", self.gan_steps)):
             if steps is not None and steps < 1:
                 raise InputError(f"{name}={steps} is impossible: give 1 step or more.")

@@ -19,6 +19,8 @@ from makeweight.compare.splits import Split
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
+from makeweight.quality.crossfit import CrossFit
+from makeweight.quality.crossfit import default_steps as crossfit_steps
 from makeweight.sampler import ImageSampler
 
 LEAST_SEEDS = 2
@@ -46,9 +48,10 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """Seconds that runs should take: a classifier, learning and drawing by each method; nothing where it is done."""
+    """Seconds that runs should take: a classifier, a gate, learning and drawing by each method; 0 where it is done."""
 
     classifier: float
+    gate: float
     learning: dict[str, float]
     drawing: dict[str, float]
     done: set[RunKey]
@@ -62,7 +65,8 @@ class Costs:
     def of_arm(self, arm: Arm, splits: Sequence[Split]) -> float:
         """Give the seconds that an arm's classifiers need."""
         waiting = [split for split in splits if self.bench.arm_run(arm, split).key not in self.done]
-        return len(waiting) * (self.classifier + self.drawing.get(arm.method or "", 0.0))
+        gate = self.gate if arm.gated else 0.0
+        return len(waiting) * (self.classifier + gate + self.drawing.get(arm.method or "", 0.0))
 
 
 def time_costs(bench: Bench, arms: Sequence[Arm], split: Split) -> Costs:
@@ -100,7 +104,8 @@ def time_costs(bench: Bench, arms: Sequence[Arm], split: Split) -> Costs:
             learning[method] = estimate(clone(sampler), X.shape[1:], len(images.classes), len(X)).seconds
         else:
             drawing[method] = _time_of_drawing(sampler, X, codes)
-    return Costs(around + pace * (bench.base.n_steps or 0), learning, drawing, done_runs(bench), bench)
+    gate = pace * CrossFit.n_folds * crossfit_steps(codes)
+    return Costs(around + pace * (bench.base.n_steps or 0), gate, learning, drawing, done_runs(bench), bench)
 
 
 def _time_of_drawing(sampler: ImageSampler, X: NDArray[Any], codes: NDArray[np.int64]) -> float:

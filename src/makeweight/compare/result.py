@@ -38,7 +38,7 @@ class ArmResult:
     draws : bool
         Whether it holds drawn images.
     n_drawn : dict of str to int
-        How many of each class, for the training set as a whole.
+        How many of each class, for the training set as a whole; none of a class that the gate never let through.
     summary, by_seed : dict, list of dict
         Metrics over all classes: means over seeds, and of each seed. See `makeweight.compare.metrics`.
     classes : dict of str to list
@@ -159,7 +159,7 @@ def summarise(
     differences = {rival: paired_differences(correct, correct[_place(arms, rival)], sample) for rival in RIVALS}
     against = {rival: _tables(each, _place(arms, rival)) for rival, each in differences.items()}
     counts = images.class_counts
-    n_drawn = np.stack([arm.counts(counts) for arm in arms])
+    n_drawn = np.stack([arm.counts(counts) * _taken(bench, arm, splits) for arm in arms])
     labels = [str(label) for label in images.classes.tolist()]
     evidence = Evidence(
         arms=arms,
@@ -222,6 +222,16 @@ def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[in
             found |= at_thresholds(true, answers.chances, folds, prevalence)
         natural.append(found)
     return _Figures(np.stack(correct), summaries, mean_over_seeds(classes), mean_over_seeds(natural))
+
+
+def _taken(bench: Bench, arm: Arm, splits: Sequence[Split]) -> NDArray[np.bool_]:
+    """Tell which classes of an arm hold drawn images on any split: a gate may have let none of a class through."""
+    if not arm.gated:
+        return np.ones(len(bench.images.classes), bool)
+    rows = {row.key: row for row in bench.rows}
+    drawn = [rows[bench.arm_run(arm, split).key].metrics["drawn"] for split in splits]
+    taken: NDArray[np.bool_] = np.array(drawn).max(axis=0) > 0
+    return taken
 
 
 def _by_seed(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from makeweight.balance.copies import Originals
+from makeweight.balance.gate import Gate
 from makeweight.balance.listener import Listener
 from makeweight.bench.hashing import hash_settings
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, run_once
@@ -29,7 +32,7 @@ from makeweight.data.npz import open_npz
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.methods import get_method
-from makeweight.sampler import ImageSampler, load
+from makeweight.sampler import FEW, ImageSampler, load
 
 MODELS, PREDICTIONS, TRAINING, ROWS = "models", "predictions", "training", "rows.jsonl"
 
@@ -52,6 +55,8 @@ class Bench:
         Number of folds; None for a given test set.
     gan_steps : int or None
         Steps of a method that learns; None for what its recipe says.
+    precision : str or None
+        Precision in which methods learn; None for that of the device.
     """
 
     folder: Path
@@ -61,6 +66,7 @@ class Bench:
     base: MixedClassifier
     folds: int | None
     gan_steps: int | None
+    precision: str | None = None
 
     @property
     def rows(self) -> RowFile:
@@ -80,7 +86,11 @@ class Bench:
             plain: ImageSampler = kind(random_state=seed, channels=self.base.channels)
             return plain
         learning: ImageSampler = kind(
-            random_state=seed, n_steps=self.gan_steps, device=self.base.device, channels=self.base.channels
+            random_state=seed,
+            n_steps=self.gan_steps,
+            device=self.base.device,
+            precision=self.precision,
+            channels=self.base.channels,
         )
         return learning
 
@@ -274,6 +284,7 @@ def _train(bench: Bench, run: Run, arm: Arm, split: Split) -> None:
         metrics = {
             "predictions": f"{PREDICTIONS}/{bench.predictions(run).name}",
             "n_drawn": int(drawn.sum()),
+            "drawn": np.bincount(codes[drawn], minlength=n_classes).tolist(),
             **summary_metrics(true, answers.codes, chances),
             **class_metrics(true, answers.codes, n_classes),
         }
@@ -292,9 +303,36 @@ def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[
     if arm.method is None or not counts.any():
         return X, codes, np.zeros(len(X), bool)
     sampler = drawer(bench, arm.method, split)
-    new = [sampler.draw(label, range(n)) for label, n in zip(sampler.classes_.tolist(), counts.tolist(), strict=True)]
-    drawn = np.repeat([False, True], [len(X), counts.sum()])
-    return np.concatenate([X, *new]), np.concatenate([codes, np.repeat(np.arange(len(counts)), counts)]), drawn
+    rows: list[Sequence[int]] = [range(n) for n in counts.tolist()]
+    if arm.gated:
+        rows = _passing(sampler, X, images.classes[codes], rows, split.seed, bench.base.device)
+    new = [sampler.draw(label, own) for label, own in zip(sampler.classes_.tolist(), rows, strict=True)]
+    numbers = [len(own) for own in rows]
+    drawn = np.repeat([False, True], [len(X), sum(numbers)])
+    return np.concatenate([X, *new]), np.concatenate([codes, np.repeat(np.arange(len(counts)), numbers)]), drawn
+
+
+def _passing(
+    sampler: ImageSampler,
+    X: NDArray[Any],
+    labels: NDArray[Any],
+    rows: Sequence[Sequence[int]],
+    seed: int,
+    device: str,
+) -> list[Sequence[int]]:
+    """Choose as many rows of each class of those that the gate lets through; none of a class that it gives up."""
+    large = np.isin(sampler.classes_, [label for label, n in Counter(labels.tolist()).items() if n >= FEW])
+    rows = [own if enough else () for own, enough in zip(rows, large.tolist(), strict=True)]
+    if not any(rows):
+        return list(rows)
+    originals = Originals(X, labels, [""] * len(X), sampler.codec_)
+    gate = Gate(X, labels, originals, seed=seed, device=device).fit(_unheard)
+    wanted = zip(sampler.classes_.tolist(), rows, strict=True)
+    return [gate.select(sampler, label, len(own), _unheard).rows if own else own for label, own in wanted]
+
+
+def _unheard(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 def drawer(bench: Bench, method: str, split: Split) -> ImageSampler:

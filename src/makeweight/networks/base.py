@@ -22,6 +22,13 @@ class NetworkPair(NamedTuple):
     n_features: int
 
 
+def with_channels_last(pair: NetworkPair) -> NetworkPair:
+    """Lay out weights, and so what is computed with them, with channels last, for which convolutions are quicker."""
+    for network in (pair.generator, pair.trunk):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return pair
+
+
 class Networks(Component):
     """A family of networks; builds the pair for an image shape (channels, height, width)."""
 

@@ -15,6 +15,7 @@ from makeweight.networks.base import (
     Networks,
     Shape,
     doublings,
+    with_channels_last,
 )
 
 LARGEST_DCGAN = 64
@@ -73,7 +74,7 @@ class DCGAN(Networks):
         trunk, n_features = self._trunk(channels, (height, width))
         for module in (body, trunk):
             initialise(module)
-        return NetworkPair(LabelledGenerator(body, shape, n_classes), trunk, n_features)
+        return with_channels_last(NetworkPair(LabelledGenerator(body, shape, n_classes), trunk, n_features))
 
     def _generator(self, channels: int, bottom: tuple[int, int], n_doublings: int, n_inputs: int) -> nn.Module:
         widths = [self.generator_width * 2**level for level in reversed(range(n_doublings))]

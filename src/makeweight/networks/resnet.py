@@ -18,6 +18,7 @@ from makeweight.networks.base import (
     Shape,
     doublings,
     size_problem,
+    with_channels_last,
 )
 
 MOST = 8  # times the width, at most, however small the sides become
@@ -176,7 +177,7 @@ class ResNet(Networks):
         """Build for `shape`; sides outside 8 to 128 pixels are refused."""
         generator = residual_generator(shape, self.generator_width, n_classes, latent_dim)
         trunk, n_features = self._trunk(shape)
-        return NetworkPair(generator, trunk, n_features)
+        return with_channels_last(NetworkPair(generator, trunk, n_features))
 
     def _trunk(self, shape: Shape) -> tuple[nn.Module, int]:
         channels, height, width = shape
@@ -267,4 +268,4 @@ class ClassifierResNet(Networks):
                 before = after
         trunk = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         spread(trunk)
-        return NetworkPair(generator, trunk, before)
+        return with_channels_last(NetworkPair(generator, trunk, before))

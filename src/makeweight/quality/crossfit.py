@@ -57,6 +57,19 @@ def deal_folds(codes: NDArray[np.int64], n_folds: int, random: np.random.Generat
     return folds
 
 
+def default_steps(codes: NDArray[np.int64]) -> int:
+    """Give the steps of one classifier by default: twenty epochs of balanced classes, but 500 to 5,000 steps.
+
+    Examples
+    --------
+    >>> default_steps(np.repeat([0, 1], [6400, 10]))
+    4000
+    """
+    counts = np.bincount(codes)
+    epoch = math.ceil(np.count_nonzero(counts) * counts.max() / DEFAULT_BATCH)
+    return int(np.clip(DEFAULT_EPOCHS * epoch, *DEFAULT_STEPS))
+
+
 @dataclass(frozen=True)
 class Judge:
     """A classifier trained on all folds but one.
@@ -184,10 +197,9 @@ class CrossFit:
         return Judge(fold, classifier.fit(X[seen], codes[seen]), known)
 
     def _default(self, codes: NDArray[np.int64]) -> CNNClassifier:
-        counts = np.bincount(codes)
-        epoch = math.ceil(np.count_nonzero(counts) * counts.max() / DEFAULT_BATCH)
-        n_steps = int(np.clip(DEFAULT_EPOCHS * epoch, *DEFAULT_STEPS))
-        return CNNClassifier(n_steps=n_steps, batch_size=DEFAULT_BATCH, balanced_batches=True, device=self.device)
+        return CNNClassifier(
+            n_steps=default_steps(codes), batch_size=DEFAULT_BATCH, balanced_batches=True, device=self.device
+        )
 
 
 def extract(extractor: Extractor, images: NDArray[np.float32]) -> Features:
