@@ -18,6 +18,7 @@ def evidence(
     boots_drawn: float = 0.9,
     f1_loss: float = 0.0,
     seeds_spread: float = 0.0,
+    n_seeds: int = N_SEEDS,
 ) -> Evidence:
     """Four hundred boots and some clogs; an arm finds the images that every weaker arm finds, and more."""
     arms: list[Arm] = [arm for arm in all_arms(["aggan"], fills=[0.25, 1.0], shares=[]) if arm.title in recalls]
@@ -26,9 +27,9 @@ def evidence(
     random = np.random.default_rng(0)
     found = []
     for arm in arms:
-        spread = random.normal(0, seeds_spread, (N_SEEDS, 1))
+        spread = random.normal(0, seeds_spread, (n_seeds, 1))
         limit = np.where(true == 1, recalls[arm.title] + spread, boots_drawn if arm.draws else 0.9)
-        noise = random.normal(0, 0.02, (N_SEEDS, len(true)))
+        noise = random.normal(0, 0.02, (n_seeds, len(true)))
         found.append(ease + noise < limit)
     correct: NDArray[np.bool_] = np.stack(found)
     rival = next(place for place, arm in enumerate(arms) if arm.title == "augmentation")
@@ -98,6 +99,30 @@ def test_where_both_are_short_both_are_asked_for() -> None:
     assert clog.more_images is not None
     assert clog.more_seeds is not None
     assert f"about {clog.more_images:,} more test images and {clog.more_seeds} more seeds are needed" in clog.sentence
+
+
+@pytest.mark.parametrize(
+    ("recall", "spread", "n_seeds", "more_images", "more_seeds"),
+    [(0.715, 0.02, 2, 250, 1), (0.705, 0.002, 3, 1600, None)],
+)
+def test_no_heap_of_images_is_asked_for_where_a_seed_would_do(
+    recall: float, spread: float, n_seeds: int, more_images: int, more_seeds: int | None
+) -> None:
+    """With two seeds 2,500 images alone would do; where seeds hardly differ, images alone are the better way."""
+    clog = of_clog(give_verdicts(evidence(60, {**PLAIN, AUGMENTED: recall}, seeds_spread=spread, n_seeds=n_seeds)))
+    assert (clog.answer, clog.more_images, clog.more_seeds) == ("cannot tell", more_images, more_seeds)
+
+
+def test_what_stands_in_the_way_is_told_where_it_cannot_be_told() -> None:
+    """No number of seeds would lead to "use" while class weights find as many."""
+    recalls = {**PLAIN, AUGMENTED: 0.76}
+    alone = of_clog(give_verdicts(evidence(40, recalls)))
+    assert (alone.answer, "so far" in alone.sentence) == ("cannot tell", False)
+    clog = of_clog(give_verdicts(evidence(40, {**recalls, "class weights": 0.85})))
+    assert clog.answer == "cannot tell"
+    assert clog.sentence.endswith("; so far class weights finds as many without drawn images)")
+    assert (clog.more_images, clog.more_seeds) == (None, None)
+    assert "needed" not in clog.sentence
 
 
 def test_recall_that_is_paid_for_with_precision_is_no_use() -> None:

@@ -158,9 +158,12 @@ def _verdict(
     is_open = [int(arm) for arm in candidates if own_high[arm] >= worthwhile and not _harms(evidence, int(arm))]
     if is_open:
         score = differences.estimate[:, column] / differences.error[:, column]
-        best = max(is_open, key=lambda arm: score[arm])
-        need = _more(evidence, column, is_open, best, critical, level / len(candidates), worthwhile)
-        return _Maker(evidence, column, best, p_value, critical).leave_open(need)
+        hopeful = [arm for arm in is_open if _fault(evidence, arm, column) is None]
+        best = max(hopeful or is_open, key=lambda arm: score[arm])
+        room = _Room(evidence, column, worthwhile, critical, float(norm.isf(level / len(candidates) / 2)))
+        need = room.more(is_open, best, bool(hopeful))
+        why = "" if hopeful else f"; so far {_fault(evidence, best, column)}"
+        return _Maker(evidence, column, best, p_value, critical).leave_open(need, why)
     highest = int(max(candidates, key=lambda arm: own_high[arm]))
     verdict = _Maker(evidence, column, highest, p_value, critical)
     if own_high[highest] < worthwhile:
@@ -199,47 +202,68 @@ class _Need:
     seeds: int | None
 
 
-def _more(
-    evidence: Evidence,
-    column: int,
-    arms: Sequence[int],
-    best: int,
-    critical: float,
-    level: float,
-    worthwhile: float,
-) -> _Need:
-    """Say what it takes until the best arm's interval excludes zero, or all arms' own exclude a worthwhile gain.
+@dataclass(frozen=True)
+class _Room:
+    """How much more it takes until it can be told.
 
-    Images or seeds, where either alone is enough; else both, each for half of what there is room for.
+    With few seeds an interval is long because of them (`critical`); with more, its reach is that of a normal
+    distribution (`calm`).
     """
-    differences = evidence.differences
-    n_images, n_seeds = int(differences.n_images[column]), differences.n_seeds
 
-    def needed(arm: int, gap: float, reach: float, calm: float) -> tuple[int | None, int | None]:
-        images, seeds = differences.image_variance[arm, column], differences.seed_variance[arm, column]
-        return images_needed(gap, reach, images, seeds, n_images), seeds_needed(gap, calm, images, seeds, n_seeds)
+    evidence: Evidence
+    column: int
+    worthwhile: float
+    critical: float
+    calm: float
 
-    # With few seeds an interval is long because of them; with more, its reach is that of a normal distribution.
-    calm = min(critical, float(norm.isf(level / 2)))
-    ways = [needed(best, float(differences.estimate[best, column]), critical, calm)]
-    below = []
-    for arm in arms:
-        own = float(np.quantile(np.abs(differences.scores[:, arm, column]), CONFIDENCE))
-        gap = worthwhile - float(differences.estimate[arm, column])
-        below.append(needed(arm, gap, own, min(own, float(norm.isf((1 - CONFIDENCE) / 2)))))
-    ways.append((_most([images for images, _ in below]), _most([seeds for _, seeds in below])))
-    images = min((way for way, _ in ways if way is not None), default=None)
-    seeds = min((way for _, way in ways if way is not None and way <= MOST_SEEDS), default=None)
-    if images is not None and (images <= MANY * n_images or seeds is None):
-        return _Need(images, None)
-    if seeds is not None:
-        return _Need(None, seeds)
-    gain = float(differences.estimate[best, column])
-    half, gap = calm * math.sqrt(2), max(gain, worthwhile - gain)
-    return _Need(
-        images_needed(gap, half, float(differences.image_variance[best, column]), 0.0, n_images),
-        seeds_needed(gap, half, 0.0, float(differences.seed_variance[best, column]), n_seeds),
-    )
+    def more(self, arms: Sequence[int], best: int, hopeful: bool) -> _Need:
+        """Say what it takes until the best arm's interval excludes zero, or all arms' own exclude a worthwhile gain.
+
+        Images or seeds, where either alone is enough and not too many; else both, each for half of what there is room
+        for. The first way is closed where the best arm, as it stands, would not be recommended anyway.
+        """
+        gain = float(self.evidence.differences.estimate[best, self.column])
+        ways = [self._alone(best, gain, self.critical, min(self.critical, self.calm))] if hopeful else []
+        ways.append(self._below(arms))
+        images = min((way for way, _ in ways if way is not None), default=None)
+        seeds = min((way for _, way in ways if way is not None), default=None)
+        if images is not None and images <= MANY * self.n_images:
+            return _Need(images, None)
+        if seeds is not None and seeds <= MOST_SEEDS:
+            return _Need(None, seeds)
+        both = self._both(best, max(gain if hopeful else 0.0, self.worthwhile - gain))
+        return both if images is None or both.images is None or both.images < images else _Need(images, None)
+
+    @property
+    def n_images(self) -> int:
+        return int(self.evidence.differences.n_images[self.column])
+
+    def _alone(self, arm: int, gap: float, reach: float, calm: float) -> tuple[int | None, int | None]:
+        differences = self.evidence.differences
+        images, seeds = differences.image_variance[arm, self.column], differences.seed_variance[arm, self.column]
+        return (
+            images_needed(gap, reach, images, seeds, self.n_images),
+            seeds_needed(gap, calm, images, seeds, differences.n_seeds),
+        )
+
+    def _below(self, arms: Sequence[int]) -> tuple[int | None, int | None]:
+        """Say what it takes until every arm is ruled out."""
+        differences, normal = self.evidence.differences, float(norm.isf((1 - CONFIDENCE) / 2))
+        needs = []
+        for arm in arms:
+            own = float(np.quantile(np.abs(differences.scores[:, arm, self.column]), CONFIDENCE))
+            gap = self.worthwhile - float(differences.estimate[arm, self.column])
+            needs.append(self._alone(arm, gap, own, min(own, normal)))
+        return _most([images for images, _ in needs]), _most([seeds for _, seeds in needs])
+
+    def _both(self, best: int, gap: float) -> _Need:
+        differences, half = self.evidence.differences, min(self.critical, self.calm) * math.sqrt(2)
+        images = float(differences.image_variance[best, self.column])
+        seeds = float(differences.seed_variance[best, self.column])
+        return _Need(
+            images_needed(gap, half, images, 0.0, self.n_images),
+            seeds_needed(gap, half, 0.0, seeds, differences.n_seeds),
+        )
 
 
 def _most(needs: list[int | None]) -> int | None:
@@ -279,7 +303,7 @@ class _Maker:
             reach,
         )
 
-    def leave_open(self, need: _Need) -> Verdict:
+    def leave_open(self, need: _Need, why: str) -> Verdict:
         each = "" if self.label is not None else " of each class"
         needs = []
         if need.images is not None:
@@ -287,8 +311,8 @@ class _Maker:
         if need.seeds is not None:
             needs.append(counted(need.seeds, "more seed"))
         single = len(needs) == 1 and 1 in (need.images, need.seeds)
-        what = f"about {' and '.join(needs)} {'is' if single else 'are'} needed"
-        sentence = f"{self._about}: cannot tell, {what} (best: {self.title}, {self._figures(self.critical)})"
+        what = f", about {' and '.join(needs)} {'is' if single else 'are'} needed" if needs else ""
+        sentence = f"{self._about}: cannot tell{what} (best: {self.title}, {self._figures(self.critical)}{why})"
         return self._made("cannot tell", sentence, self.critical, need)
 
     @property
