@@ -3,7 +3,7 @@
 One row a run: mean recall (ACSA), recall a class, mean recall of the three rarest classes, seconds a step. Rows that
 are there are not computed again.
 
-    python benchmarks/classifiers.py                                      # all but the GAN, one seed, 2,000 steps
+    python benchmarks/classifiers.py                                      # all but the GANs', one seed, 2,000 steps
     python benchmarks/classifiers.py --variants gan --steps 2500          # AGGAN's class head: a quarter of an hour
     python benchmarks/classifiers.py --variants cn,dos --seeds 0,1,2 --threads 2
     python benchmarks/classifiers.py --table                              # from the rows that are there
@@ -23,15 +23,16 @@ import numpy as np
 import torch
 from class_heads import Split
 
-from makeweight import AGGAN
 from makeweight.bench.rows import Outcome, Row, RowFile, run_once
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.class_weights import ClassBalanced
+from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.losses import Focal
 from makeweight.classifiers.risks import Mixup
 from makeweight.data.named import load_named
 
 HERE = Path(__file__).resolve().parent
+GAMES = [name for name in classifier_names() if issubclass(get_classifier(name), GANClassifier)]
 PLAIN: dict[str, Any] = {"augmentation": "none"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in classifier_names()},
@@ -48,10 +49,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 def make(variant: str, n_steps: int, seed: int) -> tuple[Any, dict[str, Any]]:
     """Give the classifier of a variant, and its settings as a row tells them."""
     name, changes = VARIANTS[variant]
-    if name == "gan":
-        sampler = AGGAN(n_steps=n_steps, random_state=seed)
-        return get_classifier(name)(sampler=sampler), {"classifier": name, "sampler": sampler.settings_}
-    classifier = get_classifier(name)(n_steps=n_steps, random_state=seed, **changes)
+    kind = get_classifier(name)
+    if issubclass(kind, GANClassifier):
+        sampler = kind.default(n_steps=n_steps, random_state=seed)
+        return kind(sampler=sampler), {"classifier": name, "sampler": sampler.settings_}
+    classifier = kind(n_steps=n_steps, random_state=seed, **changes)
     return classifier, classifier.settings_
 
 
@@ -91,7 +93,7 @@ def print_table(rows: RowFile) -> None:
 def main() -> None:
     """Run what is missing and say what came out, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", default=",".join(name for name in VARIANTS if name != "gan"))
+    parser.add_argument("--variants", default=",".join(name for name in VARIANTS if name not in GAMES))
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from makeweight.balance import balance_folder, sample_folder, verify_folder
+    from makeweight.classifiers.gamo import GAMOClassifier
     from makeweight.classifiers.gan_classifier import GANClassifier
     from makeweight.classifiers.small_cnn import CNNClassifier
     from makeweight.errors import InputError
@@ -64,6 +65,7 @@ _HOMES = {
     "evaluate_images": "quality.evaluate",
     "Evolution": "evolution",
     "GAMO": "methods.gamo",
+    "GAMOClassifier": "classifiers.gamo",
     "GANClassifier": "classifiers.gan_classifier",
     "InputError": "errors",
     "load": "sampler",
@@ -104,6 +106,7 @@ __all__ = [
     "DeepSMOTE",
     "Duplicates",
     "Evolution",
+    "GAMOClassifier",
     "GANClassifier",
     "InputError",
     "ModifiedACGAN",

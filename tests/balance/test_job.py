@@ -282,3 +282,21 @@ def test_a_model_that_is_gone_on_with_is_not_overwritten_in_place(balanced: Bala
 
 def _sizes(out: Path) -> set[tuple[int, int]]:
     return {read_pixels(path).shape[::-1] for path in (out / "images").rglob("drawn-*")}
+
+
+def test_attributes_of_a_table_are_the_conditions(tmp_path: Path) -> None:
+    faces, pixels = tmp_path / "faces", np.random.default_rng(0).integers(0, 256, (7, 8, 8), dtype=np.uint8)
+    faces.mkdir()
+    values = [(1, 1), (1, 1), (1, 1), (0, 1), (0, 1), (0, 0), (0, 0)]
+    lines = [f"{i}.png,{blond},{male}" for i, (blond, male) in enumerate(values)]
+    (faces / "metadata.csv").write_text("\n".join(["file_name,blond,male", *lines]))
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(faces / f"{i}.png")
+    found = balance_folder(faces, tmp_path / "out", method="ca_gan", n_steps=1, settings={"batch_size": "4"})
+    assert [(c.label, c.real, c.drawn) for c in found.classes] == [("blond+male", 3, 0), ("male", 2, 1), ("none", 2, 1)]
+    model = load(tmp_path / "out" / "model")
+    assert [list(row) for row in model.head.attributes] == [[1, 1], [0, 1], [0, 0]]
+    assert model.draw("male", range(2)).shape == (2, 8, 8)
+    assert len(model.players_.discriminator.network.conditions.weight) == 4
+    balance_folder(faces, tmp_path / "plain", method="lsgan", n_steps=1, settings={"batch_size": "4"})
+    assert load(tmp_path / "plain" / "model").settings_["head"]["name"] == "auxiliary_classifier"

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from makeweight import ACGAN, CNNClassifier
+from makeweight import CNNClassifier, GANClassifier
 from makeweight.classifiers import catalogue, classifier_names, get_classifier
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN, MLP
@@ -29,9 +29,10 @@ def make(name: str, rows: bool = False, **changes: Any) -> Any:
     settings: dict[str, Any] = {"n_steps": 4, "batch_size": 8, "random_state": 0}
     settings["networks"] = "mlp" if rows else DCGAN(width=2, generator_width=2)
     settings |= changes
-    if name == "gan":
-        return get_classifier(name)(sampler=ACGAN(latent_dim=3, best_every=0, **settings))
-    return get_classifier(name)(**settings)
+    kind = get_classifier(name)
+    if issubclass(kind, GANClassifier):
+        return kind(sampler=kind.default(latent_dim=3, best_every=0, **settings))
+    return kind(**settings)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,7 +107,7 @@ class TestContract:
     def test_cross_validation_and_search(self, name: str, boots: Any) -> None:
         X, y = boots[0], boots[1] == "boot"
         assert cross_val_score(make(name, n_steps=1), X, y, cv=2, error_score="raise").shape == (2,)
-        key = "sampler__n_steps" if name == "gan" else "n_steps"
+        key = "n_steps" if name in RECIPES else "sampler__n_steps"
         search = GridSearchCV(make(name), {key: [1, 2]}, cv=2, error_score="raise").fit(X, y)
         assert search.best_params_[key] in (1, 2)
 

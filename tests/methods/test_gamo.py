@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from makeweight import GAMO, GANClassifier
+from makeweight import GAMO, GAMOClassifier
 from makeweight.convex import BlendOfCodes
 from makeweight.networks import DCGAN
 
@@ -18,7 +18,7 @@ TINY: dict[str, Any] = {
 
 def test_its_classifier_learns(make_images: Any) -> None:
     X, y = make_images({"dark": 40, "bright": 8})
-    classifier = GANClassifier(
+    classifier = GAMOClassifier(
         sampler=GAMO(n_steps=60, batch_size=16, latent_dim=4, networks=DCGAN(width=4), random_state=0)
     )
     assert (classifier.fit(X, y).predict(X) == y).mean() > 0.9

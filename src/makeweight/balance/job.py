@@ -15,7 +15,7 @@ from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, numbers
 from makeweight.balance.gate import GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_manifest
-from makeweight.balance.models import find_model, prepare_sampler
+from makeweight.balance.models import find_model, prepare_sampler, with_conditions
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, Fill, check_fill, check_gate
 from makeweight.balance.output import OutputFolder
@@ -224,6 +224,9 @@ def balance_folder(
         download=download,
         progress=listener.count,
     )
+    if images.attributes:
+        new_sampler = partial(with_conditions, new_sampler, images)
+        sampler = new_sampler()
     to_add = _numbers(fill, sampling_strategy or "auto", images, sampler)
     folders = class_folders(images.classes)
     _check_size(sampler, images)

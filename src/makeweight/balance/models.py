@@ -12,6 +12,7 @@ from makeweight.methods import get_method
 
 if TYPE_CHECKING:
     from makeweight.balance.strategy import Strategy
+    from makeweight.data.base import ImageSource
     from makeweight.sampler import ImageSampler
     from makeweight.train import StepReport
 
@@ -90,6 +91,18 @@ def prepare_sampler(
         raise InputError("a model that goes on has its settings already: leave out --set, or --from.")
     model.set_params(**given, warm_start=True)
     return model
+
+
+def with_conditions(make: Callable[[], ImageSampler], images: ImageSource) -> ImageSampler:
+    """Make a sampler for images with attributes, which are the conditions of a head that judges by conditions."""
+    from makeweight.heads import ConditionalActivation
+
+    sampler = make()
+    head = sampler._setting("head") if "head" in sampler.get_params(deep=False) else None
+    if isinstance(head, ConditionalActivation) and head.attributes is None:
+        rows = tuple(images.attributes[label] for label in images.classes)
+        sampler.set_params(head=ConditionalActivation(attributes=rows))
+    return sampler
 
 
 def check_length(length: Mapping[str, float | None]) -> None:

@@ -16,6 +16,7 @@ _FILES = (
     "deferred",
     "dos",
     "focal",
+    "gamo",
     "gan_classifier",
     "logit_adjusted",
     "mixup",

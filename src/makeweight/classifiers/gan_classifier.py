@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,8 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
     (3,)
     """
 
+    default: ClassVar[type[GANSampler]] = AGGAN
+
     def __init__(self, *, sampler: GANSampler | None = None) -> None:
         self.sampler = sampler
 
@@ -61,7 +63,7 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
         """
         if self.sampler is not None and not isinstance(self.sampler, GANSampler):
             raise InputError(f"sampler={self.sampler!r} has no class head: give a GAN such as AGGAN().")
-        self.sampler_ = AGGAN() if self.sampler is None else clone(self.sampler)
+        self.sampler_ = self.default() if self.sampler is None else clone(self.sampler)
         head = self.sampler_.settings_["head"]["name"]
         if not HEADS.get(head).classifies:
             raise InputError(f"the sampler's head={head!r} has no class output to classify with: give it another head.")

@@ -44,6 +44,8 @@ class ImageSource(ABC):
         Images of each split that is not learnt from.
     notes : list of str
         What else is worth knowing, a sentence each.
+    attributes : dict of str to tuple of int
+        Binary attributes of each class, where a table tells them in place of labels; else empty.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class ImageSource(ABC):
         self.skipped = list(skipped)
         self.other_splits = dict(other_splits or {})
         self.notes = list(notes)
+        self.attributes: dict[str, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         """Give the number of images."""

@@ -71,6 +71,8 @@ class Listing:
         Images beside the class folders, which belong to no class.
     unused : list of str
         Folders beside the splits, which are no splits by their names.
+    attributes : dict of str to tuple of int
+        Binary attributes of each class, where a table tells them in place of labels.
     """
 
     root: Path
@@ -81,6 +83,7 @@ class Listing:
     empty_classes: list[str] = field(default_factory=list)
     stray: int = 0
     unused: list[str] = field(default_factory=list)
+    attributes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def list_folder(root: Path, labels: Path | None = None) -> Listing:
@@ -205,6 +208,8 @@ def _list_table(listing: Listing, table: Path, train: str | None, others: list[s
                 raise InputError(f"{shown(table)} names {shown(name)} more than once: keep one row for each file.")
             unlabelled.discard(name)
             listing.entries.append(Entry(root / name, row.label, name, name))
+            if row.attributes:
+                listing.attributes[row.label] = row.attributes
     listing.troubles.extend(BadFile(name, f"no label in {table.name}") for name in sorted(unlabelled))
     if train is not None and all(entry.file.startswith(f"{train}/") for entry in listing.entries):
         listing.entries = [Entry(e.path, e.label, e.file[len(train) + 1 :], e.shown) for e in listing.entries]

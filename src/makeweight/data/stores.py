@@ -62,6 +62,7 @@ class FolderSource(ImageSource):
             other_splits={split: len(paths) for split, paths in listing.other_splits.items()},
             notes=folder_notes(listing, [facts for _, facts in found]),
         )
+        self.attributes = listing.attributes
         self.paths = [entry.path for entry, _ in found]
         self._n_bytes = sum(facts.n_bytes for _, facts in found)
         self._resize = resize

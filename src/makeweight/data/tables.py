@@ -1,4 +1,4 @@
-"""Tables of labels: a CSV or TSV file with one row per image, file name and label."""
+"""Tables of labels: a CSV or TSV file with one row per image, file name and label, or file name and attributes."""
 
 import csv
 import io
@@ -12,15 +12,18 @@ from makeweight.errors import InputError
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_id", "image_path")
 LARGEST = 256 << 20
 LABEL_COLUMNS = ("label", "class", "target", "labels", "class_name")
+BINARY = {"1": 1, "true": 1, "yes": 1, "0": 0, "-1": 0, "false": 0, "no": 0}
+TOGETHER, NONE_OF_THEM = "+", "none"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: its line in the file (the header is line 1), the file's name, the label."""
+    """One row of a table: its line in the file (the header is line 1), the file's name, the label, the attributes."""
 
     line: int
     file: str
     label: str
+    attributes: tuple[int, ...] = ()
 
 
 def read_table(path: Path) -> list[Row]:
@@ -28,7 +31,9 @@ def read_table(path: Path) -> list[Row]:
 
     Commas, semicolons and tabs part the columns, whichever the header holds. The columns are found by name:
     "file_name" (or "filename", "file", "image", "path", "image_id", "image_path") and "label" (or "class", "target",
-    "labels", "class_name"), in any case.
+    "labels", "class_name"), in any case. Where there is none of the latter and all other columns are binary (1 or 0,
+    1 or -1, true or false, yes or no), these are attributes: an image's label names those that it has, as
+    "blond+male", or is "none".
 
     Parameters
     ----------
@@ -49,6 +54,10 @@ def read_table(path: Path) -> list[Row]:
         raise InputError(f"{shown(path)} is empty: give it the columns file_name and label, and one row per image.")
     header = [name.strip().lower() for name in lines[0][1]]
     file_column = find_column(path, header, FILE_COLUMNS)
+    if not set(header) & set(LABEL_COLUMNS) and _are_attributes(lines[1:], file_column, len(header)):
+        rows = _with_attributes(path, lines, file_column)
+        _refuse_twins(path, rows)
+        return rows
     label_column = find_column(path, header, LABEL_COLUMNS)
     rows, faults = [], []
     for line, cells in lines[1:]:
@@ -128,6 +137,38 @@ def find_column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
             f"name the column {names[0]}, or one of {', '.join(names[1:])}."
         )
     return header.index(found)
+
+
+def _are_attributes(lines: list[tuple[int, list[str]]], file_column: int, n_columns: int) -> bool:
+    """Tell whether all columns but that of the files are binary in every row."""
+    binary = all(
+        len(cells) == n_columns
+        and all(cell.strip().lower() in BINARY for place, cell in enumerate(cells) if place != file_column)
+        for _, cells in lines
+    )
+    return binary and n_columns > 1 and bool(lines)
+
+
+def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column: int) -> list[Row]:
+    names = [name.strip() for name in lines[0][1]]
+    places = [place for place in range(len(names)) if place != file_column]
+    own = [names[place] for place in places]
+    for name in own:
+        fault = label_fault(name)
+        if fault is None and (TOGETHER in name or name == NONE_OF_THEM or own.count(name) > 1):
+            fault = f"cannot be part of a label: it holds {TOGETHER!r}, is {NONE_OF_THEM!r} or comes twice"
+        if fault is not None:
+            raise InputError(f"the attribute {shown(name)!r} in {shown(path)} {fault}; rename the column.")
+    rows, nameless = [], []
+    for line, cells in lines[1:]:
+        values = tuple(BINARY[cells[place].strip().lower()] for place in places)
+        label = TOGETHER.join(name for name, value in zip(own, values, strict=True) if value) or NONE_OF_THEM
+        rows.append(Row(line, cells[file_column].strip(), label, values))
+        if not rows[-1].file:
+            nameless.append(f"line {line} (has no file name)")
+    if nameless:
+        raise InputError(f"{shown(path)} has rows that cannot be used: {listed(nameless)}; give each a file.")
+    return rows
 
 
 def _refuse_twins(path: Path, rows: list[Row]) -> None:
