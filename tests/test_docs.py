@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -27,10 +28,16 @@ PAGES = sorted(
     [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *(ROOT / "docs").rglob("*.md")]
 )
 RUNNABLE = {"imblearn", "makeweight", "math", "numpy", "sklearn", "torch"}
-COMMANDS = {
-    name: {option for parameter in command.params for option in parameter.opts if option.startswith("--")} | {"--help"}
-    for name, command in typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
-}
+
+
+def options_of(command: Any) -> set[str]:
+    """Options of a command, or of all commands of a group."""
+    within = [options_of(each) for each in getattr(command, "commands", {}).values()]
+    own = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    return own.union({"--help"}, *within)
+
+
+COMMANDS = {name: options_of(command) for name, command in typer.main.get_command(app).commands.items()}  # type: ignore[attr-defined]
 
 
 def named(page: Path) -> str:
@@ -146,7 +153,7 @@ def test_every_part_of_the_registries_is_listed() -> None:
     assert method_names()
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = [row for row in re.findall(r"^\|(.+)\|$", text, re.MULTILINE) if "`" in row]
-    listed = {frozenset(re.findall(r"`(\w+)`", row.split("|")[-1])) for row in rows}
+    listed = {frozenset(re.findall(r"`([\w-]+)`", row.split("|")[-1])) for row in rows}
     assert {frozenset(registry.names()) for registry in _REGISTRIES.values()} == listed
 
 

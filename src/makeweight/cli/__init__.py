@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from makeweight.cli.bench import bench_commands
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
 from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
@@ -300,6 +301,7 @@ def methods() -> None:
 
 
 app.command(short_help="Say what drawn images are worth.")(evaluate)
+app.add_typer(bench_commands, name="bench", short_help="Rerun the papers' tables.")
 app.command("compare", short_help="Say which method helps which class, if any.")(compare_command)
 
 

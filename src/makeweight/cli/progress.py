@@ -104,7 +104,8 @@ class LogProgress(Listener):
         """Log a count when it is time."""
         if self._is_time(done, total):
             rate = done / max(time.monotonic() - self.begin, 1e-9)
-            self._say(f"{done:,} of {total:,} {UNITS.get(self.name, 'images')}, {rate:.0f} a second")
+            pace = f"{rate:.0f} a second" if rate >= 1 or not done else f"{1 / rate:.0f} s each"
+            self._say(f"{done:,} of {total:,} {UNITS.get(self.name, 'images')}, {pace}")
 
     def step(self, report: StepReport) -> None:
         """Log a training step when it is time, and what happened in it."""

@@ -1,0 +1,225 @@
+"""What a table compares, as classifiers: as in the papers, and as people would do it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from makeweight.bench.settings import ReadingSettings
+from makeweight.classifiers import classifier_names, get_classifier
+from makeweight.classifiers.gan_classifier import GANClassifier
+from makeweight.classifiers.small_cnn import CNNClassifier
+from makeweight.compare.arms import ARMS, Arm, FilledAugmented
+from makeweight.compare.classifier import MixedClassifier
+from makeweight.component import describe
+from makeweight.data.wording import no_such
+from makeweight.errors import InputError
+from makeweight.gan_sampler import GANSampler
+from makeweight.methods import get_method, method_names
+from makeweight.methods.aggan import AGGAN
+from makeweight.sampler import ImageSampler
+
+TWIN = "twin"
+PAPER, PRACTICAL = "paper", "practical"
+READINGS = (PAPER, PRACTICAL)
+BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
+
+
+class Learner(ABC):
+    """Something that learns from labelled images and then classifies.
+
+    Parameters
+    ----------
+    classifier : CNNClassifier or None
+        What is trained as a classifier.
+    sampler : ImageSampler or None
+        What is trained to draw.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        Labels in the order of `predict_proba`.
+    """
+
+    classes_: NDArray[Any]
+
+    def __init__(self, classifier: CNNClassifier | None, sampler: ImageSampler | None) -> None:
+        self.classifier = classifier
+        self.sampler = sampler
+
+    def prepare(self, **settings: Any) -> None:
+        """Tell both parts where to compute, and whatever else they have a parameter for."""
+        for part in (self.classifier, self.sampler):
+            if part is not None:
+                own = part.get_params(deep=False)
+                part.set_params(**{name: value for name, value in settings.items() if name in own})
+
+    @property
+    def settings_(self) -> dict[str, Any]:
+        """All settings as JSON data."""
+        parts = {"classifier": self.classifier, "draws": self.sampler}
+        return {name: part.settings_ for name, part in parts.items() if part is not None}
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """What was noted while the sampler learnt."""
+        return list(getattr(self.sampler, "history_", []))
+
+    @abstractmethod
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Learn from images and labels (n,)."""
+
+    @abstractmethod
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the probability of each class, of shape (n, n_classes)."""
+
+
+class Alone(Learner):
+    """A classifier by itself."""
+
+    classifier: CNNClassifier
+
+    def __init__(self, classifier: CNNClassifier) -> None:
+        super().__init__(classifier, None)
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Train it."""
+        self.classes_ = self.classifier.fit(X, y).classes_
+        return self
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what it says."""
+        return self.classifier.predict_proba(X)
+
+
+class InTheGame(Learner):
+    """The class output of a GAN's discriminator."""
+
+    sampler: GANSampler
+
+    def __init__(self, sampler: GANSampler) -> None:
+        super().__init__(None, sampler)
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Play the game."""
+        self.classes_ = self.sampler.fit(X, y).classes_
+        return self
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the discriminator says."""
+        return self.sampler.classifier_.predict_proba(X)
+
+
+class FromDrawn(Learner):
+    """A classifier that learns from real images and from those that a method draws of the rare classes.
+
+    Parameters
+    ----------
+    arm : Arm
+        How the classifier learns, and from how many drawn images.
+    base : MixedClassifier
+        What all arms share.
+    sampler : ImageSampler or None
+        What draws; None where the arm draws nothing.
+    """
+
+    classifier: MixedClassifier
+
+    def __init__(self, arm: Arm, base: MixedClassifier, sampler: ImageSampler | None) -> None:
+        super().__init__(arm.classifier(base), sampler)
+        self.arm = arm
+
+    @property
+    def settings_(self) -> dict[str, Any]:
+        """All settings as JSON data."""
+        return {**super().settings_, "arm": describe(self.arm)}
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Let the method learn and draw, and the classifier learn from both."""
+        labels, counts = np.unique(y, return_counts=True)
+        numbers = self.arm.counts(counts).tolist() if self.sampler is not None else [0]
+        if self.sampler is not None and any(numbers):
+            self.sampler.fit(X, y)
+            new = [self.sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
+            X, y = np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)])
+        self.classifier.fit(X, y, drawn=np.arange(len(y)) >= len(y) - sum(numbers))
+        self.classes_ = self.classifier.classes_
+        return self
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the classifier says."""
+        return self.classifier.predict_proba(X)
+
+
+def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
+    """Give a method with the papers' networks and settings; a GAN classifies by its class output.
+
+    Parameters
+    ----------
+    name : str
+        A GAN with a class output, a classifier, or "twin": AGGAN's discriminator trained alone.
+    n_steps : int
+        Length of the training.
+    seed : int
+        Seed of the training.
+    **changes
+        Settings of a GAN that are not the papers'.
+
+    Raises
+    ------
+    InputError
+        If there is no such method, or it does not classify.
+    """
+    if name == TWIN:
+        return Alone(CNNClassifier.twin(AGGAN.from_paper().set_params(random_state=seed), n_steps))
+    own = [each for each in classifier_names() if not issubclass(get_classifier(each), GANClassifier)]
+    if name in own:
+        game = AGGAN.from_paper()
+        classifier = get_classifier(name)(
+            networks=game.networks,
+            n_steps=n_steps,
+            batch_size=game.batch_size,
+            learning_rate=game.learning_rate,
+            learning_rate_decay=game.learning_rate_decay,
+            betas=game.betas,
+            augmentation=game.augmentation,
+            random_state=seed,
+        )
+        return Alone(classifier)
+    games = [each for each in method_names() if issubclass(get_method(each), GANSampler)]
+    if name not in games:
+        raise InputError(no_such("method of a table", name, [TWIN, *own, *games]))
+    sampler: GANSampler = get_method(name).from_paper()
+    sampler.set_params(n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
+    return InTheGame(sampler)
+
+
+def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: int) -> Learner:
+    """Give a method with its defaults, and the one classifier of all that learns from what it draws.
+
+    Parameters
+    ----------
+    name : str
+        An arm of a comparison that draws nothing, or a method that draws.
+    settings : ReadingSettings
+        The classifier's networks, and how far classes are filled.
+    n_steps : int
+        Length of the classifier's training.
+    seed : int
+        Seed of both.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+    """
+    base = MixedClassifier(networks=settings.networks, n_steps=n_steps, random_state=seed)
+    plain = [arm.name for arm in ARMS if not arm.draws]
+    if name in plain:
+        return FromDrawn(ARMS.get(name)(), base, None)
+    if name not in method_names():
+        raise InputError(no_such("method of a table", name, [*plain, *method_names()]))
+    return FromDrawn(FilledAugmented(method=name, fill=settings.fill), base, get_method(name)(random_state=seed))

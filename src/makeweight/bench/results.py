@@ -1,0 +1,199 @@
+"""What rows add up to: our figures beside the papers', with intervals, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from makeweight.bench.published import PUBLISHED
+from makeweight.bench.rows import Row
+
+CONFIDENCE = 0.95
+# What a paper claims, method by method: the first is to be ahead of the second.
+CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
+RIVAL = "augmentation"
+COLUMNS = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Figures of one method, in per cent.
+
+    Attributes
+    ----------
+    method : str
+        The method.
+    n_seeds : int
+        Seeds that have a row.
+    recall, f1, geometric_mean : float
+        Means over seeds of mean recall (ACSA), macro F1 and the geometric mean of recall.
+    reach : float or None
+        Half of the 95 % interval of mean recall (Student's t over seeds); None for a single seed.
+    published : float or None
+        Mean recall that the paper prints.
+    """
+
+    method: str
+    n_seeds: int
+    recall: float
+    f1: float
+    geometric_mean: float
+    reach: float | None
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean recall of one method less that of another, in points, paired over seeds.
+
+    Attributes
+    ----------
+    one, other : str
+        The methods.
+    n_seeds : int
+        Seeds that both have a row of.
+    points : float
+        The mean difference.
+    reach : float or None
+        Half of its 95 % interval (Student's t over seeds); None for a single seed.
+    published : float or None
+        The difference that the paper prints.
+    """
+
+    one: str
+    other: str
+    n_seeds: int
+    points: float
+    reach: float | None
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One set, reading and length of training.
+
+    Attributes
+    ----------
+    reading, group, budget : str
+        Which.
+    lines : list of Line
+        The best first.
+    differences : list of Difference
+        What the paper claims, or what drawn images add to augmentation.
+    """
+
+    reading: str
+    group: str
+    budget: str
+    lines: list[Line]
+    differences: list[Difference]
+
+
+def sections(name: str, rows: Iterable[Row]) -> list[Section]:
+    """Sum up the rows of a table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table.
+    rows : iterable of Row
+        Rows, of other tables too. Of several with one method and seed the last counts.
+
+    Returns
+    -------
+    list of Section
+        By reading, set and length of training.
+    """
+    found: dict[tuple[str, str, str], dict[str, dict[int, Row]]] = {}
+    for row in rows:
+        table, _, rest = row.protocol.partition("/")
+        reading, _, group = rest.partition("/")
+        if table == name:
+            methods = found.setdefault((reading, group, row.budget), {})
+            methods.setdefault(row.method, {})[row.subset_seed] = row
+    return [_section(name, *key, methods) for key, methods in sorted(found.items())]
+
+
+def _section(name: str, reading: str, group: str, budget: str, methods: dict[str, dict[int, Row]]) -> Section:
+    known = PUBLISHED.get(name, {}).get(group, {}) if reading == "paper" else {}
+    lines = []
+    for method, by_seed in methods.items():
+        recall, f1, geometric = (
+            _percent(by_seed.values(), metric) for metric in ("acsa", "macro_f1", "geometric_mean_recall")
+        )
+        reach, published = _reach(recall), known.get(method)
+        lines.append(
+            Line(method, len(recall), float(recall.mean()), float(f1.mean()), float(geometric.mean()), reach, published)
+        )
+    claims: Sequence[tuple[str, str]] = CLAIMS if reading == "paper" else [(each, RIVAL) for each in methods]
+    differences = [_difference(one, other, methods, known) for one, other in claims if one != other]
+    return Section(
+        reading,
+        group,
+        budget,
+        sorted(lines, key=lambda line: -line.recall),
+        [each for each in differences if each is not None],
+    )
+
+
+def _difference(
+    one: str, other: str, methods: dict[str, dict[int, Row]], known: dict[str, float] | object
+) -> Difference | None:
+    shared = sorted(methods.get(one, {}).keys() & methods.get(other, {}).keys())
+    if not shared:
+        return None
+    mine, theirs = (_percent([methods[name][seed] for seed in shared], "acsa") for name in (one, other))
+    published = known[one] - known[other] if isinstance(known, dict) and {one, other} <= known.keys() else None
+    return Difference(one, other, len(shared), float((mine - theirs).mean()), _reach(mine - theirs), published)
+
+
+def _percent(rows: Iterable[Row], metric: str) -> NDArray[np.float64]:
+    return 100 * np.array([row.metrics[metric] for row in rows], float)
+
+
+def _reach(values: NDArray[np.float64]) -> float | None:
+    """Half of the interval of a mean, by Student's t; None for a single value."""
+    n = len(values)
+    if n < 2:
+        return None
+    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+
+
+def markdown(found: Sequence[Section]) -> str:
+    """Write sections as Markdown."""
+    parts = []
+    for section in found:
+        parts.append(f"### {section.group}, {section.reading}, {section.budget}\n")
+        parts.append(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+        for line in section.lines:
+            parts.append(f"| {' | '.join(cells_of(line))} |")
+        parts.append("")
+        parts += [f"- {sentence_of(each)}" for each in section.differences]
+        if section.differences:
+            parts.append("")
+    return "\n".join(parts)
+
+
+def cells_of(line: Line) -> list[str]:
+    """Write the cells of a line."""
+    reach = "" if line.reach is None else f"± {line.reach:.2f}"
+    published = "" if line.published is None else f"{line.published:.2f}"
+    figures = [f"{value:.2f}" for value in (line.f1, line.geometric_mean)]
+    return [line.method, str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
+
+
+def sentence_of(difference: Difference) -> str:
+    """Say what a difference is, and whether its interval excludes zero."""
+    each = difference
+    gain = f"{each.one} against {each.other}: {each.points:+.2f} points"
+    paper = "" if each.published is None else f"; the paper says {each.published:+.2f}"
+    seeds = f"{each.n_seeds} seed{'s' if each.n_seeds > 1 else ''}"
+    if each.reach is None:
+        return f"{gain}, {seeds}, so chance cannot be told from difference{paper}"
+    low, high = each.points - each.reach, each.points + each.reach
+    sure = "excludes" if low > 0 or high < 0 else "includes"
+    return f"{gain}, 95 % interval {low:+.2f} to {high:+.2f}, which {sure} zero ({seeds}){paper}"

@@ -1,0 +1,242 @@
+"""Runs the cases of a table that have no row yet, up to a time limit; a training that is cut off goes on later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+
+from makeweight.balance.listener import Listener
+from makeweight.bench.hashing import hash_data
+from makeweight.bench.learners import BATCH_SIZES, Learner
+from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, compute_row
+from makeweight.bench.settings import TableSettings
+from makeweight.bench.tables import Case, Selection, Split, Table
+from makeweight.compare.metrics import class_metrics, summary_metrics
+from makeweight.data.named import NamedSet, load_named
+from makeweight.errors import InputError
+from makeweight.train import StepReport
+
+TRAINING = "training"
+
+
+class TimeIsUpError(Exception):
+    """The limit was reached within a training."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a call came to: rows that were there and that were added, cases that are left, sets that are not at hand."""
+
+    n_known: int
+    n_added: int
+    n_left: int
+    absent: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """How to run a table.
+
+    Attributes
+    ----------
+    table : Table
+        What is run.
+    settings : TableSettings
+        With what.
+    folder : Path
+        Where unfinished trainings are kept.
+    epochs : float, optional
+        Length of every training in place of that of the settings, in balanced epochs.
+    device : str
+        Where to compute.
+    data_dir : Path, optional
+        Where named sets are looked for.
+    """
+
+    table: Table
+    settings: TableSettings
+    folder: Path
+    epochs: float | None = None
+    device: str = "auto"
+    data_dir: Path | None = None
+
+    def learner(self, case: Case, split: Split) -> tuple[Learner, int]:
+        """Give what is to be run, and the length of its training."""
+        _, counts = np.unique(split.y, return_counts=True)
+        lengths: list[int] = []
+
+        def steps_of(epochs: float) -> int:
+            shown = (self.epochs or epochs) * len(counts) * int(counts.max())
+            lengths.append(max(1, round(shown / BATCH_SIZES[case.reading])))
+            return lengths[-1]
+
+        return self.table.learner(case, self.settings, steps_of), lengths[-1]
+
+    def describe(self, case: Case, split: Split) -> Run:
+        """Describe a run: its key says whether it is done."""
+        learner, n_steps = self.learner(case, split)
+        return Run(
+            protocol=f"{self.table.name}/{case.reading}/{self.table.group(case.dataset, case.details)}",
+            data_hash=hash_data(split.X, split.y),
+            subset_seed=case.seed,
+            method=case.method,
+            settings={"learner": learner.settings_, "seed": case.seed, "fixed": self.settings.hash},
+            budget=f"{n_steps} steps",
+        )
+
+    def compute(self, case: Case, split: Split, kept: Path, deadline: float) -> Outcome:
+        """Do a run.
+
+        Raises
+        ------
+        TimeIsUpError
+            If the deadline, by the monotonic clock, is reached within a training of a GAN; it is kept.
+        """
+        learner, _ = self.learner(case, split)
+        learner.prepare(device=self.device, checkpoints=kept, callback=_Clock(deadline))
+        begin = time.perf_counter()
+        learner.fit(split.X, split.y)
+        seconds = time.perf_counter() - begin
+        chances = learner.predict_proba(split.X_test).astype(np.float64)
+        classes = learner.classes_
+        true, predicted = np.searchsorted(classes, split.y_test), chances.argmax(axis=1)
+        metrics: dict[str, Any] = {**summary_metrics(true, predicted, chances)}
+        each = class_metrics(true, predicted, len(classes))
+        metrics |= {name: dict(zip(classes.tolist(), values, strict=True)) for name, values in each.items()}
+        metrics |= {"classes": classes.tolist(), "threads": torch.get_num_threads(), "n_test": len(true)}
+        shutil.rmtree(kept, ignore_errors=True)
+        return Outcome(metrics, history=learner.history_, device=device_name(self.device), seconds=seconds)
+
+
+def run_table(
+    job: Job,
+    wanted: Selection,
+    rows: RowFile,
+    *,
+    limit: float | None = None,
+    n_jobs: int = 1,
+    listener: Listener | None = None,
+) -> Ran:
+    """Run what is missing of a table.
+
+    Parameters
+    ----------
+    job : Job
+        How.
+    wanted : Selection
+        Which cases.
+    rows : RowFile
+        Where rows are looked for and written to.
+    limit : float, optional
+        Seconds after which nothing new is begun and GANs stop, to go on in a later call.
+    n_jobs : int, default=1
+        Runs side by side, each in a process with one thread; joblib's backends carry them over a cluster.
+    listener : Listener, optional
+        Hears how many of how many are done, and notes.
+
+    Returns
+    -------
+    Ran
+
+    Raises
+    ------
+    InputError
+        If a case is impossible, or no set of those wanted is at hand.
+    """
+    heard = listener or Listener()
+    deadline = time.monotonic() + limit if limit is not None else float("inf")
+    cases = job.table.cases(job.settings, wanted)
+    sets, absent = _sets(job, cases, heard)
+    at_hand = [case for case in cases if case.dataset in sets]
+    if not at_hand:
+        raise InputError(absent[0])
+    known = {row.key for row in rows}
+    heard.stage("reading")
+    missing: list[tuple[Case, Split, Run]] = []
+    for case in at_hand:
+        split = job.table.split(sets[case.dataset], case, job.settings)
+        run = job.describe(case, split)
+        if run.key not in known:
+            missing.append((case, split, run))
+    n_known, n_added = len(at_hand) - len(missing), 0
+    heard.stage("training")
+    heard.count(n_known, len(at_hand))
+    for row in _rows(job, missing, n_jobs, deadline):
+        if row is not None:
+            rows.append(row)
+            n_added += 1
+            heard.count(n_known + n_added, len(at_hand))
+            heard.note(f"{row.protocol} {row.method} seed {row.subset_seed}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
+    return Ran(n_known, n_added, len(missing) - n_added, sorted({case.dataset for case in cases} - set(sets)))
+
+
+def device_name(device: str) -> str:
+    """Name what computes, as rows tell it."""
+    cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    return torch.cuda.get_device_name() if cuda else "cpu"
+
+
+def _rows(job: Job, missing: Sequence[tuple[Case, Split, Run]], n_jobs: int, deadline: float) -> Iterator[Row | None]:
+    if n_jobs == 1:
+        yield from (_row(job, *each, deadline) for each in missing)
+        return
+    # Clocks of processes differ, so each is told how much time is left.
+    left = deadline - time.monotonic()
+    begin = time.time()
+    work = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
+    yield from work(joblib.delayed(_row_elsewhere)(job, *each, begin, left) for each in missing)
+
+
+def _row_elsewhere(job: Job, case: Case, split: Split, run: Run, begin: float, left: float) -> Row | None:
+    torch.set_num_threads(1)
+    return _row(job, case, split, run, time.monotonic() + left - (time.time() - begin))
+
+
+def _row(job: Job, case: Case, split: Split, run: Run, deadline: float) -> Row | None:
+    """Do a run, unless the time is up."""
+    if time.monotonic() >= deadline:
+        return None
+    kept = job.folder / TRAINING / _name_of(run.key)
+    try:
+        return compute_row(run, lambda run: job.compute(case, split, kept, deadline))
+    except TimeIsUpError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Ends a training when the time is up."""
+
+    deadline: float
+
+    def __call__(self, report: StepReport) -> None:
+        if time.monotonic() >= self.deadline:
+            raise TimeIsUpError
+
+
+def _sets(job: Job, cases: Sequence[Case], heard: Listener) -> tuple[dict[str, NamedSet], list[str]]:
+    """Read the sets that are at hand, and say what is wrong with the others."""
+    found, absent = {}, []
+    for name in dict.fromkeys(case.dataset for case in cases):
+        try:
+            found[name] = load_named(name, data_dir=job.data_dir)
+        except InputError as error:
+            absent.append(str(error))
+            heard.note(f"not run: {error}")
+    return found, absent
+
+
+def _name_of(key: RunKey) -> str:
+    """Give an unfinished training a name that no other has."""
+    own = hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()[:16]
+    return f"{key.method}-seed{key.subset_seed}-{own}"

@@ -1,0 +1,116 @@
+"""What the tables are run with: a file that is fixed before the seeds that count, and its hash."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from makeweight.bench.hashing import hash_settings
+from makeweight.data.files import read_regular
+from makeweight.data.wording import shown
+from makeweight.errors import InputError
+
+OWN = Path(__file__).with_name("settings.toml")
+LARGEST = 1 << 20
+
+
+class ReadingSettings(BaseModel):
+    """How one reading of a table is run.
+
+    Attributes
+    ----------
+    methods : list of str
+        What is compared.
+    epochs : float
+        Length of every training, in epochs in which every class comes as often as the largest.
+    networks : str
+        Family of networks of the classifier.
+    fill : float
+        How far classes are filled with drawn images, as a share of the largest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: list[str] = Field(min_length=1)
+    epochs: float = Field(gt=0)
+    networks: str = "by_shape"
+    fill: float = Field(default=0.25, gt=0, le=1)
+
+
+class TableSettings(BaseModel):
+    """What a table is run with.
+
+    Attributes
+    ----------
+    datasets : list of str
+        Names of the sets.
+    seeds : int
+        How many seeds, each of which draws its own subset.
+    paper, practical : ReadingSettings or None
+        As in the papers (their networks, the class output as classifier), and as people would do it (the defaults, one
+        classifier for all, augmentation for all); None where a table has no such reading.
+    majority : dict of str to int
+        Images of the larger of two classes, by set.
+    temperatures, coolings : list of float
+        What an annealing is tried with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datasets: list[str] = Field(min_length=1)
+    seeds: int = Field(ge=1)
+    paper: ReadingSettings | None = None
+    practical: ReadingSettings | None = None
+    majority: dict[str, int] = {}
+    temperatures: list[float] = []
+    coolings: list[float] = []
+
+    @property
+    def hash(self) -> str:
+        """Hash of all of it, which rows carry."""
+        return hash_settings(self.model_dump(mode="json"))
+
+    def reading(self, name: str) -> ReadingSettings | None:
+        """Give the settings of a reading by its name."""
+        found: ReadingSettings | None = getattr(self, name)
+        return found
+
+
+def read_settings(path: str | Path = OWN) -> dict[str, TableSettings]:
+    """Read the settings of all tables.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file with a section for each table; the one that comes with makeweight by default.
+
+    Returns
+    -------
+    dict of str to TableSettings
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds something else.
+
+    Examples
+    --------
+    >>> read_settings()["aggan-multiclass"].seeds
+    5
+    """
+    try:
+        found: dict[str, Any] = tomllib.loads(read_regular(Path(path), LARGEST).decode())
+        return {name: TableSettings.model_validate(section) for name, section in found.items()}
+    except OSError as error:
+        raise InputError(f"the settings {shown(path)} cannot be read ({error.strerror}): check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the settings {shown(path)} are no TOML ({shown(error)}): mend the file.") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "section"
+        raise InputError(
+            f"the settings {shown(path)} cannot be used ({shown(where)}: {shown(fault['msg'])})."
+        ) from error

@@ -1,0 +1,168 @@
+"""The commands `bench …`: the papers' tables, rerun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from makeweight.cli.options import DataDir, Device, parse_duration
+from makeweight.cli.printing import say, show
+from makeweight.data.wording import counted, listed, no_such, shown
+from makeweight.errors import InputError
+
+if TYPE_CHECKING:
+    from makeweight.bench.results import Section
+
+ROWS = "rows.jsonl"
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a table: see `makeweight bench list`.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows and unfinished trainings.")]
+RowFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--rows", metavar="FILE", help="Rows to read; may be given again. [default: those of --out]"),
+]
+OUT = Path("makeweight-bench")
+
+bench_commands = typer.Typer(
+    help="Rerun the papers' tables, and set our figures beside theirs.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@bench_commands.command("list")
+def list_tables() -> None:
+    """List the tables, with what each tells and where it stands."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from makeweight.bench.settings import read_settings
+    from makeweight.bench.tables import TABLES
+
+    settings = read_settings()
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    grid.add_column("table", no_wrap=True)
+    grid.add_column("what it tells", overflow="fold")
+    for kind in TABLES:
+        own = settings[kind.name]
+        sets = f"{', '.join(own.datasets)}; {counted(own.seeds, 'seed')}"
+        grid.add_row(Text(kind.name), Text(f"{kind.about}\n{sets}\n{kind.paper}"))
+    show(grid)
+
+
+@bench_commands.command()
+def run(
+    name: Name,
+    datasets: Annotated[str | None, typer.Option(help="Sets, with commas. [default: as the settings say]")] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, with commas.")] = None,
+    readings: Annotated[str | None, typer.Option(help="paper, practical, or both with a comma.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Length of every training in balanced epochs; by default the papers' own.")
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(help="Time after which to stop, as 9m or 2h; the same command goes on later.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Runs side by side, one thread each; -1 for all cores.")] = 1,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings in place of those that come with makeweight.")
+    ] = None,
+    out: Out = OUT,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Run what is missing of a table; rows that are there are kept."""
+    if budget is not None and not 0 < budget < float("inf"):
+        raise InputError(f"--budget {budget} is no length: give balanced epochs, above 0.")
+    if jobs < 1 and jobs != -1:
+        raise InputError(f"{jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
+    seconds = None if limit is None else parse_duration(limit)
+    from makeweight.bench.rows import RowFile
+    from makeweight.bench.running import Job, run_table
+    from makeweight.bench.settings import OWN, read_settings
+    from makeweight.bench.tables import TABLES, Selection
+    from makeweight.cli.progress import shown_progress
+
+    table = TABLES.get(name)()
+    known = read_settings(OWN if settings is None else settings)
+    if name not in known:
+        raise InputError(f"{shown(settings or OWN)} has no section {name}: add one.")
+    job = Job(table, known[name], out, budget, device, data_dir)
+    wanted = Selection(_names(readings), _names(datasets), _names(methods), seeds)
+    with shown_progress() as listener:
+        ran = run_table(job, wanted, RowFile(out / ROWS), limit=seconds, n_jobs=jobs, listener=listener)
+    rows = counted(ran.n_known + ran.n_added, "row")
+    say(f"{name}: {rows}, {ran.n_added:,} of them new, {counted(ran.n_left, 'case')} left; {shown(out / ROWS)}")
+    if ran.absent:
+        say(f"not run, since the files are not at hand: {listed(ran.absent)}")
+    if ran.n_left:
+        say("stopped at the limit: the same command goes on")
+
+
+@bench_commands.command()
+def merge(
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="File of rows that grows.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE…", help="Files of rows, from other machines.")],
+) -> None:
+    """Append the rows of other files whose runs TARGET lacks."""
+    from makeweight.bench.rows import RowFile, merge_rows
+
+    for source in sources:
+        if not source.is_file():
+            raise InputError(f"there is no file of rows at {shown(source)}: check the path.")
+    added = merge_rows(RowFile(target), [RowFile(source) for source in sources])
+    say(f"{shown(target)}: {counted(added, 'row')} added")
+
+
+@bench_commands.command()
+def table(
+    name: Name,
+    rows: RowFiles = None,
+    out: Out = OUT,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+) -> None:
+    """Print a table from rows alone, our figures beside the papers'."""
+    from makeweight.bench.results import markdown, sections
+    from makeweight.bench.rows import RowFile
+    from makeweight.bench.tables import TABLES
+
+    if name not in TABLES.names():
+        raise InputError(no_such("table", name, TABLES.names()))
+    files = rows or [out / ROWS]
+    for file in files:
+        if not file.is_file():
+            raise InputError(
+                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
+            )
+    found = sections(name, [row for file in files for row in RowFile(file)])
+    if not found:
+        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
+    if as_markdown:
+        for line in markdown(found).splitlines():
+            say(line)
+        return
+    _print(found)
+
+
+def _print(found: list[Section]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from makeweight.bench.results import cells_of, sentence_of
+
+    for section in found:
+        title = Text(f"{section.group}, {section.reading}, {section.budget}")
+        grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
+        for column in ("method", "seeds", "recall", "95 %", "F1", "GM", "paper"):
+            grid.add_column(Text(column), justify="left" if column == "method" else "right")
+        for line in section.lines:
+            grid.add_row(*map(Text, cells_of(line)))
+        show(grid)
+        for difference in section.differences:
+            say(f"- {sentence_of(difference)}")
+        say("")
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

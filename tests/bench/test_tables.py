@@ -1,0 +1,292 @@
+"""The papers' tables on a made-up set of 28×28 pixels."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from makeweight.bench import running
+from makeweight.bench.learners import paper_learner, practical_learner
+from makeweight.bench.published import BINARY, MULTICLASS
+from makeweight.bench.results import markdown, sections
+from makeweight.bench.rows import RowFile
+from makeweight.bench.running import Job, run_table
+from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
+from makeweight.bench.tables import TABLES, Case, Selection
+from makeweight.cli import app
+from makeweight.data import subsets
+from makeweight.data.named import NamedSet
+from makeweight.errors import InputError
+
+NAMES = ("5", "6", "7")
+
+
+@pytest.fixture(autouse=True)
+def small_set(monkeypatch: pytest.MonkeyPatch) -> NamedSet:
+    """A set called mnist with three classes, told apart by brightness; no other set is at hand."""
+    random = np.random.default_rng(0)
+
+    def images(n: int) -> Any:
+        labels = np.repeat(NAMES, n)
+        levels = np.repeat([40, 120, 200], n)[:, None, None]
+        return np.clip(levels + random.normal(0, 20, (3 * n, 28, 28)), 0, 255).astype(np.uint8), labels
+
+    made = NamedSet("mnist", *images(30), *images(10), NAMES, "made up")
+
+    def load_small(name: str, **_: Any) -> NamedSet:
+        if name != "mnist":
+            raise InputError(f"there is no set called {name}: it is not at hand.")
+        return made
+
+    monkeypatch.setattr(running, "load_named", load_small)
+    monkeypatch.setitem(subsets.PAPER_COUNTS, "mnist", (20, 10, 5))
+    return made
+
+
+def settings(**changes: Any) -> TableSettings:
+    own = {"datasets": ["mnist"], "seeds": 2, "majority": {"mnist": 20}, "temperatures": [1.0], "coolings": [0.9, 0.99]}
+    paper = ReadingSettings(methods=["cn", "twin"], epochs=1)
+    return TableSettings(**{**own, "paper": paper, **changes})
+
+
+def run(tmp_path: Path, name: str, own: TableSettings, wanted: Selection = Selection(), **more: Any) -> tuple[Any, Any]:  # noqa: B008
+    rows = RowFile(tmp_path / "rows.jsonl")
+    return run_table(Job(TABLES.get(name)(), own, tmp_path), wanted, rows, **more), rows.read()
+
+
+def test_a_table_is_run_once_and_its_rows_tell_all(tmp_path: Path) -> None:
+    ran, rows = run(tmp_path, "aggan-multiclass", settings())
+    assert (ran.n_known, ran.n_added, ran.n_left, ran.absent) == (0, 4, 0, [])
+    assert [(row.method, row.subset_seed, row.budget) for row in rows] == [
+        ("cn", 0, "1 steps"),
+        ("twin", 0, "1 steps"),
+        ("cn", 1, "1 steps"),
+        ("twin", 1, "1 steps"),
+    ]
+    assert {row.protocol for row in rows} == {"aggan-multiclass/paper/mnist"}
+    assert len({row.data_hash for row in rows}) == 2, "each seed draws a subset of its own"
+    assert all(row.settings["fixed"] == settings().hash for row in rows)
+    assert all(set(row.metrics["recall"]) == set(NAMES) and row.metrics["n_test"] == 30 for row in rows)
+    again, _ = run(tmp_path, "aggan-multiclass", settings())
+    assert (again.n_known, again.n_added) == (4, 0)
+
+
+def test_two_classes_at_three_ratios(tmp_path: Path) -> None:
+    _, rows = run(tmp_path, "aggan-binary", settings(), Selection(methods=["cn"], seeds=1))
+    assert [row.protocol.rsplit("/", 1)[1] for row in rows] == ["mnist 1:10", "mnist 1:50", "mnist 1:100"]
+    assert {row.metrics["n_test"] for row in rows} == {20}
+    assert rows[0].metrics["classes"] == ["5", "6"]
+    assert "mnist 1:100" in BINARY
+
+
+def test_every_way_of_annealing(tmp_path: Path) -> None:
+    own = settings(paper=ReadingSettings(methods=["aggan"], epochs=0.5))
+    _, rows = run(tmp_path, "aggan-annealing", own, Selection(seeds=1))
+    assert [row.protocol.rsplit("/", 1)[1] for row in rows] == ["mnist T=1 α=0.9", "mnist T=1 α=0.99"]
+    told = [row.settings["learner"]["draws"]["evolution"]["acceptance"]["cooling"] for row in rows]
+    assert told == [0.9, 0.99]
+    assert all(row.history for row in rows)
+
+
+def test_drawn_images_beside_the_rival(tmp_path: Path) -> None:
+    practical = ReadingSettings(methods=["augmentation", "smote"], epochs=2, fill=0.5)
+    ran, rows = run(tmp_path, "aggan-multiclass", settings(paper=None, practical=practical))
+    assert ran.n_added == 4
+    (found,) = sections("aggan-multiclass", rows)
+    assert {line.method for line in found.lines} == {"augmentation", "smote"}
+    (difference,) = found.differences
+    assert (difference.one, difference.other, difference.n_seeds) == ("smote", "augmentation", 2)
+
+
+def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = settings(paper=ReadingSettings(methods=["acgan"], epochs=5), seeds=1)
+    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    job, case = Job(TABLES.get("aggan-multiclass")(), own, tmp_path), Case("paper", "mnist", "acgan", 0)
+    split = job.table.split(running.load_named("mnist"), case, own)
+    kept = tmp_path / "training" / "one"
+    ticks = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(running.time, "monotonic", lambda: float(next(ticks)))
+        with pytest.raises(running.TimeIsUpError):
+            job.compute(case, split, kept, deadline=2.0)
+    assert list(kept.iterdir())
+    whole = job.compute(case, split, kept, deadline=float("inf"))
+    alone = job.compute(case, split, tmp_path / "training" / "two", deadline=float("inf"))
+    assert whole.metrics == alone.metrics
+    assert not kept.exists()
+    ran, rows = run(tmp_path, "aggan-multiclass", own, limit=0.0)
+    assert (ran.n_added, ran.n_left, rows) == (0, 1, [])
+
+
+def test_processes_give_the_same_rows(tmp_path: Path) -> None:
+    own = settings(seeds=1)
+    _, alone = run(tmp_path / "alone", "aggan-multiclass", own)
+    _, side_by_side = run(tmp_path / "both", "aggan-multiclass", own, n_jobs=2, limit=600.0)
+    by_method = {row.method: row.metrics for row in side_by_side}
+    assert {row.method: row.metrics["acsa"] for row in alone} == {m: each["acsa"] for m, each in by_method.items()}
+
+
+def test_sets_that_are_not_at_hand_are_not_run(tmp_path: Path) -> None:
+    ran, rows = run(
+        tmp_path, "aggan-multiclass", settings(datasets=["mnist", "svhn"]), Selection(methods=["cn"], seeds=1)
+    )
+    assert (ran.absent, len(rows)) == (["svhn"], 1)
+    with pytest.raises(InputError, match="^there is no set called svhn"):
+        run(tmp_path, "aggan-multiclass", settings(datasets=["svhn"]))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Selection(readings=["practical"]), "^there is no reading of aggan-multiclass called 'practical'"),
+        (Selection(datasets=["minst"]), "did you mean 'mnist'"),
+        (Selection(methods=["smote"]), "^there is no method of a table called 'smote': choose from acgan"),
+    ],
+)
+def test_what_a_table_does_not_have(tmp_path: Path, wanted: Selection, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(tmp_path, "aggan-multiclass", settings(), wanted)
+
+
+def test_practical_methods_are_checked() -> None:
+    with pytest.raises(InputError, match="^there is no method of a table called 'aggna'"):
+        practical_learner("aggna", ReadingSettings(methods=["x"], epochs=1), 1, 0)
+
+
+def test_the_twin_is_the_discriminator_of_the_papers() -> None:
+    twin, aggan = paper_learner("twin", 7, 3).settings_["classifier"], paper_learner("aggan", 7, 3).settings_["draws"]
+    for name in ("networks", "batch_size", "learning_rate", "augmentation", "balanced_batches"):
+        assert twin[name] == aggan[name]
+    assert twin["n_steps"] == aggan["n_steps"] == 7
+
+
+def line(method: str, seed: int, acsa: float, table: str = "aggan-multiclass") -> Any:
+    from makeweight.bench.machine import software_and_processor
+    from makeweight.bench.rows import Row
+
+    return Row(
+        protocol=f"{table}/paper/mnist",
+        data_hash="0" * 64,
+        subset_seed=seed,
+        method=method,
+        settings={},
+        budget="9 steps",
+        device="cpu",
+        versions=software_and_processor(),
+        seconds=1.0,
+        metrics={"acsa": acsa, "macro_f1": 0.5, "geometric_mean_recall": 0.25},
+        history=[],
+        finished_at="2026-01-01T00:00:00Z",
+    )
+
+
+def test_intervals_and_differences_by_hand() -> None:
+    """Three seeds: t is 4.3027 with 2 degrees of freedom."""
+    rows = [line("cn", seed, acsa) for seed, acsa in enumerate((0.80, 0.81, 0.82))]
+    rows += [line("aggan", seed, acsa) for seed, acsa in enumerate((0.85, 0.86, 0.88))]
+    rows.append(line("aggan", 0, 0.1, table="aggan-binary"))
+    (found,) = sections("aggan-multiclass", rows)
+    assert [each.method for each in found.lines] == ["aggan", "cn"]
+    cn = found.lines[1]
+    assert cn.recall == pytest.approx(81.0)
+    assert cn.reach == pytest.approx(4.3027 * 1.0 / np.sqrt(3), rel=1e-4)
+    assert cn.published == MULTICLASS["mnist"]["cn"] == 89.00
+    (gain,) = found.differences
+    assert gain.points == pytest.approx((5 + 5 + 6) / 3)
+    assert gain.reach == pytest.approx(4.3027 * np.std([5, 5, 6], ddof=1) / np.sqrt(3), rel=1e-4)
+    assert gain.published == pytest.approx(3.41)
+    text = markdown([found])
+    assert "| cn | 3 | 81.00 | ± 2.48 | 50.00 | 25.00 | 89.00 |" in text
+    assert "- aggan against cn: +5.33 points, 95 % interval +3.90 to +6.77, which excludes zero (3 seeds); " in text
+
+
+def test_one_seed_has_no_interval() -> None:
+    (found,) = sections("aggan-multiclass", [line("cn", 0, 0.8), line("aggan", 0, 0.9)])
+    assert found.lines[0].reach is None
+    assert "1 seed, so chance cannot be told from difference" in markdown([found])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = ", r"are no TOML \(.*\): mend the file.$"),
+        ("[t]\nseeds = 0\ndatasets = ['mnist']", r"cannot be used \(seeds: "),
+        ("[t]\nseeds = 1\ndatasets = ['mnist']\ncolour = 1", r"cannot be used \(colour: "),
+    ],
+)
+def test_settings_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_settings(tmp_path / "s.toml")
+    with pytest.raises(InputError, match=r"cannot be read \(No such file or directory\): check the path.$"):
+        read_settings(tmp_path / "none.toml")
+
+
+def test_own_settings_fit_the_tables() -> None:
+    own = read_settings()
+    assert set(own) == set(TABLES.names())
+    for table in TABLES:
+        for case in table().cases(own[table.name], Selection(seeds=1)):
+            reading = own[table.name].reading(case.reading)
+            assert reading is not None
+            assert table().learner(case, own[table.name], lambda epochs: 1).settings_
+
+
+class TestCommands:
+    def invoke(self, *arguments: object) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["bench", *map(str, arguments)])
+        return result.exit_code, result.output
+
+    def test_list(self) -> None:
+        status, out = self.invoke("list")
+        assert (status, all(name in out for name in TABLES.names())) == (0, True)
+
+    def test_run_table_and_merge(self, tmp_path: Path) -> None:
+        own = tmp_path / "own.toml"
+        table = "[aggan-multiclass]\ndatasets = ['mnist', 'svhn']\nseeds = 1\n"
+        own.write_text(f"{table}[aggan-multiclass.paper]\nmethods = ['cn']\nepochs = 1\n")
+        common = ("aggan-multiclass", "--settings", own, "--out", tmp_path / "out", "--datasets", "mnist,svhn")
+        status, out = self.invoke("run", *common, "--limit", "0.001s", "--budget", "2")
+        assert (status, "1 case left" in out, "the same command goes on" in out) == (0, True, True)
+        status, out = self.invoke("run", *common, "--methods", "cn", "--readings", "paper", "--seeds", "1")
+        assert (status, "1 of them new, 0 cases left" in out) == (0, True)
+        assert "not run, since the files are not at hand: svhn" in out
+        rows = tmp_path / "out" / "rows.jsonl"
+        assert len(rows.read_text().splitlines()) == 1
+        for extra in ((), ("--markdown",)):
+            status, out = self.invoke("table", "aggan-multiclass", "--out", tmp_path / "out", *extra)
+            assert (status, "mnist, paper, 1 steps" in out, "89.00" in out) == (0, True, True)
+        status, out = self.invoke("merge", tmp_path / "all.jsonl", rows, rows)
+        assert (status, "1 row added" in out) == (0, True)
+        assert json.loads((tmp_path / "all.jsonl").read_text())["method"] == "cn"
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("run", "aggan-multi"), "there is no table called 'aggan-multi'"),
+            (("run", "aggan-binary", "--budget", "0"), "--budget 0.0 is no length: give balanced epochs, above 0."),
+            (("run", "aggan-binary", "--jobs", "0"), "0 jobs are impossible"),
+            (("table", "aggan-multi"), "there is no table called 'aggan-multi'"),
+            (("table", "aggan-binary", "--out", "nowhere"), "there is no file of rows at nowhere/rows.jsonl"),
+            (("merge", "a.jsonl", "nowhere.jsonl"), "there is no file of rows at nowhere.jsonl: check the path."),
+        ],
+    )
+    def test_refusals(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Any, message: str) -> None:
+        monkeypatch.chdir(tmp_path)
+        status, out = self.invoke(*arguments)
+        assert status == 2
+        assert message in " ".join(out.split())
+        assert not list(tmp_path.iterdir())
+
+    def test_sections_and_rows_that_are_missing(self, tmp_path: Path) -> None:
+        own = tmp_path / "own.toml"
+        own.write_text("")
+        status, out = self.invoke("run", "aggan-binary", "--settings", own, "--out", tmp_path / "out")
+        assert (status, "has no section aggan-binary: add one." in " ".join(out.split())) == (2, True)
+        (tmp_path / "rows.jsonl").touch()
+        status, out = self.invoke("table", "aggan-binary", "--out", tmp_path)
+        assert (status, "holds no rows of aggan-binary: run it first." in " ".join(out.split())) == (2, True)
