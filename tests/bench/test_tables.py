@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from makeweight.bench import running
 from makeweight.bench.learners import paper_learner, practical_learner
 from makeweight.bench.published import BINARY, MULTICLASS
-from makeweight.bench.results import markdown, sections
+from makeweight.bench.results import Difference, markdown, sections, word_of
 from makeweight.bench.rows import RowFile
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
@@ -208,6 +208,12 @@ def test_one_seed_has_no_interval() -> None:
     (found,) = sections("aggan-multiclass", [line("cn", 0, 0.8), line("aggan", 0, 0.9)])
     assert found.lines[0].reach is None
     assert "1 seed, so chance cannot be told from difference" in markdown([found])
+    assert word_of(found.differences[0]) == "cannot tell"
+
+
+def test_a_word_for_each_difference() -> None:
+    words = [word_of(Difference("a", "b", 3, points, 1.0, None)) for points in (2.0, -2.0, 0.5)]
+    assert words == ["ahead", "behind", "cannot tell"]
 
 
 @pytest.mark.parametrize(
@@ -260,6 +266,10 @@ class TestCommands:
         for extra in ((), ("--markdown",)):
             status, out = self.invoke("table", "aggan-multiclass", "--out", tmp_path / "out", *extra)
             assert (status, "mnist, paper, 1 steps" in out, "89.00" in out) == (0, True, True)
+        status, out = self.invoke("figures", "aggan-multiclass", "--out", tmp_path / "out")
+        page = (tmp_path / "out" / "aggan-multiclass.html").read_text()
+        assert (status, "aggan-multiclass.html" in out.replace("\n", "")) == (0, True)
+        assert all(words in page for words in ("mnist, paper, 1 steps", "Confusion: cn", "precision of 5"))
         status, out = self.invoke("merge", tmp_path / "all.jsonl", rows, rows)
         assert (status, "1 row added" in out) == (0, True)
         assert json.loads((tmp_path / "all.jsonl").read_text())["method"] == "cn"
@@ -271,6 +281,7 @@ class TestCommands:
             (("run", "aggan-binary", "--budget", "0"), "--budget 0.0 is no length: give balanced epochs, above 0."),
             (("run", "aggan-binary", "--jobs", "0"), "0 jobs are impossible"),
             (("table", "aggan-multi"), "there is no table called 'aggan-multi'"),
+            (("figures", "aggan-binary", "--out", "nowhere"), "there is no file of rows at nowhere/rows.jsonl"),
             (("table", "aggan-binary", "--out", "nowhere"), "there is no file of rows at nowhere/rows.jsonl"),
             (("merge", "a.jsonl", "nowhere.jsonl"), "there is no file of rows at nowhere.jsonl: check the path."),
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.stats import t
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row
 
+Group = dict[str, dict[int, Row]]
 CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
@@ -108,17 +109,22 @@ def sections(name: str, rows: Iterable[Row]) -> list[Section]:
     list of Section
         By reading, set and length of training.
     """
-    found: dict[tuple[str, str, str], dict[str, dict[int, Row]]] = {}
+    return [_section(name, *key, methods) for key, methods in grouped(name, rows).items()]
+
+
+def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str], Group]:
+    """Sort the rows of a table by reading, set and length of training; then by method and seed, the last counting."""
+    found: dict[tuple[str, str, str], Group] = {}
     for row in rows:
         table, _, rest = row.protocol.partition("/")
         reading, _, group = rest.partition("/")
         if table == name:
             methods = found.setdefault((reading, group, row.budget), {})
             methods.setdefault(row.method, {})[row.subset_seed] = row
-    return [_section(name, *key, methods) for key, methods in sorted(found.items())]
+    return dict(sorted(found.items()))
 
 
-def _section(name: str, reading: str, group: str, budget: str, methods: dict[str, dict[int, Row]]) -> Section:
+def _section(name: str, reading: str, group: str, budget: str, methods: Group) -> Section:
     known = PUBLISHED.get(name, {}).get(group, {}) if reading == "paper" else {}
     lines = []
     for method, by_seed in methods.items():
@@ -140,14 +146,12 @@ def _section(name: str, reading: str, group: str, budget: str, methods: dict[str
     )
 
 
-def _difference(
-    one: str, other: str, methods: dict[str, dict[int, Row]], known: dict[str, float] | object
-) -> Difference | None:
+def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]) -> Difference | None:
     shared = sorted(methods.get(one, {}).keys() & methods.get(other, {}).keys())
     if not shared:
         return None
     mine, theirs = (_percent([methods[name][seed] for seed in shared], "acsa") for name in (one, other))
-    published = known[one] - known[other] if isinstance(known, dict) and {one, other} <= known.keys() else None
+    published = known[one] - known[other] if {one, other} <= known.keys() else None
     return Difference(one, other, len(shared), float((mine - theirs).mean()), _reach(mine - theirs), published)
 
 
@@ -186,14 +190,25 @@ def cells_of(line: Line) -> list[str]:
     return [line.method, str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
 
 
+def word_of(difference: Difference) -> str:
+    """Say in a word whether one method is surely ahead of the other, or behind it."""
+    if difference.reach is None or abs(difference.points) <= difference.reach:
+        return "cannot tell"
+    return "ahead" if difference.points > 0 else "behind"
+
+
 def sentence_of(difference: Difference) -> str:
     """Say what a difference is, and whether its interval excludes zero."""
     each = difference
-    gain = f"{each.one} against {each.other}: {each.points:+.2f} points"
-    paper = "" if each.published is None else f"; the paper says {each.published:+.2f}"
+    gain = f"{each.one} against {each.other}: {_signed(each.points)} points"
+    paper = "" if each.published is None else f"; the paper says {_signed(each.published)}"
     seeds = f"{each.n_seeds} seed{'s' if each.n_seeds > 1 else ''}"
     if each.reach is None:
         return f"{gain}, {seeds}, so chance cannot be told from difference{paper}"
-    low, high = each.points - each.reach, each.points + each.reach
+    low, high = max(each.points - each.reach, -100.0), min(each.points + each.reach, 100.0)
     sure = "excludes" if low > 0 or high < 0 else "includes"
-    return f"{gain}, 95 % interval {low:+.2f} to {high:+.2f}, which {sure} zero ({seeds}){paper}"
+    return f"{gain}, 95 % interval {_signed(low)} to {_signed(high)}, which {sure} zero ({seeds}){paper}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")

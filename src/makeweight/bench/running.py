@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from sklearn.metrics import confusion_matrix
 
 from makeweight.balance.listener import Listener
 from makeweight.bench.hashing import hash_data
@@ -113,7 +114,14 @@ class Job:
         metrics: dict[str, Any] = {**summary_metrics(true, predicted, chances)}
         each = class_metrics(true, predicted, len(classes))
         metrics |= {name: dict(zip(classes.tolist(), values, strict=True)) for name, values in each.items()}
-        metrics |= {"classes": classes.tolist(), "threads": torch.get_num_threads(), "n_test": len(true)}
+        metrics["confusion"] = confusion_matrix(true, predicted, labels=range(len(classes))).tolist()
+        counts = [int((split.y == label).sum()) for label in classes]
+        metrics |= {
+            "classes": classes.tolist(),
+            "counts": counts,
+            "threads": torch.get_num_threads(),
+            "n_test": len(true),
+        }
         shutil.rmtree(kept, ignore_errors=True)
         return Outcome(metrics, history=learner.history_, device=device_name(self.device), seconds=seconds)
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from makeweight.cli.options import DataDir, Device, parse_duration
+from makeweight.cli.options import DataDir, Device, parse_duration, report_file
 from makeweight.cli.printing import say, show
 from makeweight.data.wording import counted, listed, no_such, shown
 from makeweight.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from makeweight.bench.results import Section
+    from makeweight.bench.rows import Row
 
 ROWS = "rows.jsonl"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a table: see `makeweight bench list`.")]
@@ -123,25 +126,61 @@ def table(
 ) -> None:
     """Print a table from rows alone, our figures beside the papers'."""
     from makeweight.bench.results import markdown, sections
-    from makeweight.bench.rows import RowFile
-    from makeweight.bench.tables import TABLES
 
-    if name not in TABLES.names():
-        raise InputError(no_such("table", name, TABLES.names()))
-    files = rows or [out / ROWS]
-    for file in files:
-        if not file.is_file():
-            raise InputError(
-                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
-            )
-    found = sections(name, [row for file in files for row in RowFile(file)])
-    if not found:
-        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
+    found = sections(name, _read(name, rows or [out / ROWS]))
     if as_markdown:
         for line in markdown(found).splitlines():
             say(line)
         return
     _print(found)
+
+
+@bench_commands.command()
+def figures(
+    name: Name,
+    rows: RowFiles = None,
+    out: Out = OUT,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="File to write. [default: NAME.html in --out]", show_default=False),
+    ] = None,
+) -> None:
+    """Write a table with its figures as one HTML file, from rows alone."""
+    from makeweight.bench.results import grouped, sections, sentence_of, word_of
+    from makeweight.bench.tables import TABLES
+    from makeweight.report.render import write_report
+    from makeweight.report.tables import bench_page, title_of
+
+    known = _read(name, rows or [out / ROWS])
+    found = sections(name, known)
+    answers = [
+        (word_of(difference), f"{title_of(each)}: {sentence_of(difference)}")
+        for each in found
+        for difference in each.differences
+    ]
+    kind, target = TABLES.get(name), report_file(html, out / f"{name}.html", [])
+    if target is not None:
+        pairs = list(zip(found, grouped(name, known).values(), strict=True))
+        write_report(target, bench_page(name, kind.about, kind.paper, pairs, answers))
+        say(str(target))
+
+
+def _read(name: str, files: Sequence[Path]) -> list[Row]:
+    """Read the rows of a table."""
+    from makeweight.bench.rows import RowFile
+    from makeweight.bench.tables import TABLES
+
+    if name not in TABLES.names():
+        raise InputError(no_such("table", name, TABLES.names()))
+    for file in files:
+        if not file.is_file():
+            raise InputError(
+                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
+            )
+    found = [row for file in files for row in RowFile(file) if row.protocol.partition("/")[0] == name]
+    if not found:
+        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
+    return found
 
 
 def _print(found: list[Section]) -> None:

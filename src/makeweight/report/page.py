@@ -11,6 +11,12 @@ from typing import ClassVar
 from makeweight.data.wording import shown
 
 
+TONES = {
+    **dict.fromkeys(("use", "good", "ahead"), "good"),
+    **dict.fromkeys(("do not use", "warning", "problem", "behind"), "bad"),
+}
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell of a table.
@@ -171,7 +177,7 @@ class Answer:
     Attributes
     ----------
     word : str
-        The answer in a word or two: "use", "do not use", "cannot tell", "warning", "good", "note".
+        The answer in a word or two: "use", "do not use", "cannot tell", "ahead", "behind", "warning", "good", "note".
     sentence : str
         The whole of it.
     """
@@ -182,9 +188,7 @@ class Answer:
     @property
     def tone(self) -> str:
         """How it is coloured: "good", "bad" or "open"."""
-        return {"use": "good", "good": "good", "do not use": "bad", "warning": "bad", "problem": "bad"}.get(
-            self.word, "open"
-        )
+        return TONES.get(self.word, "open")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,144 @@
+"""The report of `bench figures`: a paper's table and figures, from rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from makeweight.data.wording import counted, points, shown
+from makeweight.report.page import Answer, Block, Cell, Facts, Page, Section, Table
+from makeweight.report.plots import intervals, learning_curves
+
+if TYPE_CHECKING:
+    from makeweight.bench.results import Group
+    from makeweight.bench.results import Section as Result
+    from makeweight.bench.rows import Row
+
+CONFUSED = ("cn", "augmentation", "aggan")
+Rows = Mapping[int, "Row"]
+
+
+def bench_page(
+    name: str, about: str, paper: str, results: Sequence[tuple[Result, Group]], answers: Sequence[tuple[str, str]]
+) -> Page:
+    """Give the report of a table.
+
+    Parameters
+    ----------
+    name, about, paper : str
+        The table, what it tells, and where it stands.
+    results : sequence of (Section, Group)
+        What the rows add up to, and the rows, for each reading, set and length of training.
+    answers : sequence of (str, str)
+        Each difference in a word and in a sentence.
+
+    Returns
+    -------
+    Page
+    """
+    sections = [
+        Section(
+            title_of(result),
+            [_lines(result), *_differences(result), _classes(group), *_confusions(group), *_curves(group)],
+        )
+        for result, group in results
+    ]
+    return Page(
+        title=f"{name}: {about}",
+        lead=f"After {paper}. Means over seeds, of which each draws a subset of its own; full test sets, on which "
+        "nothing is chosen.",
+        answers=[Answer(word, f"{sentence}.") for word, sentence in answers],
+        sections=[*sections, _run([row for _, group in results for rows in group.values() for row in rows.values()])],
+    )
+
+
+def title_of(result: Result) -> str:
+    """Name a section."""
+    return f"{result.group}, {result.reading}, {result.budget}"
+
+
+def _lines(result: Result) -> Table:
+    rows: list[Sequence[str | Cell]] = []
+    for line in result.lines:
+        own = "" if line.reach is None else f"± {line.reach:.2f}"
+        published = "–" if line.published is None else f"{line.published:.2f}"
+        figures = [f"{value:.2f}" for value in (line.f1, line.geometric_mean)]
+        rows.append([line.method, str(line.n_seeds), Cell(f"{line.recall:.2f}", own), *figures, published])
+    columns = ("method", "seeds", "mean recall", "F1", "geometric mean", "paper")
+    note = "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds)."
+    return Table("Mean recall", columns, rows, note=note)
+
+
+def _differences(result: Result) -> list[Block]:
+    rows = [
+        (
+            f"{each.one} against {each.other}",
+            each.points / 100,
+            (each.points - each.reach) / 100,
+            (each.points + each.reach) / 100,
+        )
+        for each in result.differences
+        if each.reach is not None
+    ]
+    caption = "Mean recall of one method less that of another, in points, paired over seeds, with 95 % intervals."
+    return [*intervals("Differences in mean recall", rows, caption)]
+
+
+def _classes(group: Group) -> Table:
+    """Recall of every class and precision of the largest, which the paper's figures 3 and 5 show."""
+    _, labels = _largest_first(group)
+    rows: list[Sequence[str | Cell]] = []
+    for method, by_seed in group.items():
+        recalls = [_mean(by_seed, "recall", label) for label in labels]
+        shades = [Cell(points(value), shade=value) for value in recalls]
+        rows.append([method, *shades, points(_mean(by_seed, "precision", labels[0]))])
+    columns = ("method", *(shown(label) for label in labels), f"precision of {shown(labels[0])}")
+    return Table("Recall of every class, the largest first", columns, rows, note="In per cent, means over seeds.")
+
+
+def _confusions(group: Group) -> list[Block]:
+    tables: list[Block] = []
+    for method in CONFUSED:
+        if method not in group:
+            continue
+        order, labels = _largest_first(group)
+        counts = sum(np.array(row.metrics["confusion"], float)[np.ix_(order, order)] for row in group[method].values())
+        shares = np.asarray(counts / np.maximum(1, np.asarray(counts).sum(axis=1, keepdims=True)))
+        rows: list[Sequence[str | Cell]] = [
+            [shown(label), *(Cell(points(v) if v else "·", shade=float(v) if v else None) for v in row.tolist())]
+            for label, row in zip(labels, shares, strict=True)
+        ]
+        note = "True class (rows), answer (columns), in per cent of the class, all seeds together."
+        tables.append(Table(f"Confusion: {method}", ("class", *(shown(label) for label in labels)), rows, note=note))
+    return tables
+
+
+def _curves(group: Group) -> list[Block]:
+    histories = {method: [row.history for row in rows.values() if row.history] for method, rows in group.items()}
+    return [drawing for method, runs in histories.items() if runs for drawing in learning_curves(method, runs)]
+
+
+def _run(rows: Sequence[Row]) -> Section:
+    settings = sorted({str(row.settings.get("fixed", "")) for row in rows})
+    facts = [
+        ("Rows", counted(len(rows), "row")),
+        ("Devices", ", ".join(sorted({row.device for row in rows}))),
+        ("Processors", ", ".join(sorted({row.versions.get("processor", "") for row in rows}))),
+        ("torch", ", ".join(sorted({row.versions.get("torch", "") for row in rows}))),
+        ("Hash of the settings", ", ".join(settings)),
+    ]
+    return Section("What was run", [Facts(facts)])
+
+
+def _largest_first(group: Group) -> tuple[list[int], list[str]]:
+    """Order the classes by how many training images they have."""
+    metrics: Any = next(row.metrics for rows in group.values() for row in rows.values())
+    order: list[int] = np.argsort(-np.array(metrics["counts"]), kind="stable").tolist()
+    return order, [str(metrics["classes"][place]) for place in order]
+
+
+def _mean(rows: Rows, metric: str, label: str) -> float:
+    values: list[Any] = [row.metrics[metric] for row in rows.values()]
+    return float(np.mean([value[label] for value in values]))
