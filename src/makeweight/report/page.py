@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from makeweight.data.wording import shown
 
-
 TONES = {
     **dict.fromkeys(("use", "good", "ahead"), "good"),
     **dict.fromkeys(("do not use", "warning", "problem", "behind"), "bad"),
