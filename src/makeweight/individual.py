@@ -112,6 +112,7 @@ class Individual:
         gradient = torch.autograd.grad(outputs, self.parameters, towards, retain_graph=keep, materialize_grads=True)
         return self.flat(gradient, into)
 
+    @torch.no_grad()
     def flat(self, gradient: Sequence[Tensor], into: Tensor | None = None) -> Tensor:
         """Lay one tensor a parameter side by side, in the order of the row."""
         pieces = []

@@ -256,7 +256,7 @@ class TestCommands:
         table = "[aggan-multiclass]\ndatasets = ['mnist', 'svhn']\nseeds = 1\n"
         own.write_text(f"{table}[aggan-multiclass.paper]\nmethods = ['cn']\nepochs = 1\n")
         common = ("aggan-multiclass", "--settings", own, "--out", tmp_path / "out", "--datasets", "mnist,svhn")
-        status, out = self.invoke("run", *common, "--limit", "0.001s", "--budget", "2")
+        status, out = self.invoke("run", *common, "--limit", "0.000001s", "--budget", "2")
         assert (status, "1 case left" in out, "the same command goes on" in out) == (0, True, True)
         status, out = self.invoke("run", *common, "--methods", "cn", "--readings", "paper", "--seeds", "1")
         assert (status, "1 of them new, 0 cases left" in out) == (0, True)

@@ -36,7 +36,8 @@ def test_fills_by_hand() -> None:
 
 
 def test_classifiers_differ_in_the_arm_alone() -> None:
-    base = MixedClassifier(n_steps=100, batch_size=7, learning_rate=0.5)
+    loaded = {"balanced_batches": True, "class_weight": "balanced", "drawn_share": 0.9, "real_at_end": 0.9}
+    base = MixedClassifier(n_steps=100, batch_size=7, learning_rate=0.5, **loaded)
     arms = all_arms(["aggan"], shares=[0.5])
     for arm in arms:
         made = arm.classifier(base)
@@ -44,7 +45,8 @@ def test_classifiers_differ_in_the_arm_alone() -> None:
         assert made.n_steps == (50 if arm.name == "half_as_long" else 100)
     settings = {arm.name: arm.classifier(base).get_params(deep=False) for arm in arms}
     assert describe(settings["nothing"]["augmentation"]) == "none"
-    assert not settings["nothing"]["balanced_batches"]
+    neutral = [settings["nothing"][name] for name in loaded]
+    assert neutral == [False, None, None, 0.0]
     assert settings["class_weights"]["class_weight"] == "balanced"
     assert describe(settings["augmentation"]["augmentation"])["name"] == "affine"
     assert settings["shared"]["drawn_share"] == settings["equal_share"]["drawn_share"] == 0.5

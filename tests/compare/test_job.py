@@ -170,6 +170,26 @@ def test_folds_and_processes(tmp_path: Path) -> None:
     assert alone.arm("nothing").by_seed == found.arm("nothing").by_seed
 
 
+def test_fills_that_ask_for_nothing() -> None:
+    X, y = digits({1: 20, 8: 10})
+    test = digits({1: 6, 8: 6}, start=100)
+    with pytest.raises(
+        InputError, match="^there is nothing to draw: no fill asks for more than the 10 images of the sm"
+    ):
+        compare(X, y, *test, options=Options(**{**QUICK, "methods": ["smote"], "fills": [0.5]}))
+    options = Options(**{**QUICK, "methods": ["smote", "smote"], "fills": [0.5, 1.0]})
+    titles = [arm.title for arm in compare(X, y, *test, options=options).arms]
+    assert len(set(titles)) == len(titles)
+    assert "SMOTE at fill 1" in titles
+    assert "SMOTE at fill 0.5" not in titles
+
+
+def test_no_folds_are_refused() -> None:
+    X, y = digits({1: 6, 8: 6})
+    with pytest.raises(InputError, match="fold"):
+        compare(X, y, folds=0, options=Options(methods=["smote"], **QUICK))
+
+
 def test_leaks_are_warned_of() -> None:
     X, y = digits({1: 20, 8: 5})
     X_test, y_test = digits({1: 6, 8: 6}, start=100)

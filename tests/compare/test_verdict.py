@@ -114,15 +114,23 @@ def test_no_heap_of_images_is_asked_for_where_a_seed_would_do(
 
 
 def test_what_stands_in_the_way_is_told_where_it_cannot_be_told() -> None:
-    """No number of seeds would lead to "use" while class weights find as many."""
     recalls = {**PLAIN, AUGMENTED: 0.76}
     alone = of_clog(give_verdicts(evidence(40, recalls)))
     assert (alone.answer, "so far" in alone.sentence) == ("cannot tell", False)
     clog = of_clog(give_verdicts(evidence(40, {**recalls, "class weights": 0.85})))
     assert clog.answer == "cannot tell"
+    assert clog.more_images is not None
     assert clog.sentence.endswith("; so far class weights finds as many without drawn images)")
-    assert (clog.more_images, clog.more_seeds) == (None, None)
-    assert "needed" not in clog.sentence
+
+
+def test_an_arm_that_holds_no_drawn_image_is_no_candidate() -> None:
+    """All that the gate rejected leaves an arm that equals augmentation, whose doubt must not keep a question open."""
+    made = evidence(400, {**PLAIN, AUGMENTED: 0.5, BARE: 0.7}, boots_drawn=0.7)
+    place = next(place for place, arm in enumerate(made.arms) if arm.title == BARE)
+    made.drawn[place] = False
+    assert place not in made.candidates(1)
+    assert place not in made.candidates(2)
+    assert give_verdicts(made)[0].answer == "do not use"
 
 
 def test_recall_that_is_paid_for_with_precision_is_no_use() -> None:

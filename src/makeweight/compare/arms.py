@@ -15,6 +15,14 @@ from makeweight.component import Component, Registry
 from makeweight.methods import get_method, method_names
 
 FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
+# What an arm's classifier is like unless the arm says otherwise, whatever all arms share.
+NEUTRAL: dict[str, Any] = {
+    "augmentation": "none",
+    "balanced_batches": False,
+    "class_weight": None,
+    "drawn_share": None,
+    "real_at_end": 0.0,
+}
 NOTHING, RIVAL, SHORTER = "nothing", "augmentation", "half_as_long"
 
 
@@ -67,7 +75,7 @@ class Arm(Component):
         return own
 
     def _own(self) -> dict[str, Any]:
-        return {"augmentation": "none", **self.settings}
+        return {**NEUTRAL, **self.settings}
 
 
 class FilledArm(Arm):

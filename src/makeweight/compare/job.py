@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from makeweight.balance.listener import Listener
 from makeweight.balance.output import OutputFolder
+from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.inputs import (
     Groups,
@@ -99,7 +100,7 @@ def compare(
     chosen.check()
     heard = listener or Listener()
     images = gather(X, y, X_test, y_test, groups, groups_test)
-    n_folds = folds or DEFAULT_FOLDS if X_test is None else None
+    n_folds = None if X_test is not None else DEFAULT_FOLDS if folds is None else folds
     if X_test is not None and folds is not None:
         raise InputError("both a test set and folds are given: give one of them.")
 
@@ -114,7 +115,7 @@ def compare(
     with workspace(out, images, name) as (folder, data_hash):
         base = _classifier(chosen, images)
         bench = Bench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps, chosen.precision)
-        arms, left_out = chosen.arms(), []
+        arms, left_out = _that_draw(chosen.arms(), images), []
         if chosen.budget is not None:
             heard.stage("timing")
             costs = time_costs(bench, arms, splits[0])
@@ -239,6 +240,18 @@ def _classifier(options: Options, images: Images) -> MixedClassifier:
         n_steps=n_steps, device=options.device
     )
     return own
+
+
+def _that_draw(arms: Sequence[Arm], images: Images) -> list[Arm]:
+    """Leave out the arms that ask for drawn images and find no class that lacks any; refuse if none is left."""
+    counts = images.class_counts
+    kept = [arm for arm in arms if not arm.draws or arm.counts(counts).any()]
+    if not any(arm.draws for arm in kept):
+        raise InputError(
+            f"there is nothing to draw: no fill asks for more than the {int(counts.min()):,} images of the smallest "
+            f"class; give a larger fill."
+        )
+    return kept
 
 
 def _told(plan: Plan) -> list[str]:

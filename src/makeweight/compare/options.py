@@ -98,4 +98,6 @@ class Options:
         return os.cpu_count() or 1 if self.n_jobs == -1 else self.n_jobs
 
     def _drawing(self) -> list[str] | None:
-        return None if self.methods is None else [name for name in self.methods if name not in ARMS.names()]
+        return (
+            None if self.methods is None else [name for name in dict.fromkeys(self.methods) if name not in ARMS.names()]
+        )

@@ -159,7 +159,11 @@ class Predictions:
     @classmethod
     def read(cls, path: Path) -> Predictions:
         """Read what was written; probabilities sum to 1 again."""
-        with open_npz(path) as file:
+        try:
+            opened = open_npz(path)
+        except InputError as error:
+            raise InputError(f"{shown(path)} holds damaged predictions: delete it, and compare again.") from error
+        with opened as file:
             missing = {"index", "codes", "chances"} - set(file.names)
             if missing:
                 raise InputError(f"{shown(path)} holds no predictions of a comparison: delete it, and compare again.")

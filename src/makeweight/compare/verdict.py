@@ -94,9 +94,9 @@ class Evidence:
     f1: Floats
 
     def candidates(self, column: int) -> NDArray[np.intp]:
-        """Arms that hold drawn images of a class; overall, all that draw."""
+        """Arms that hold drawn images of a class; overall, of any."""
         if column == len(self.labels):
-            return np.flatnonzero([arm.draws for arm in self.arms])
+            return np.flatnonzero(self.drawn.any(axis=1))
         return np.flatnonzero(self.drawn[:, column])
 
     @property
@@ -161,7 +161,7 @@ def _verdict(
         hopeful = [arm for arm in is_open if _fault(evidence, arm, column) is None]
         best = max(hopeful or is_open, key=lambda arm: score[arm])
         room = _Room(evidence, column, worthwhile, critical, float(norm.isf(level / len(candidates) / 2)))
-        need = room.more(is_open, best, bool(hopeful))
+        need = room.more(is_open, best)
         why = "" if hopeful else f"; so far {_fault(evidence, best, column)}"
         return _Maker(evidence, column, best, p_value, critical).leave_open(need, why)
     highest = int(max(candidates, key=lambda arm: own_high[arm]))
@@ -216,22 +216,21 @@ class _Room:
     critical: float
     calm: float
 
-    def more(self, arms: Sequence[int], best: int, hopeful: bool) -> _Need:
+    def more(self, arms: Sequence[int], best: int) -> _Need:
         """Say what it takes until the best arm's interval excludes zero, or all arms' own exclude a worthwhile gain.
 
         Images or seeds, where either alone is enough and not too many; else both, each for half of what there is room
-        for. The first way is closed where the best arm, as it stands, would not be recommended anyway.
+        for.
         """
         gain = float(self.evidence.differences.estimate[best, self.column])
-        ways = [self._alone(best, gain, self.critical, min(self.critical, self.calm))] if hopeful else []
-        ways.append(self._below(arms))
+        ways = [self._alone(best, gain, self.critical, min(self.critical, self.calm)), self._below(arms)]
         images = min((way for way, _ in ways if way is not None), default=None)
         seeds = min((way for _, way in ways if way is not None), default=None)
         if images is not None and images <= MANY * self.n_images:
             return _Need(images, None)
         if seeds is not None and seeds <= MOST_SEEDS:
             return _Need(None, seeds)
-        both = self._both(best, max(gain if hopeful else 0.0, self.worthwhile - gain))
+        both = self._both(best, max(gain, self.worthwhile - gain))
         return both if images is None or both.images is None or both.images < images else _Need(images, None)
 
     @property
