@@ -110,6 +110,9 @@ def test_json_holds_everything_and_out_stays_as_it_was(out: Path, tmp_path: Path
         (("nowhere",), "there is no manifest at nowhere/manifest.csv"),
         (("out", "--json", "out/quality.json"), "lies inside out, which is to stay as it is"),
         (("out", "--json", "none/quality.json"), "cannot be written: name a file in a folder that exists"),
+        (("out", "--json", "mine.csv"), "--json mine.csv is there and holds something else: name another file, or"),
+        (("out", "--json", "q.html", "--html", "q.html"), "--json and --html both name q.html: name two files."),
+        (("out", "--test", "held", "--json", "held/q.json"), "lies inside held, which is to stay as it is"),
         (("out", "--test", "none"), "there is no folder or file none"),
         (("out", "--resize", "0"), "resized to 0"),
         (("out", "--device", "abacus"), "device='abacus' is no choice"),
@@ -117,6 +120,8 @@ def test_json_holds_everything_and_out_stays_as_it_was(out: Path, tmp_path: Path
 )
 def test_what_is_refused(options: tuple[str, ...], words: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(out.parent)
+    (out.parent / "mine.csv").write_text("precious")
+    (out.parent / "held").mkdir(exist_ok=True)
     before = sorted(out.parent.rglob("*"))
     status, text, err = run("evaluate", *options)
     assert (status, text) == (2, "")
@@ -124,3 +129,4 @@ def test_what_is_refused(options: tuple[str, ...], words: str, out: Path, monkey
     assert line.startswith("makeweight: ")
     assert words in line
     assert sorted(out.parent.rglob("*")) == before
+    assert (out.parent / "mine.csv").read_text() == "precious"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +12,9 @@ import typer
 
 from makeweight.cli.options import Device, Map, report_file
 from makeweight.cli.printing import say, show
+from makeweight.data.files import read_regular
+from makeweight.data.wording import shown
+from makeweight.errors import InputError
 
 if TYPE_CHECKING:
     from makeweight.quality.copies import Copy
@@ -57,9 +62,11 @@ def evaluate(
 
     require_manifest(out / MANIFEST)
     if json_file is not None:
-        _check_json(json_file, out)
+        _check_json(json_file, out, test)
     check_projection(projection)
     html_file = report_file(html, Path(f"{out.resolve().name}-quality.html"), [out])
+    if json_file is not None and html_file is not None and json_file.resolve() == html_file.resolve():
+        raise InputError(f"--json and --html both name {shown(json_file)}: name two files.")
     from makeweight.quality.folder import evaluate_folder
     from makeweight.report.quality import quality_page
     from makeweight.report.render import write_report
@@ -126,8 +133,6 @@ def _print_table(report: QualityReport, title: str, columns: Sequence[tuple[str,
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.data.wording import shown
-
     table = Table(
         title=Text(title) if title else None,
         title_justify="left",
@@ -169,7 +174,6 @@ def _print_refusals(report: QualityReport) -> None:
 def _print_copies(
     what: str, copies: Sequence[Copy], files: Sequence[str], originals: Sequence[str], json_file: Path | None
 ) -> None:
-    from makeweight.data.wording import shown
 
     verb = "copy" if not copies or any(copy.kind != "suspect" for copy in copies) else "may copy"
     say(f"{len(copies):,} of {len(files):,} {what.format(verb)}")
@@ -195,24 +199,35 @@ def _print_leak(found: FolderQuality, json_file: Path | None) -> None:
         )
 
 
-def _check_json(file: Path, out: Path) -> None:
-    """Refuse a file that cannot be written, or that would make OUT something else than its manifest says."""
-    from makeweight.data.wording import shown
-    from makeweight.errors import InputError
-
-    if file.resolve().is_relative_to(out.resolve()):
-        raise InputError(f"--json {shown(file)} lies inside {shown(out)}, which is to stay as it is: write elsewhere.")
+def _check_json(file: Path, out: Path, test: str | None) -> None:
+    """Refuse a file that cannot be written, holds something else, or lies where everything is to stay as it is."""
+    for folder in (out, *(() if test is None else (Path(test),))):
+        if file.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"--json {shown(file)} lies inside {shown(folder)}, which is to stay as it is: write elsewhere."
+            )
     if file.is_dir() or not file.resolve().parent.is_dir():
         raise InputError(f"--json {shown(file)} cannot be written: name a file in a folder that exists.")
+    if file.exists() and not _is_own(file):
+        raise InputError(f"--json {shown(file)} is there and holds something else: name another file, or delete it.")
+
+
+def _is_own(file: Path) -> bool:
+    """Tell whether a file holds what an earlier `evaluate` wrote."""
+    try:
+        found = json.loads(read_regular(file))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"name", "width", "height", "copies"} <= found.keys()
 
 
 def _write_json(file: Path, found: FolderQuality) -> None:
-    import json
-
-    from makeweight.data.wording import shown
-    from makeweight.errors import InputError
-
+    """Write all figures, whole or not at all."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
-        file.write_text(json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        partial.replace(file)
     except OSError as error:
         raise InputError(f"--json {shown(file)} cannot be written ({error.strerror}): name another file.") from None
+    finally:
+        partial.unlink(missing_ok=True)
