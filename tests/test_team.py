@@ -123,7 +123,8 @@ def listen(report):
 X = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
 sampler = AGGAN(n_steps=20, best_every=2, batch_size=8, random_state=0, checkpoints=folder or None, callback=listen)
 players = sampler.fit(X, np.arange(40) % 2).players_
-save_file({name: value.contiguous().clone() for name, value in state_of(players).tensors.items()}, f"{out}-{team().rank}")
+state = state_of(players).tensors.items()
+save_file({name: value.contiguous().clone() for name, value in state}, f"{out}-{team().rank}")
 """
 
 
