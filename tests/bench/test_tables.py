@@ -117,9 +117,26 @@ def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytes
     whole = job.compute(case, split, kept, deadline=float("inf"))
     alone = job.compute(case, split, tmp_path / "training" / "two", deadline=float("inf"))
     assert whole.metrics == alone.metrics
-    assert not kept.exists()
     ran, rows = run(tmp_path, "aggan-multiclass", own, limit=0.0)
     assert (ran.n_added, ran.n_left, rows) == (0, 1, [])
+
+
+def test_a_training_is_kept_until_its_row_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = settings(paper=ReadingSettings(methods=["acgan"], epochs=1), seeds=1)
+    shipped = RowFile.append
+
+    def full(rows: RowFile, row: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    monkeypatch.setattr(RowFile, "append", full)
+    with pytest.raises(OSError, match="No space"):
+        run(tmp_path, "aggan-multiclass", own)
+    (kept,) = (tmp_path / "training").iterdir()
+    monkeypatch.setattr(RowFile, "append", shipped)
+    ran, _ = run(tmp_path, "aggan-multiclass", own)
+    assert ran.n_added == 1
+    assert not kept.exists()
 
 
 def test_processes_give_the_same_rows(tmp_path: Path) -> None:
@@ -145,11 +162,23 @@ def test_sets_that_are_not_at_hand_are_not_run(tmp_path: Path) -> None:
         (Selection(readings=["practical"]), "^there is no reading of aggan-multiclass called 'practical'"),
         (Selection(datasets=["minst"]), "did you mean 'mnist'"),
         (Selection(methods=["smote"]), "^there is no method of a table called 'smote': choose from acgan"),
+        (Selection(methods=["ca_gan"]), "^there is no method of a table called 'ca_gan'"),
     ],
 )
 def test_what_a_table_does_not_have(tmp_path: Path, wanted: Selection, message: str) -> None:
     with pytest.raises(InputError, match=message):
         run(tmp_path, "aggan-multiclass", settings(), wanted)
+
+
+def test_settings_that_leave_nothing_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="^the settings of aggan-annealing leave nothing to run: give a reading, and"):
+        run(tmp_path, "aggan-annealing", settings(temperatures=[]))
+    with pytest.raises(InputError, match="do not say how many images mnist has: add majority.$"):
+        run(tmp_path, "aggan-binary", settings(majority={}))
+    with pytest.raises(
+        InputError, match="^aggan-annealing is about annealing, and cn does not anneal: leave out --methods"
+    ):
+        run(tmp_path, "aggan-annealing", settings(), Selection(methods=["cn"]))
 
 
 def test_practical_methods_are_checked() -> None:
@@ -220,6 +249,8 @@ def test_a_word_for_each_difference() -> None:
     ("text", "message"),
     [
         ("a = ", r"are no TOML \(.*\): mend the file.$"),
+        (f"a = {'[' * 20000}", r"are no TOML \(maximum recursion depth exceeded"),
+        ("[t]\nseeds = 1\ndatasets = ['mnist']\npaper = {methods = ['cn'], epochs = inf}", r"\(paper.epochs: "),
         ("[t]\nseeds = 0\ndatasets = ['mnist']", r"cannot be used \(seeds: "),
         ("[t]\nseeds = 1\ndatasets = ['mnist']\ncolour = 1", r"cannot be used \(colour: "),
     ],
@@ -237,9 +268,7 @@ def test_own_settings_fit_the_tables() -> None:
     assert set(own) == set(TABLES.names())
     for table in TABLES:
         for case in table().cases(own[table.name], Selection(seeds=1)):
-            reading = own[table.name].reading(case.reading)
-            assert reading is not None
-            assert table().learner(case, own[table.name], lambda epochs: 1).settings_
+            assert table().learner(case, own[table.name], 1).settings_
 
 
 class TestCommands:
@@ -278,7 +307,13 @@ class TestCommands:
         ("arguments", "message"),
         [
             (("run", "aggan-multi"), "there is no table called 'aggan-multi'"),
-            (("run", "aggan-binary", "--budget", "0"), "--budget 0.0 is no length: give balanced epochs, above 0."),
+            (
+                ("run", "aggan-binary", "--budget", "0"),
+                "--budget 0.0 is no length: give balanced epochs, above 0 and at most 10,000.",
+            ),
+            (("run", "aggan-binary", "--budget", "1e300"), "--budget 1e+300 is no length"),
+            (("run", "aggan-binary", "--limit", "x"), "--limit 'x' is no duration"),
+            (("run", "aggan-binary", "--methods", ","), "--methods ',' names nothing: give names with commas"),
             (("run", "aggan-binary", "--jobs", "0"), "0 jobs are impossible"),
             (("table", "aggan-multi"), "there is no table called 'aggan-multi'"),
             (("figures", "aggan-binary", "--out", "nowhere"), "there is no file of rows at nowhere/rows.jsonl"),
@@ -292,6 +327,23 @@ class TestCommands:
         assert status == 2
         assert message in " ".join(out.split())
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("acsa", None), ("acsa", 10**400), ("recall", {}), ("confusion", [[1]]), ("classes", ["a", "b", "b"])],
+    )
+    def test_rows_from_anybody(self, tmp_path: Path, name: str, value: Any) -> None:
+        _, (row, *_) = run(tmp_path, "aggan-multiclass", settings(), Selection(methods=["cn"], seeds=1))
+        hostile = row.model_dump(mode="json") | {"method": "\x1b]0;own\x07"}
+        (tmp_path / "rows.jsonl").write_text(json.dumps(hostile) + "\n")
+        status, out = self.invoke("table", "aggan-multiclass", "--out", tmp_path)
+        assert (status, "\x1b" in out, "\\x1b]0;own" in out) == (0, False, True)
+        hostile["metrics"] = {**hostile["metrics"], name: value}
+        (tmp_path / "rows.jsonl").write_text(json.dumps(hostile) + "\n")
+        for command in ("table", "figures"):
+            status, out = self.invoke(command, "aggan-multiclass", "--out", tmp_path)
+            assert status == 2
+            assert "holds a row of aggan-multiclass that no bench has written" in " ".join(out.split())
 
     def test_sections_and_rows_that_are_missing(self, tmp_path: Path) -> None:
         own = tmp_path / "own.toml"

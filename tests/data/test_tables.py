@@ -70,7 +70,14 @@ def test_empty_lines_are_passed_over(tmp_path):
         ),
         (b"file,a,a\nx.png,1,0\n", "cannot be part of a label"),
         (b"file,../a\nx.png,1\n", "holds a slash; rename the column."),
-        (b"file,a\n,1\n", "has rows that cannot be used: line 2 (has no file name); give each a file."),
+        (
+            b"file,a\n,1\n",
+            "has rows that cannot be used: line 2 (has no file name); give each a file and fewer attributes.",
+        ),
+        (
+            b"file," + b"a" * 150 + b"," + b"b" * 150 + b"\nx.png,1,1\n",
+            "line 2 (its attributes make a label that is lon",
+        ),
         (b"file,a\nx.png,1\ny.png,2\n", "has no column label (its columns are file, a): name the column label"),
         (b"file,label\n\xff.png,x\n", "is no UTF-8 text: save the table of labels as CSV in UTF-8."),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from makeweight.component import describe
 from makeweight.data.wording import no_such
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
+from makeweight.heads import HEADS
 from makeweight.methods import get_method, method_names
 from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler
@@ -28,15 +28,15 @@ READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
 
 
-class Learner(ABC):
-    """Something that learns from labelled images and then classifies.
+class Learner:
+    """A classifier by itself, or the class output of a GAN's discriminator.
 
     Parameters
     ----------
     classifier : CNNClassifier or None
-        What is trained as a classifier.
+        What is trained as a classifier, and answers.
     sampler : ImageSampler or None
-        What is trained to draw.
+        What is trained to draw; answers where there is no classifier.
 
     Attributes
     ----------
@@ -46,71 +46,46 @@ class Learner(ABC):
 
     classes_: NDArray[Any]
 
-    def __init__(self, classifier: CNNClassifier | None, sampler: ImageSampler | None) -> None:
+    def __init__(self, classifier: CNNClassifier | None = None, sampler: ImageSampler | None = None) -> None:
         self.classifier = classifier
         self.sampler = sampler
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What is trained, by the name that rows give it."""
+        both = {"classifier": self.classifier, "draws": self.sampler}
+        return {name: part for name, part in both.items() if part is not None}
+
     def prepare(self, **settings: Any) -> None:
-        """Tell both parts where to compute, and whatever else they have a parameter for."""
-        for part in (self.classifier, self.sampler):
-            if part is not None:
-                own = part.get_params(deep=False)
-                part.set_params(**{name: value for name, value in settings.items() if name in own})
+        """Tell all parts where to compute, and whatever else they have a parameter for."""
+        for part in self.parts.values():
+            own = part.get_params(deep=False)
+            part.set_params(**{name: value for name, value in settings.items() if name in own})
 
     @property
     def settings_(self) -> dict[str, Any]:
         """All settings as JSON data."""
-        parts = {"classifier": self.classifier, "draws": self.sampler}
-        return {name: part.settings_ for name, part in parts.items() if part is not None}
+        return {name: part.settings_ for name, part in self.parts.items()}
 
     @property
     def history_(self) -> list[dict[str, Any]]:
         """What was noted while the sampler learnt."""
         return list(getattr(self.sampler, "history_", []))
 
-    @abstractmethod
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Learn from images and labels (n,)."""
+        (part,) = self.parts.values()
+        self.classes_ = part.fit(X, y).classes_
+        return self
 
-    @abstractmethod
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return the probability of each class, of shape (n, n_classes)."""
-
-
-class Alone(Learner):
-    """A classifier by itself."""
-
-    classifier: CNNClassifier
-
-    def __init__(self, classifier: CNNClassifier) -> None:
-        super().__init__(classifier, None)
-
-    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
-        """Train it."""
-        self.classes_ = self.classifier.fit(X, y).classes_
-        return self
-
-    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what it says."""
-        return self.classifier.predict_proba(X)
-
-
-class InTheGame(Learner):
-    """The class output of a GAN's discriminator."""
-
-    sampler: GANSampler
-
-    def __init__(self, sampler: GANSampler) -> None:
-        super().__init__(None, sampler)
-
-    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
-        """Play the game."""
-        self.classes_ = self.sampler.fit(X, y).classes_
-        return self
-
-    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what the discriminator says."""
-        return self.sampler.classifier_.predict_proba(X)
+        judge: Any = self.classifier
+        if judge is None:
+            assert isinstance(self.sampler, GANSampler)
+            judge = self.sampler.classifier_
+        chances: NDArray[np.float32] = judge.predict_proba(X)
+        return chances
 
 
 class FromDrawn(Learner):
@@ -149,10 +124,6 @@ class FromDrawn(Learner):
         self.classes_ = self.classifier.classes_
         return self
 
-    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what the classifier says."""
-        return self.classifier.predict_proba(X)
-
 
 def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
     """Give a method with the papers' networks and settings; a GAN classifies by its class output.
@@ -174,7 +145,7 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
         If there is no such method, or it does not classify.
     """
     if name == TWIN:
-        return Alone(CNNClassifier.twin(AGGAN.from_paper().set_params(random_state=seed), n_steps))
+        return Learner(CNNClassifier.twin(AGGAN.from_paper().set_params(random_state=seed), n_steps))
     own = [each for each in classifier_names() if not issubclass(get_classifier(each), GANClassifier)]
     if name in own:
         game = AGGAN.from_paper()
@@ -188,13 +159,18 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
             augmentation=game.augmentation,
             random_state=seed,
         )
-        return Alone(classifier)
-    games = [each for each in method_names() if issubclass(get_method(each), GANSampler)]
+        return Learner(classifier)
+    games = [each for each in method_names() if _classifies(get_method(each))]
     if name not in games:
         raise InputError(no_such("method of a table", name, [TWIN, *own, *games]))
     sampler: GANSampler = get_method(name).from_paper()
     sampler.set_params(n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
-    return InTheGame(sampler)
+    return Learner(sampler=sampler)
+
+
+def _classifies(kind: type[ImageSampler]) -> bool:
+    """Tell whether a method is a GAN whose discriminator has a class output."""
+    return issubclass(kind, GANSampler) and bool(HEADS.get(kind().settings_["head"]["name"]).classifies)
 
 
 def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: int) -> Learner:
@@ -207,7 +183,7 @@ def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: 
     settings : ReadingSettings
         The classifier's networks, and how far classes are filled.
     n_steps : int
-        Length of the classifier's training.
+        Length of the classifier's training; a method learns as long as its recipe says.
     seed : int
         Seed of both.
 

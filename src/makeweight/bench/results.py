@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
 from makeweight.bench.published import PUBLISHED
-from makeweight.bench.rows import Row
+from makeweight.bench.rows import Row, RowFile
+from makeweight.data.wording import listed, shown
+from makeweight.errors import InputError
 
 Group = dict[str, dict[int, Row]]
+Share = Annotated[float, Field(ge=0, le=1)]
 CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
@@ -94,6 +100,61 @@ class Section:
     differences: list[Difference]
 
 
+class CaseMetrics(BaseModel):
+    """What tables and figures read from the metrics of a row; rows may come from anybody."""
+
+    model_config = ConfigDict(strict=True)
+
+    acsa: Share
+    macro_f1: Share
+    geometric_mean_recall: Share
+    recall: dict[str, Share]
+    precision: dict[str, Share]
+    classes: list[str] = Field(min_length=2)
+    counts: list[int]
+    confusion: list[list[int]]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        names, n = set(self.classes), len(self.classes)
+        square = len(self.confusion) == n and all(len(line) == n for line in self.confusion)
+        if not (square and len(self.counts) == n and names == self.recall.keys() == self.precision.keys()):
+            raise ValueError("the figures are not of the classes")
+        return self
+
+
+def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
+    """Read the rows of a table.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, one of its rows lacks what the table shows, or none is of the table.
+    """
+    for file in files:
+        if not file.is_file():
+            raise InputError(
+                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
+            )
+    found = []
+    for file in files:
+        own = [row for row in RowFile(file) if row.protocol.partition("/")[0] == name]
+        for row in own:
+            try:
+                CaseMetrics.model_validate(row.metrics)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                where = ".".join(map(str, fault["loc"])) or "metrics"
+                raise InputError(
+                    f"{shown(file)} holds a row of {name} that no bench has written ({shown(row.method)}, seed "
+                    f"{row.subset_seed}: {shown(where)}: {shown(fault['msg'])}): remove it."
+                ) from error
+        found += own
+    if not found:
+        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
+    return found
+
+
 def sections(name: str, rows: Iterable[Row]) -> list[Section]:
     """Sum up the rows of a table.
 
@@ -171,7 +232,7 @@ def markdown(found: Sequence[Section]) -> str:
     """Write sections as Markdown."""
     parts = []
     for section in found:
-        parts.append(f"### {section.group}, {section.reading}, {section.budget}\n")
+        parts.append(f"### {title_of(section)}\n")
         parts.append(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
         for line in section.lines:
             parts.append(f"| {' | '.join(cells_of(line))} |")
@@ -182,12 +243,17 @@ def markdown(found: Sequence[Section]) -> str:
     return "\n".join(parts)
 
 
+def title_of(section: Section) -> str:
+    """Name a section."""
+    return shown(f"{section.group}, {section.reading}, {section.budget}")
+
+
 def cells_of(line: Line) -> list[str]:
     """Write the cells of a line."""
     reach = "" if line.reach is None else f"± {line.reach:.2f}"
     published = "" if line.published is None else f"{line.published:.2f}"
     figures = [f"{value:.2f}" for value in (line.f1, line.geometric_mean)]
-    return [line.method, str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
+    return [shown(line.method), str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
 
 
 def word_of(difference: Difference) -> str:
@@ -200,7 +266,7 @@ def word_of(difference: Difference) -> str:
 def sentence_of(difference: Difference) -> str:
     """Say what a difference is, and whether its interval excludes zero."""
     each = difference
-    gain = f"{each.one} against {each.other}: {_signed(each.points)} points"
+    gain = f"{shown(each.one)} against {shown(each.other)}: {_signed(each.points)} points"
     paper = "" if each.published is None else f"; the paper says {_signed(each.published)}"
     seeds = f"{each.n_seeds} seed{'s' if each.n_seeds > 1 else ''}"
     if each.reach is None:

@@ -19,7 +19,7 @@ from sklearn.metrics import confusion_matrix
 from makeweight.balance.listener import Listener
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
-from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, compute_row
+from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
 from makeweight.bench.tables import Case, Selection, Split, Table
 from makeweight.compare.metrics import class_metrics, summary_metrics
@@ -71,28 +71,30 @@ class Job:
     device: str = "auto"
     data_dir: Path | None = None
 
-    def learner(self, case: Case, split: Split) -> tuple[Learner, int]:
-        """Give what is to be run, and the length of its training."""
+    def n_steps(self, case: Case, split: Split) -> int:
+        """Give the length of a training: balanced epochs, in batches."""
         _, counts = np.unique(split.y, return_counts=True)
-        lengths: list[int] = []
+        epochs = self.epochs or self.settings.reading(case.reading).epochs
+        return max(1, round(epochs * len(counts) * int(counts.max()) / BATCH_SIZES[case.reading]))
 
-        def steps_of(epochs: float) -> int:
-            shown = (self.epochs or epochs) * len(counts) * int(counts.max())
-            lengths.append(max(1, round(shown / BATCH_SIZES[case.reading])))
-            return lengths[-1]
+    def learner(self, case: Case, split: Split) -> Learner:
+        """Give what is to be run."""
+        return self.table.learner(case, self.settings, self.n_steps(case, split))
 
-        return self.table.learner(case, self.settings, steps_of), lengths[-1]
+    def kept(self, run: Run) -> Path:
+        """Where an unfinished training is kept, under a name that no other has."""
+        own = hashlib.sha256(json.dumps(list(run.key)).encode()).hexdigest()[:16]
+        return self.folder / TRAINING / f"{run.method}-seed{run.subset_seed}-{own}"
 
     def describe(self, case: Case, split: Split) -> Run:
         """Describe a run: its key says whether it is done."""
-        learner, n_steps = self.learner(case, split)
         return Run(
             protocol=f"{self.table.name}/{case.reading}/{self.table.group(case.dataset, case.details)}",
             data_hash=hash_data(split.X, split.y),
             subset_seed=case.seed,
             method=case.method,
-            settings={"learner": learner.settings_, "seed": case.seed, "fixed": self.settings.hash},
-            budget=f"{n_steps} steps",
+            settings={"learner": self.learner(case, split).settings_, "seed": case.seed, "fixed": self.settings.hash},
+            budget=f"{self.n_steps(case, split)} steps",
         )
 
     def compute(self, case: Case, split: Split, kept: Path, deadline: float) -> Outcome:
@@ -103,7 +105,7 @@ class Job:
         TimeIsUpError
             If the deadline, by the monotonic clock, is reached within a training of a GAN; it is kept.
         """
-        learner, _ = self.learner(case, split)
+        learner = self.learner(case, split)
         learner.prepare(device=self.device, checkpoints=kept, callback=_Clock(deadline))
         begin = time.perf_counter()
         learner.fit(split.X, split.y)
@@ -122,7 +124,6 @@ class Job:
             "threads": torch.get_num_threads(),
             "n_test": len(true),
         }
-        shutil.rmtree(kept, ignore_errors=True)
         return Outcome(metrics, history=learner.history_, device=device_name(self.device), seconds=seconds)
 
 
@@ -182,6 +183,7 @@ def run_table(
     for row in _rows(job, missing, n_jobs, deadline):
         if row is not None:
             rows.append(row)
+            shutil.rmtree(job.kept(row), ignore_errors=True)
             n_added += 1
             heard.count(n_known + n_added, len(at_hand))
             heard.note(f"{row.protocol} {row.method} seed {row.subset_seed}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
@@ -198,25 +200,22 @@ def _rows(job: Job, missing: Sequence[tuple[Case, Split, Run]], n_jobs: int, dea
     if n_jobs == 1:
         yield from (_row(job, *each, deadline) for each in missing)
         return
-    # Clocks of processes differ, so each is told how much time is left.
-    left = deadline - time.monotonic()
-    begin = time.time()
     work = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    yield from work(joblib.delayed(_row_elsewhere)(job, *each, begin, left) for each in missing)
+    # Clocks of machines differ, so each run is told, when it is handed out, how much time is left.
+    yield from work(joblib.delayed(_row_elsewhere)(job, *each, deadline - time.monotonic()) for each in missing)
 
 
-def _row_elsewhere(job: Job, case: Case, split: Split, run: Run, begin: float, left: float) -> Row | None:
+def _row_elsewhere(job: Job, case: Case, split: Split, run: Run, left: float) -> Row | None:
     torch.set_num_threads(1)
-    return _row(job, case, split, run, time.monotonic() + left - (time.time() - begin))
+    return _row(job, case, split, run, time.monotonic() + left)
 
 
 def _row(job: Job, case: Case, split: Split, run: Run, deadline: float) -> Row | None:
     """Do a run, unless the time is up."""
     if time.monotonic() >= deadline:
         return None
-    kept = job.folder / TRAINING / _name_of(run.key)
     try:
-        return compute_row(run, lambda run: job.compute(case, split, kept, deadline))
+        return compute_row(run, lambda run: job.compute(case, split, job.kept(run), deadline))
     except TimeIsUpError:
         return None
 
@@ -242,9 +241,3 @@ def _sets(job: Job, cases: Sequence[Case], heard: Listener) -> tuple[dict[str, N
             absent.append(str(error))
             heard.note(f"not run: {error}")
     return found, absent
-
-
-def _name_of(key: RunKey) -> str:
-    """Give an unfinished training a name that no other has."""
-    own = hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()[:16]
-    return f"{key.method}-seed{key.subset_seed}-{own}"

@@ -15,6 +15,7 @@ from makeweight.errors import InputError
 
 OWN = Path(__file__).with_name("settings.toml")
 LARGEST = 1 << 20
+MOST_EPOCHS = 10_000
 
 
 class ReadingSettings(BaseModel):
@@ -35,7 +36,7 @@ class ReadingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     methods: list[str] = Field(min_length=1)
-    epochs: float = Field(gt=0)
+    epochs: float = Field(gt=0, le=MOST_EPOCHS)
     networks: str = "by_shape"
     fill: float = Field(default=0.25, gt=0, le=1)
 
@@ -73,9 +74,10 @@ class TableSettings(BaseModel):
         """Hash of all of it, which rows carry."""
         return hash_settings(self.model_dump(mode="json"))
 
-    def reading(self, name: str) -> ReadingSettings | None:
-        """Give the settings of a reading by its name."""
-        found: ReadingSettings | None = getattr(self, name)
+    def reading(self, name: str) -> ReadingSettings:
+        """Give the settings of a reading that there is, by its name."""
+        found = getattr(self, name)
+        assert isinstance(found, ReadingSettings)
         return found
 
 
@@ -106,7 +108,7 @@ def read_settings(path: str | Path = OWN) -> dict[str, TableSettings]:
         return {name: TableSettings.model_validate(section) for name, section in found.items()}
     except OSError as error:
         raise InputError(f"the settings {shown(path)} cannot be read ({error.strerror}): check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"the settings {shown(path)} are no TOML ({shown(error)}): mend the file.") from error
     except ValidationError as error:
         fault = error.errors()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.bench.learners import PAPER, READINGS, Learner, paper_learner, practical_learner
-from makeweight.bench.settings import ReadingSettings, TableSettings
+from makeweight.bench.settings import TableSettings
 from makeweight.component import Component, Registry
 from makeweight.data.named import NamedSet
 from makeweight.data.subsets import PAPER_COUNTS, PAPER_PAIRS, PAPER_RATIOS, imbalanced_subset, two_class_subset
 from makeweight.data.wording import no_such
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
+from makeweight.methods.aggan import AGGAN
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Table(Component):
         InputError
             For a reading or a set that the table does not have.
         """
-        there = [name for name in READINGS if settings.reading(name) is not None]
+        there = [name for name in READINGS if getattr(settings, name) is not None]
         for what, chosen, known in (
             ("reading", wanted.readings or there, there),
             ("set", wanted.datasets or settings.datasets, list(self.sets())),
@@ -101,14 +102,17 @@ class Table(Component):
             for name in chosen:
                 if name not in known:
                     raise InputError(no_such(f"{what} of {self.name}", name, known))
-        return [
+        cases = [
             Case(reading, dataset, method, seed, details)
             for seed in range(wanted.seeds or settings.seeds)
             for reading in wanted.readings or there
             for dataset in wanted.datasets or settings.datasets
             for details in self.details(settings)
-            for method in wanted.methods or _reading(settings, reading).methods
+            for method in wanted.methods or settings.reading(reading).methods
         ]
+        if not cases:
+            raise InputError(f"the settings of {self.name} leave nothing to run: give a reading, and what is varied.")
+        return cases
 
     def sets(self) -> Iterator[str]:
         """Name the sets that the table can be run on."""
@@ -124,13 +128,11 @@ class Table(Component):
         own = imbalanced_subset(known.X_train, known.y_train, counts, classes=known.class_names, random_state=case.seed)
         return Split(own.X, own.y, known.X_test, known.y_test)
 
-    def learner(self, case: Case, settings: TableSettings, steps_of: Callable[[float], int]) -> Learner:
-        """Give what is to be run; `steps_of` turns balanced epochs into steps."""
-        own = _reading(settings, case.reading)
-        n_steps = steps_of(own.epochs)
+    def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
+        """Give what is to be run."""
         if case.reading == PAPER:
             return paper_learner(case.method, n_steps, case.seed)
-        return practical_learner(case.method, own, n_steps, case.seed)
+        return practical_learner(case.method, settings.reading(case.reading), n_steps, case.seed)
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name the column of a case."""
@@ -161,6 +163,10 @@ class AGGANBinary(Table):
 
     def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
         """Draw two classes; the test images are all those of the two."""
+        if case.dataset not in settings.majority:
+            raise InputError(
+                f"the settings of {self.name} do not say how many images {case.dataset} has: add majority."
+            )
         majority, minority = PAPER_PAIRS[case.dataset]
         own = two_class_subset(
             known.X_train,
@@ -190,18 +196,13 @@ class AGGANAnnealing(Table):
         """Give the temperatures and coolings."""
         return [{"temperature": t, "cooling": c} for t in settings.temperatures for c in settings.coolings]
 
-    def learner(self, case: Case, settings: TableSettings, steps_of: Callable[[float], int]) -> Learner:
+    def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
         """Give AGGAN with the case's annealing."""
+        if case.method != AGGAN.name:
+            raise InputError(f"{self.name} is about annealing, and {case.method} does not anneal: leave out --methods.")
         evolution = Evolution(acceptance=Annealed(**case.details))
-        n_steps = steps_of(_reading(settings, case.reading).epochs)
         return paper_learner(case.method, n_steps, case.seed, evolution=evolution)
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set, temperature and cooling."""
         return f"{dataset} T={details['temperature']:g} α={details['cooling']:g}"
-
-
-def _reading(settings: TableSettings, name: str) -> ReadingSettings:
-    found = settings.reading(name)
-    assert found is not None
-    return found

@@ -9,14 +9,11 @@ import typer
 
 from makeweight.cli.options import DataDir, Device, parse_duration, report_file
 from makeweight.cli.printing import say, show
-from makeweight.data.wording import counted, listed, no_such, shown
+from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from makeweight.bench.results import Section
-    from makeweight.bench.rows import Row
 
 ROWS = "rows.jsonl"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a table: see `makeweight bench list`.")]
@@ -75,14 +72,15 @@ def run(
     data_dir: DataDir = None,
 ) -> None:
     """Run what is missing of a table; rows that are there are kept."""
-    if budget is not None and not 0 < budget < float("inf"):
-        raise InputError(f"--budget {budget} is no length: give balanced epochs, above 0.")
+    from makeweight.bench.settings import MOST_EPOCHS, OWN, read_settings
+
+    if budget is not None and not 0 < budget <= MOST_EPOCHS:
+        raise InputError(f"--budget {budget} is no length: give balanced epochs, above 0 and at most {MOST_EPOCHS:,}.")
     if jobs < 1 and jobs != -1:
         raise InputError(f"{jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
-    seconds = None if limit is None else parse_duration(limit)
+    seconds = None if limit is None else parse_duration(limit, "--limit")
     from makeweight.bench.rows import RowFile
     from makeweight.bench.running import Job, run_table
-    from makeweight.bench.settings import OWN, read_settings
     from makeweight.bench.tables import TABLES, Selection
     from makeweight.cli.progress import shown_progress
 
@@ -91,7 +89,9 @@ def run(
     if name not in known:
         raise InputError(f"{shown(settings or OWN)} has no section {name}: add one.")
     job = Job(table, known[name], out, budget, device, data_dir)
-    wanted = Selection(_names(readings), _names(datasets), _names(methods), seeds)
+    wanted = Selection(
+        _names("--readings", readings), _names("--datasets", datasets), _names("--methods", methods), seeds
+    )
     with shown_progress() as listener:
         ran = run_table(job, wanted, RowFile(out / ROWS), limit=seconds, n_jobs=jobs, listener=listener)
     rows = counted(ran.n_known + ran.n_added, "row")
@@ -125,9 +125,11 @@ def table(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
     """Print a table from rows alone, our figures beside the papers'."""
-    from makeweight.bench.results import markdown, sections
+    from makeweight.bench.results import markdown, read_rows, sections
+    from makeweight.bench.tables import TABLES
 
-    found = sections(name, _read(name, rows or [out / ROWS]))
+    TABLES.get(name)
+    found = sections(name, read_rows(name, rows or [out / ROWS]))
     if as_markdown:
         for line in markdown(found).splitlines():
             say(line)
@@ -146,41 +148,25 @@ def figures(
     ] = None,
 ) -> None:
     """Write a table with its figures as one HTML file, from rows alone."""
-    from makeweight.bench.results import grouped, sections, sentence_of, word_of
+    from makeweight.bench.results import grouped, read_rows, sections, sentence_of, title_of, word_of
     from makeweight.bench.tables import TABLES
     from makeweight.report.render import write_report
-    from makeweight.report.tables import bench_page, title_of
+    from makeweight.report.tables import bench_page
 
-    known = _read(name, rows or [out / ROWS])
+    kind = TABLES.get(name)
+    known = read_rows(name, rows or [out / ROWS])
     found = sections(name, known)
     answers = [
         (word_of(difference), f"{title_of(each)}: {sentence_of(difference)}")
         for each in found
         for difference in each.differences
     ]
-    kind, target = TABLES.get(name), report_file(html, out / f"{name}.html", [])
+    target = report_file(html, out / f"{name}.html", [])
     if target is not None:
-        pairs = list(zip(found, grouped(name, known).values(), strict=True))
-        write_report(target, bench_page(name, kind.about, kind.paper, pairs, answers))
+        titles = [title_of(each) for each in found]
+        results = list(zip(titles, found, grouped(name, known).values(), strict=True))
+        write_report(target, bench_page(name, kind.about, kind.paper, results, answers))
         say(str(target))
-
-
-def _read(name: str, files: Sequence[Path]) -> list[Row]:
-    """Read the rows of a table."""
-    from makeweight.bench.rows import RowFile
-    from makeweight.bench.tables import TABLES
-
-    if name not in TABLES.names():
-        raise InputError(no_such("table", name, TABLES.names()))
-    for file in files:
-        if not file.is_file():
-            raise InputError(
-                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
-            )
-    found = [row for file in files for row in RowFile(file) if row.protocol.partition("/")[0] == name]
-    if not found:
-        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
-    return found
 
 
 def _print(found: list[Section]) -> None:
@@ -188,10 +174,10 @@ def _print(found: list[Section]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.bench.results import cells_of, sentence_of
+    from makeweight.bench.results import cells_of, sentence_of, title_of
 
     for section in found:
-        title = Text(f"{section.group}, {section.reading}, {section.budget}")
+        title = Text(title_of(section))
         grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
         for column in ("method", "seeds", "recall", "95 %", "F1", "GM", "paper"):
             grid.add_column(Text(column), justify="left" if column == "method" else "right")
@@ -203,5 +189,10 @@ def _print(found: list[Section]) -> None:
         say("")
 
 
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def _names(option: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"{option} {shown(text)!r} names nothing: give names with commas, or leave it out.")
+    return names

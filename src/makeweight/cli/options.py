@@ -116,13 +116,15 @@ def report_file(given: str | None, default: Path | None, inputs: Sequence[Path])
     return file
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, option: str = "--budget") -> float:
     """Read a duration as seconds.
 
     Parameters
     ----------
     text : str
         For example ``90s``, ``20m``, ``1h30m``; a bare number is in seconds.
+    option : str, default="--budget"
+        What was given, for the message.
 
     Returns
     -------
@@ -142,5 +144,5 @@ def parse_duration(text: str) -> float:
     hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = hours * 3600 + minutes * 60 + seconds
     if total <= 0:
-        raise InputError(f"--budget {shown(text)!r} is no duration: give one such as 90s, 20m or 1h30m.")
+        raise InputError(f"{option} {shown(text)!r} is no duration: give one such as 90s, 20m or 1h30m.")
     return total

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,21 +154,26 @@ def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column
     names = [name.strip() for name in lines[0][1]]
     places = [place for place in range(len(names)) if place != file_column]
     own = [names[place] for place in places]
+    often = Counter(own)
     for name in own:
         fault = label_fault(name)
-        if fault is None and (TOGETHER in name or name == NONE_OF_THEM or own.count(name) > 1):
+        if fault is None and (TOGETHER in name or name == NONE_OF_THEM or often[name] > 1):
             fault = f"cannot be part of a label: it holds {TOGETHER!r}, is {NONE_OF_THEM!r} or comes twice"
         if fault is not None:
             raise InputError(f"the attribute {shown(name)!r} in {shown(path)} {fault}; rename the column.")
-    rows, nameless = [], []
+    rows, faults = [], []
     for line, cells in lines[1:]:
         values = tuple(BINARY[cells[place].strip().lower()] for place in places)
         label = TOGETHER.join(name for name, value in zip(own, values, strict=True) if value) or NONE_OF_THEM
         rows.append(Row(line, cells[file_column].strip(), label, values))
         if not rows[-1].file:
-            nameless.append(f"line {line} (has no file name)")
-    if nameless:
-        raise InputError(f"{shown(path)} has rows that cannot be used: {listed(nameless)}; give each a file.")
+            faults.append(f"line {line} (has no file name)")
+        elif fault := label_fault(label):
+            faults.append(f"line {line} (its attributes make a label that {fault})")
+    if faults:
+        raise InputError(
+            f"{shown(path)} has rows that cannot be used: {listed(faults)}; give each a file and fewer attributes."
+        )
     return rows
 
 

@@ -21,7 +21,11 @@ Rows = Mapping[int, "Row"]
 
 
 def bench_page(
-    name: str, about: str, paper: str, results: Sequence[tuple[Result, Group]], answers: Sequence[tuple[str, str]]
+    name: str,
+    about: str,
+    paper: str,
+    results: Sequence[tuple[str, Result, Group]],
+    answers: Sequence[tuple[str, str]],
 ) -> Page:
     """Give the report of a table.
 
@@ -29,8 +33,8 @@ def bench_page(
     ----------
     name, about, paper : str
         The table, what it tells, and where it stands.
-    results : sequence of (Section, Group)
-        What the rows add up to, and the rows, for each reading, set and length of training.
+    results : sequence of (str, Section, Group)
+        Title, what the rows add up to, and the rows, for each reading, set and length of training.
     answers : sequence of (str, str)
         Each difference in a word and in a sentence.
 
@@ -40,23 +44,18 @@ def bench_page(
     """
     sections = [
         Section(
-            title_of(result),
+            title,
             [_lines(result), *_differences(result), _classes(group), *_confusions(group), *_curves(group)],
         )
-        for result, group in results
+        for title, result, group in results
     ]
     return Page(
         title=f"{name}: {about}",
         lead=f"After {paper}. Means over seeds, of which each draws a subset of its own; full test sets, on which "
         "nothing is chosen.",
         answers=[Answer(word, f"{sentence}.") for word, sentence in answers],
-        sections=[*sections, _run([row for _, group in results for rows in group.values() for row in rows.values()])],
+        sections=[*sections, _run([row for *_, group in results for rows in group.values() for row in rows.values()])],
     )
-
-
-def title_of(result: Result) -> str:
-    """Name a section."""
-    return f"{result.group}, {result.reading}, {result.budget}"
 
 
 def _lines(result: Result) -> Table:
