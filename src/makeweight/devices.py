@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 
 import joblib
 import torch
@@ -16,6 +17,7 @@ from makeweight.errors import InputError
 from makeweight.team import processes_here, team
 
 PRECISIONS = ("32-true", "bf16-mixed")
+SECONDS_TO_FINISH = 0.2
 
 
 def fabric_for(device: str, precision: str | None) -> Fabric:
@@ -93,6 +95,9 @@ def _fabric_of_a_team(kind: str, index: str, precision: str) -> Fabric:
 def _leave_team() -> None:
     """Close the connections before the interpreter ends: threads that still listen then would abort the process."""
     if torch.distributed.is_initialized():
+        # Older versions of torch wait here for their threads without letting go of the interpreter, which a thread that
+        # has yet to give back the tensors of the last message waits for. So it gets a moment for that first.
+        time.sleep(SECONDS_TO_FINISH)
         torch.distributed.destroy_process_group()
 
 
