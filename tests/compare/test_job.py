@@ -176,7 +176,7 @@ def test_fills_that_ask_for_nothing() -> None:
     with pytest.raises(
         InputError, match="^there is nothing to draw: no fill asks for more than the 10 images of the sm"
     ):
-        compare(X, y, *test, options=Options(**{**QUICK, "methods": ["smote"], "fills": [0.5]}))
+        compare(X, y, *test, options=Options(**{**QUICK, "methods": ["smote"], "fills": [0.5], "shares": [0.25]}))
     options = Options(**{**QUICK, "methods": ["smote", "smote"], "fills": [0.5, 1.0]})
     titles = [arm.title for arm in compare(X, y, *test, options=options).arms]
     assert len(set(titles)) == len(titles)

@@ -35,6 +35,8 @@ class Arm(Component):
         Settings of `MixedClassifier` that make the arm; whatever is not named is alike in all arms.
     draws : bool
         Whether the arm adds images that a method draws.
+    fills : bool
+        Whether these are images of rare classes alone; verdicts are about the classes that such arms fill.
     gated : bool
         Whether the gate chooses among them; a class that cannot pass is left as it is.
     priority : int
@@ -49,6 +51,7 @@ class Arm(Component):
 
     settings: ClassVar[dict[str, Any]] = {}
     draws: ClassVar[bool] = False
+    fills: ClassVar[bool] = False
     gated: ClassVar[bool] = False
     priority: ClassVar[int] = 0
     method: str | None = None
@@ -91,6 +94,7 @@ class FilledArm(Arm):
 
     settings: ClassVar[dict[str, Any]] = {"balanced_batches": True, "augmentation": Affine()}
     draws: ClassVar[bool] = True
+    fills: ClassVar[bool] = True
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g}"
 
     def __init__(self, *, method: str = "smote", fill: float = 1.0) -> None:
@@ -232,6 +236,7 @@ class Shared(SharedArm):
 class EqualShare(SharedArm):
     """Drawn images in every class, the largest too, so that "drawn" cannot be learnt in place of "rare"."""
 
+    fills: ClassVar[bool] = False
     priority: ClassVar[int] = 3
     words: ClassVar[str] = "{method} with augmentation at share {share:g} of every class"
 

@@ -243,10 +243,10 @@ def _classifier(options: Options, images: Images) -> MixedClassifier:
 
 
 def _that_draw(arms: Sequence[Arm], images: Images) -> list[Arm]:
-    """Leave out the arms that ask for drawn images and find no class that lacks any; refuse if none is left."""
+    """Leave out the arms that ask for drawn images and find no class that lacks any; refuse if none fills a class."""
     counts = images.class_counts
     kept = [arm for arm in arms if not arm.draws or arm.counts(counts).any()]
-    if not any(arm.draws for arm in kept):
+    if not any(arm.fills for arm in kept):
         raise InputError(
             f"there is nothing to draw: no fill asks for more than the {int(counts.min()):,} images of the smallest "
             f"class; give a larger fill."

@@ -116,7 +116,7 @@ def _drawn(bench: Bench, arms: Sequence[Arm], split: Split, method: str) -> dict
     """Draw some images of each class that the method fills, as its arms have them."""
     images = bench.images
     counts = np.bincount(images.codes[split.train], minlength=len(images.classes))
-    needs = [arm.counts(counts) for arm in arms if arm.method == method and arm.name != "equal_share"]
+    needs = [arm.counts(counts) for arm in arms if arm.method == method and arm.fills]
     most = np.max(needs, axis=0) if needs else np.zeros_like(counts)
     sampler = drawer(bench, method, split)
     n_mapped = max(SHOWN, 500 // max(1, int((most > 0).sum())))

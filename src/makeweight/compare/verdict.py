@@ -129,7 +129,7 @@ def give_verdicts(evidence: Evidence, *, worthwhile: float = WORTHWHILE) -> list
     higher recall, and it does not surely cost mean recall. "Do not use": every such arm's own interval ends below
     `worthwhile`, or the arm surely costs mean recall. All have to, so nothing is to be corrected.
     """
-    filling = [place for place, arm in enumerate(evidence.arms) if arm.draws and arm.name != "equal_share"]
+    filling = [place for place, arm in enumerate(evidence.arms) if arm.fills]
     rare = np.flatnonzero(evidence.drawn[filling].any(axis=0)).tolist() if filling else []
     columns = [len(evidence.labels), *rare]
     if not filling:
