@@ -116,6 +116,44 @@ def trained(folder: Path) -> None:
     sampler.fit(X, np.array(["boot", "clog", "boot"] * 4)).save(folder)
 
 
+def small_training(checkpoints: Path, **settings: Any) -> object:
+    """Train a small AGGAN, or go on with it."""
+    from makeweight import AGGAN
+    from makeweight.networks import DCGAN
+
+    X = np.random.default_rng(0).integers(0, 255, (12, 8, 8), dtype=np.uint8)
+    networks = DCGAN(width=2, generator_width=2)
+    fixed = {"n_steps": 6, "batch_size": 4, "latent_dim": 4, "random_state": 0, "best_every": 2, "networks": networks}
+    return AGGAN(**fixed, checkpoints=checkpoints, **settings).fit(X, np.array(["boot", "clog", "boot"] * 4))
+
+
+def interrupted(folder: Path) -> None:
+    """Leave the checkpoints of a training that was interrupted at its fifth step."""
+    from unittest import mock
+
+    def stop(report: Any) -> None:
+        if report.step == 5:
+            raise KeyboardInterrupt
+
+    with mock.patch("makeweight.train.KEEP_EVERY", 0.0), contextlib.suppress(KeyboardInterrupt):
+        small_training(folder, callback=stop)
+
+
+def go_on(folder: Path, out: Path) -> object:
+    """Go on with a training from checkpoints that say the right hash of whatever they hold."""
+    import hashlib
+
+    out.mkdir()
+    for path in folder.iterdir():
+        if path.is_file() and path.stat().st_size < 1 << 24:
+            content = path.read_bytes()
+            name = f"{path.name.partition('-')[0]}-{hashlib.sha256(content).hexdigest()}.safetensors"
+            (out / name).write_bytes(content)
+        else:
+            (out / path.name).symlink_to(path)
+    return small_training(out)
+
+
 def smote(folder: Path) -> None:
     """Save a SMOTE, whose weights are the images."""
     from makeweight import SMOTE
@@ -219,6 +257,7 @@ def balance(folder: Path, out: Path) -> object:
 
 TENSORS = (mutations.change_safetensors, mutations.poison_floats)
 JSON = (mutations.change_json, mutations.change_json, mutations.change_json, mutations.nest_json)
+KEPT = (*TENSORS, *(mutations.change_numbers,) * 6)
 KINDS = (
     Kind("images in folders", pictures, ("*/*",), open_and_load, (mutations.change_png,), 2),
     Kind("table of labels", labelled, ("metadata.csv",), open_and_load, (mutations.change_cells,) * 4),
@@ -230,6 +269,7 @@ KINDS = (
     Kind("model: state", trained, ("training.json",), draw_from, JSON),
     Kind("model: weights", trained, ("*.safetensors",), draw_from, TENSORS, 1.5),
     Kind("model: of SMOTE", smote, ("model.json", "weights.safetensors"), draw_from, (), 0.7),
+    Kind("training: checkpoints", interrupted, ("*.safetensors",), go_on, KEPT, 2),
     Kind("output: manifest", balanced, ("manifest.csv",), check, (mutations.change_cells,) * 4),
     Kind("output: images and model", balanced, ("images/*/*", "model/*"), check),
     Kind("benchmark rows", rows, ("rows.jsonl",), read_rows, ()),

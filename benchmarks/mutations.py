@@ -279,6 +279,17 @@ def change_safetensors(data: bytes, chance: Random) -> bytes:
     return struct.pack("<Q", len(header)) + header + data[8 + length :]
 
 
+def change_numbers(data: bytes, chance: Random) -> bytes:
+    """Change the numbers that a checkpoint holds as JSON in its header, with all lengths made right."""
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    mutation = chance.choice((change_json, change_json, change_json, nest_json))
+    numbers = mutation(header["__metadata__"]["numbers"].encode(), chance)
+    header["__metadata__"]["numbers"] = numbers.decode("utf-8", "surrogatepass")
+    packed = json.dumps(header).encode()
+    return struct.pack("<Q", len(packed)) + packed + data[8 + length :]
+
+
 def poison_floats(data: bytes, chance: Random) -> bytes:
     """Write NaN, infinities and huge numbers over the numbers of a safetensors file."""
     (length,) = struct.unpack_from("<Q", data)

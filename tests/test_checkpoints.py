@@ -19,6 +19,10 @@ def state(step: int) -> State:
     return State(tensors, {"step": step, "temperature": 0.1 + 0.2, "none": None})
 
 
+def whole(state: State) -> State:
+    return state
+
+
 def keep(folder: Path, *steps: int) -> Checkpoints:
     kept = Checkpoints(folder, IDENTITY)
     for step in steps:
@@ -28,7 +32,7 @@ def keep(folder: Path, *steps: int) -> Checkpoints:
 
 def test_what_is_written_is_read_to_the_bit(tmp_path: Path) -> None:
     keep(tmp_path / "new", 7)
-    found = Checkpoints(tmp_path / "new", IDENTITY).latest()
+    found = Checkpoints(tmp_path / "new", IDENTITY).latest(whole)
     assert found is not None
     assert found.numbers == state(7).numbers
     assert found.tensors.keys() == state(7).tensors.keys()
@@ -36,13 +40,13 @@ def test_what_is_written_is_read_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_nothing_is_found_where_nothing_was_written(tmp_path: Path) -> None:
-    assert Checkpoints(tmp_path / "absent", IDENTITY).latest() is None
+    assert Checkpoints(tmp_path / "absent", IDENTITY).latest(whole) is None
 
 
 def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     kept = keep(tmp_path, 9, 10, 100)
     assert [path.name[:10] for path in sorted(tmp_path.iterdir())] == ["000000010-", "000000100-"]
-    found = kept.latest()
+    found = kept.latest(whole)
     assert found is not None
     assert found.numbers["step"] == 100
 
@@ -57,23 +61,32 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, harm:
     elif harm == "numbers":
         data = data.replace(b"temperature", b"tempwrature")
     newest.write_bytes({"truncate": data[: len(data) // 2], "empty": b""}.get(harm, data))
-    found = kept.latest()
+    found = kept.latest(whole)
     assert found is not None
     assert found.numbers["step"] == 1
-    assert kept.notes == [f"the checkpoint {newest.name} is damaged and was passed over for the one before it."]
+    assert kept.notes == [f"the checkpoint {newest.name} is damaged, so the one before it was used."]
 
 
 def test_foreign_files_are_neither_read_nor_removed(tmp_path: Path) -> None:
     (tmp_path / "mine.safetensors").write_bytes(b"mine")
     kept = keep(tmp_path, 1, 2, 3)
     assert (tmp_path / "mine.safetensors").read_bytes() == b"mine"
-    assert kept.latest() is not None
+    assert kept.latest(whole) is not None
 
 
 def test_another_training_is_refused_and_told_apart(tmp_path: Path) -> None:
     keep(tmp_path, 1)
     with pytest.raises(InputError, match=r"holds checkpoints of another training \(other data, seed\): give the same"):
-        Checkpoints(tmp_path, {**IDENTITY, "seed": 2, "data": "c"}).latest()
+        Checkpoints(tmp_path, {**IDENTITY, "seed": 2, "data": "c"}).latest(whole)
+
+
+@pytest.mark.parametrize("identity", [None, [], "a", {}, {**IDENTITY, "a\0b": 1}])
+def test_an_identity_that_tells_nothing(tmp_path: Path, identity: Any) -> None:
+    Checkpoints(tmp_path, identity).write(1, state(1))
+    with pytest.raises(
+        InputError, match=r"holds checkpoints of another training \(of an unknown kind\): give the same"
+    ):
+        Checkpoints(tmp_path, IDENTITY).latest(whole)
 
 
 def test_a_full_disk_leaves_a_note_and_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +98,7 @@ def test_a_full_disk_leaves_a_note_and_the_older_one(tmp_path: Path, monkeypatch
     monkeypatch.setattr("makeweight.checkpoints.write_synced", full)
     kept.write(2, state(2))
     assert kept.notes == ["no checkpoint could be written at step 2: No space left on device."]
-    found = kept.latest()
+    found = kept.latest(whole)
     assert found is not None
     assert found.numbers["step"] == 1
     assert len(list(tmp_path.iterdir())) == 1

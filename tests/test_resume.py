@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save
 from sklearn.datasets import load_digits
 from torch import nn
 
 import makeweight.train as training
-from makeweight.checkpoints import Checkpoints
+from makeweight.checkpoints import Checkpoints, State
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.game import StepOutcome, step
@@ -135,6 +140,80 @@ def test_a_training_goes_on_from_the_one_before_a_damaged_one(
     resumed = fitted("aggan", digits, checkpoints=tmp_path)
     assert resumed.training_notes_[0].startswith(f"the checkpoint {newest.name} is damaged")
     assert bytes_of(resumed) == bytes_of(fitted("aggan", digits))
+
+
+def forged(checkpoint: Path, change: Callable[[State], object]) -> Path:
+    """Change what a checkpoint holds and give the file the name that its new bytes ask for."""
+    with safe_open(checkpoint, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state = State(tensors, json.loads(file.metadata()["numbers"]))
+    change(state)
+    data = save(state.tensors, {"numbers": json.dumps(state.numbers)})
+    checkpoint.unlink()
+    target = checkpoint.with_name(f"{checkpoint.name[:9]}-{sha256(data).hexdigest()}.safetensors")
+    target.write_bytes(data)
+    return target
+
+
+WRONG: dict[str, Callable[[State], object]] = {
+    "no progress": lambda state: state.numbers.pop("progress"),
+    "an empty progress": lambda state: state.numbers.update(progress=[]),
+    "too many steps": lambda state: state.numbers["progress"].update(done=10**30),
+    "steps below 0": lambda state: state.numbers["progress"].update(done=-5),
+    "another length": lambda state: state.numbers["progress"].update(n_steps=20),
+    "a text for figures": lambda state: state.numbers["progress"].update(recent="recent"),
+    "other figures": lambda state: state.numbers["progress"].update(recent=[[0.5]]),
+    "no norms": lambda state: state.numbers["progress"].update(norms=[]),
+    "an infinite time": lambda state: state.numbers["progress"].update(seconds=float("inf")),
+    "too many batches": lambda state: state.numbers["progress"].update(n_batches=2**50),
+    "a history of nothing": lambda state: state.numbers["progress"].update(history=[{}]),
+    "no temperature": lambda state: state.numbers["now"].update(temperature=None),
+    "a later position": lambda state: state.numbers["healthy"].update(done=30),
+    "a tensor less": lambda state: state.tensors.pop("now.generator.optimiser.step"),
+    "a tensor more": lambda state: state.tensors.update(more=torch.zeros(1)),
+    "another shape": lambda state: state.tensors.update({"now.generator.optimiser.step": torch.zeros(2)}),
+    "another type": lambda state: state.tensors.update({"now.generator.optimiser.step": torch.tensor(1)}),
+    "half of the best": lambda state: state.tensors.pop("now.best.optimiser.step"),
+    "no chance": lambda state: state.tensors.pop("chance.own"),
+    "chance too short": lambda state: state.tensors.update({"chance.torch": torch.zeros(9, dtype=torch.uint8)}),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_checkpoint_of_the_right_hash_is_not_trusted(
+    wrong: str, digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(Stop):
+        fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(20))
+    named = forged(max(tmp_path.iterdir()), WRONG[wrong]).name
+    resumed = fitted("aggan", digits, checkpoints=tmp_path)
+    assert resumed.training_notes_[0] == f"the checkpoint {named} is damaged, so the one before it was used."
+    assert bytes_of(resumed) == bytes_of(fitted("aggan", digits))
+
+
+def test_another_version_is_refused(
+    digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted("acgan", digits, checkpoints=tmp_path)
+    monkeypatch.setattr("makeweight.__version__", "99")
+    with pytest.raises(InputError, match=r"holds checkpoints of another training \(other version\)"):
+        fitted("acgan", digits, checkpoints=tmp_path)
+
+
+def test_forging_nothing_is_no_damage(digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
+    with pytest.raises(Stop):
+        fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(20))
+    forged(max(tmp_path.iterdir()), lambda state: None)
+    assert fitted("aggan", digits, checkpoints=tmp_path).training_notes_[0].startswith("went on from step 19")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_are_passed_over(digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"{'9' * 9}-{'0' * 64}.safetensors")
+    (tmp_path / f"{'9' * 9}-{'1' * 64}.safetensors").symlink_to("/dev/zero")
+    kept = fitted("aggan", digits, checkpoints=tmp_path)
+    assert kept.training_notes_[0].endswith("is damaged, so training begins anew.")
+    assert bytes_of(kept) == bytes_of(fitted("aggan", digits))
 
 
 @pytest.mark.parametrize(

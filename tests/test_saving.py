@@ -304,6 +304,8 @@ class TestAttacks:
             (("pixels", "dtype"), "\x1b[31m", "pixels: '\\x1b[31m' is no type of pixels."),
             (("pixels", "low"), [float("nan")], "pixels.low.0: Input should be a finite number."),
             (("pixels", "low"), [300.0], "pixels: the ranges are not those of such images."),
+            (("pixels", "low"), [-4e9], "pixels: pixels of uint8 have no such ranges."),
+            (("pixels", "dtype"), "float96", "pixels: float96 is no type of pixels on this machine."),
             (("pixels", "high"), [255.0] * 100_000, "pixels: the ranges are not those of such images."),
             (("class_counts",), [12, 5], "the file: 2 counts do not belong to 3 classes."),
             (("class_counts", 0), 10**30, "class_counts.0: Input should be less than or equal to 9007199254740992."),

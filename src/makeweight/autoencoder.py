@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from makeweight.checkpoints import Checkpoints, State, chance_of, part_of, restore_chance
+from makeweight.checkpoints import (
+    Checkpoints,
+    State,
+    Whole,
+    chance_of,
+    check_alike,
+    check_chance,
+    check_lengths,
+    numbers_as,
+    part_of,
+    restore_chance,
+)
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
@@ -268,7 +279,7 @@ def train_autoencoder(
     assert isinstance(autoencoder, Autoencoder)
     autoencoder.train()
     waiting: list[Tensor] = []
-    stand = _resumed(learner, random, checkpoints, together) or _Stand(schedule.settle(0, 0.0))
+    stand = _resumed(learner, schedule, random, checkpoints, together) or _Stand(schedule.settle(0, 0.0))
     begin, kept_at, pause = time.perf_counter() - stand.seconds, stand.seconds, report_every(learner.weights.device)
     batches = itertools.islice(batches, stand.done, None)
     while stand.n_steps is None or stand.done < stand.n_steps:
@@ -301,9 +312,9 @@ def train_autoencoder(
 class _Stand:
     """Where a training stands."""
 
-    n_steps: int | None
-    done: int = 0
-    noted: int = 0
+    n_steps: Whole | None
+    done: Whole = 0
+    noted: Whole = 0
     seconds: float = 0.0
     history: list[AutoencoderReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -335,26 +346,38 @@ def _keep(
 ) -> None:
     if together.rank > 0:
         return
-    tensors = {f"learner.{name}": value for name, value in learner.named_tensors().items()}
-    tensors |= chance_of(random, learner.weights.device)
+    parts = {"learner": learner.named_tensors(), "chance": chance_of(random, learner.weights.device)}
+    tensors = {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
     checkpoints.write(stand.done, State(tensors, asdict(stand)))
     stand.notes += checkpoints.notes
     checkpoints.notes.clear()
 
 
 def _resumed(
-    learner: Individual, random: torch.Generator, checkpoints: Checkpoints | None, together: Team
+    learner: Individual,
+    schedule: Schedule,
+    random: torch.Generator,
+    checkpoints: Checkpoints | None,
+    together: Team,
 ) -> _Stand | None:
     """Go on from the last checkpoint, if there is one."""
     if checkpoints is None:
         return None
-    state = together.gather(checkpoints.latest() if together.rank == 0 else None)[0]
-    if state is None:
+
+    def taken(state: State) -> tuple[_Stand, dict[str, Tensor], dict[str, Tensor]]:
+        stand = numbers_as(_Stand, state.numbers)
+        named, chance = (part_of(state.tensors, f"{part}.") for part in ("learner", "chance"))
+        check_lengths(stand.done, stand.n_steps, schedule)
+        check_alike(named, learner.named_tensors())
+        check_chance(chance, learner.weights.device)
+        return stand, named, chance
+
+    kept = together.gather(checkpoints.latest(taken) if together.rank == 0 else None)[0]
+    if kept is None:
         return None
-    learner.restore(part_of(state.tensors, "learner."))
-    restore_chance(state.tensors, random, learner.weights.device)
-    history = [AutoencoderReport(**{**each, "notes": tuple(each["notes"])}) for each in state.numbers["history"]]
-    stand = _Stand(**{**state.numbers, "history": history})
+    stand, named, chance = kept
+    learner.restore(named)
+    restore_chance(chance, random, learner.weights.device)
     stand.notes += [*checkpoints.notes, f"went on from step {stand.done}, where the training was interrupted."]
     checkpoints.notes.clear()
     return stand

@@ -10,24 +10,31 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from makeweight.data.files import read_regular
 from makeweight.data.lazy import LazyImages
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
+from makeweight.schedule import Schedule
 
 N_KEPT = 2
 BLOCK = 4096  # images
 NAME = re.compile(r"(\d{9,18})-([0-9a-f]{64})\.safetensors")
+QUICKEST_STEP = 1e-4  # seconds; no training takes more steps in its budget
+Whole = Annotated[int, Field(ge=0, le=2**53)]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,27 +63,34 @@ class Checkpoints:
     identity: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
 
-    def latest(self) -> State | None:
-        """Read the last good checkpoint; None if there is none. What is damaged is passed over with a note.
+    def latest(self, take: Callable[[State], T]) -> T | None:
+        """Read the last good checkpoint; None if there is none. What is damaged or unfit is passed over with a note.
+
+        Parameters
+        ----------
+        take : callable
+            Makes of a state what the training goes on from, and changes nothing yet. A `ValueError` says that the
+            state is none of such a training, whatever its hash.
 
         Raises
         ------
         InputError
             If the folder belongs to another training.
         """
+        passed: list[str] = []
+        found = None
         for path in reversed(self._files()):
             state = _read(path)
-            if state is None:
-                self.notes.append(f"the checkpoint {path.name} is damaged and was passed over for the one before it.")
-                continue
-            found = state.numbers.pop("identity", None)
-            if found != json.loads(json.dumps(self.identity)):
-                raise InputError(
-                    f"{self.folder} holds checkpoints of another training ({_difference(found, self.identity)}): give "
-                    "the same data and settings, or another folder."
-                )
-            return state
-        return None
+            if state is not None:
+                self._require_own(state)
+                found = _taken(take, state)
+            if found is not None:
+                break
+            passed.append(path.name)
+        if passed:
+            instead = "training begins anew" if found is None else "the one before it was used"
+            self.notes.append(f"the checkpoint {' and '.join(passed)} is damaged, so {instead}.")
+        return found
 
     def write(self, step: int, state: State) -> None:
         """Write a checkpoint and remove all but the last two; where the disk does not allow it, a note is left."""
@@ -95,6 +109,14 @@ class Checkpoints:
             partial.unlink(missing_ok=True)
             self.notes.append(f"no checkpoint could be written at step {step}: {error.strerror}.")
 
+    def _require_own(self, state: State) -> None:
+        found = state.numbers.pop("identity", None)
+        if found != json.loads(json.dumps(self.identity)):
+            raise InputError(
+                f"{shown(self.folder)} holds checkpoints of another training ({_difference(found, self.identity)}): "
+                "give the same data and settings, or another folder."
+            )
+
     def _files(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("*.safetensors") if NAME.fullmatch(path.name))
 
@@ -106,16 +128,51 @@ def _own(value: Tensor) -> Tensor:
 
 def chance_of(random: torch.Generator, device: torch.device) -> dict[str, Tensor]:
     """Describe where a training's own stream of chance, torch's and the device's stand."""
-    chance = {"chance.own": random.get_state(), "chance.torch": torch.get_rng_state()}
-    return chance | ({"chance.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+    chance = {"own": random.get_state(), "torch": torch.get_rng_state()}
+    return chance | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def numbers_as(kind: type[T], numbers: Any) -> T:
+    """Make JSON data what it says to be; `ValueError` where it is not, or a number is not finite."""
+    return TypeAdapter(kind).validate_json(json.dumps(numbers, allow_nan=False), strict=True)
+
+
+def check_chance(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    """Raise `ValueError` where `restore_chance` could not do its work."""
+    places = {"own": "cpu", "torch": "cpu"}
+    if "cuda" in tensors and device.type == "cuda":
+        places["cuda"] = str(device)
+    for name, place in places.items():
+        try:
+            torch.Generator(place).set_state(tensors[name])
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{name} is no state of chance") from error
+
+
+def check_alike(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` where tensors are not of the names, shapes and types of `own`."""
+    if found.keys() != own.keys():
+        raise ValueError(f"other tensors: {', '.join(sorted(found.keys() ^ own.keys())[:3])}")
+    for name, value in own.items():
+        if (found[name].shape, found[name].dtype) != (value.shape, value.dtype):
+            raise ValueError(f"{name} is of another shape or type")
+
+
+def check_lengths(done: int, n_steps: int | None, schedule: Schedule) -> None:
+    """Raise `ValueError` where so many steps, of so many, cannot have been taken by a schedule."""
+    most = n_steps if schedule.budget is None else schedule.budget / QUICKEST_STEP
+    if schedule.budget is None and n_steps != schedule.n_steps:
+        raise ValueError("the steps in all are not those of the schedule")
+    if done > (most or 0) or (n_steps is not None and not done <= n_steps):
+        raise ValueError("more steps than there are in all")
 
 
 def restore_chance(tensors: Mapping[str, Tensor], random: torch.Generator, device: torch.device) -> None:
     """Take over what `chance_of` described, as far as it concerns this device."""
-    random.set_state(tensors["chance.own"])
-    torch.set_rng_state(tensors["chance.torch"])
-    if "chance.cuda" in tensors and device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["chance.cuda"], device)
+    random.set_state(tensors["own"])
+    torch.set_rng_state(tensors["torch"])
+    if "cuda" in tensors and device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -152,20 +209,27 @@ def sync_folder(folder: Path) -> None:
 
 
 def _read(path: Path) -> State | None:
-    """Read a checkpoint; None if its bytes are not those that its name tells."""
+    """Read a checkpoint; None if its bytes are not those that its name tells, or it is no such file."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         if hashlib.sha256(data).hexdigest() != path.stem.partition("-")[2]:
             return None
         length = int.from_bytes(data[:8], "little")
         numbers = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["numbers"])
-        return State(load(data), numbers)
-    except (OSError, SafetensorError, ValueError, KeyError):
+        return State(load(data), numbers) if isinstance(numbers, dict) else None
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _taken(take: Callable[[State], T], state: State) -> T | None:
+    try:
+        return take(state)
+    except (ValueError, RecursionError):
         return None
 
 
 def _difference(found: Any, expected: Mapping[str, Any]) -> str:
     """Name what differs between two identities."""
-    if not isinstance(found, Mapping):
-        return "of an unknown kind"
-    return "other " + ", ".join(sorted(key for key in {*found, *expected} if found.get(key) != expected.get(key)))
+    known = found if isinstance(found, Mapping) else {}
+    other = sorted(key for key in expected if known.get(key) != expected[key])
+    return f"other {', '.join(other)}" if known and other else "of an unknown kind"

@@ -87,6 +87,18 @@ class Labels(_Strict):
         return self
 
 
+def _limits_of(name: str) -> tuple[float, float]:
+    """Give the least and the largest number that a type of pixels holds; `ValueError` where this machine has none."""
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        raise ValueError(f"{name} is no type of pixels on this machine") from None
+    if dtype.kind == "b":
+        return 0.0, 1.0
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    return float(limits.min), float(limits.max)
+
+
 class Pixels(_Strict):
     """An `ImageCodec` as data."""
 
@@ -108,6 +120,9 @@ class Pixels(_Strict):
             a > b for a, b in zip(self.low, self.high, strict=True)
         ):
             raise ValueError("the ranges are not those of such images")
+        least, most = _limits_of(self.dtype)
+        if min(self.low) < least or max(self.high) > most:
+            raise ValueError(f"pixels of {self.dtype} have no such ranges")
         return self
 
 

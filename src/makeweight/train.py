@@ -5,22 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from makeweight.checkpoints import Checkpoints, State, chance_of, part_of, restore_chance
+from makeweight.checkpoints import (
+    Checkpoints,
+    State,
+    Whole,
+    chance_of,
+    check_chance,
+    check_lengths,
+    numbers_as,
+    part_of,
+    restore_chance,
+)
 from makeweight.errors import TrainingError
 from makeweight.game import rescore_best, step
 from makeweight.health import LOOK_EVERY, Finding, Watch, weight_norms
 from makeweight.rules import Game, Players
 from makeweight.schedule import KEEP_EVERY, Schedule, report_every
-from makeweight.training_state import restore, state_of
+from makeweight.training_state import check_fit, restore, state_of
 
 REPORT_WINDOW = 100
 MOST_ROLLBACKS = 3
 LARGEST_LOSS = 1e6
+N_FIGURES = 4  # that a step tells: both losses, the winner, whether it was accepted
+MOST_BATCHES_LOST = 10_000  # to rollbacks, which take back a hundred steps or so each
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -94,22 +108,53 @@ class Progress:
         What happened that a person should read, not yet told and told.
     """
 
-    n_steps: int | None = None
-    done: int = 0
-    n_batches: int = 0
-    seconds: float = 0.0
-    noted: int = 0
-    recent: list[list[float]] = field(default_factory=list)
+    n_steps: Whole | None = None
+    done: Whole = 0
+    n_batches: Whole = 0
+    seconds: NotNegative = 0.0
+    noted: Whole = 0
+    recent: list[Annotated[list[float], Field(min_length=N_FIGURES, max_length=N_FIGURES)]] = field(
+        default_factory=list
+    )
     history: list[dict[str, Any]] = field(default_factory=list)
-    rate_factor: float = 1.0
-    n_rollbacks: int = 0
-    n_parts: int = 1
-    norms: list[float] = field(default_factory=list)
+    rate_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+    n_rollbacks: Annotated[int, Field(ge=0, le=MOST_ROLLBACKS)] = 0
+    n_parts: Annotated[int, Field(ge=1)] = 1
+    norms: list[NotNegative] = field(default_factory=list)
     returned: bool = False
-    lively: list[int] = field(default_factory=list)
-    collapsed: list[int] = field(default_factory=list)
+    lively: list[Whole] = field(default_factory=list)
+    collapsed: list[Whole] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Numbers of the players, beside their tensors; JSON data.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps that the players have taken, those of earlier trainings too.
+    temperature : float or None
+        Of the acceptance rule.
+    done : int
+        Steps of this training.
+    """
+
+    n_steps: Whole
+    temperature: NotNegative | None
+    done: Whole = 0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a checkpoint holds: the players as they were, and as they were last found healthy."""
+
+    now: State
+    healthy: State
+    progress: Progress
+    chance: dict[str, Tensor]
 
 
 class Training:
@@ -317,7 +362,7 @@ class Training:
         tensors = {f"now.{name}": value for name, value in now.tensors.items()}
         if self.healthy.numbers["done"] != self.progress.done:
             tensors |= {f"healthy.{name}": value for name, value in self.healthy.tensors.items()}
-        tensors |= chance_of(self.random, self.game.device)
+        tensors |= {f"chance.{name}": value for name, value in chance_of(self.random, self.game.device).items()}
         numbers = {"now": now.numbers, "healthy": self.healthy.numbers, "progress": asdict(self.progress)}
         self.checkpoints.write(self.progress.done, State(tensors, numbers))
         self._take_notes()
@@ -326,20 +371,42 @@ class Training:
         """Go on from the last checkpoint, if there is one."""
         if self.checkpoints is None:
             return
-        state = self.game.team.gather(self.checkpoints.latest() if self.game.team.rank == 0 else None)[0]
-        if state is None:
+        kept = self.game.team.gather(self.checkpoints.latest(self._taken) if self.game.team.rank == 0 else None)[0]
+        if kept is None:
             self._take_notes()
             return
-        tensors, numbers = state.tensors, state.numbers
-        now, healthy = part_of(tensors, "now."), part_of(tensors, "healthy.")
-        restore(self.players, now, numbers["now"])
+        restore(self.players, kept.now.tensors, kept.now.numbers)
         device = self.game.device
-        self.healthy = State({name: value.to(device) for name, value in (healthy or now).items()}, numbers["healthy"])
-        self.progress = Progress(**numbers["progress"])
+        tensors = {name: value.to(device) for name, value in kept.healthy.tensors.items()}
+        self.healthy = State(tensors, kept.healthy.numbers)
+        self.progress = kept.progress
         self._use_parts()
-        restore_chance(tensors, self.random, device)
+        restore_chance(kept.chance, self.random, device)
         self._take_notes()
         self.progress.notes.append(f"went on from step {self.progress.done}, where the training was interrupted.")
+
+    def _taken(self, state: State) -> Kept:
+        """Take a checkpoint apart, and raise `ValueError` where it is none of such a training."""
+        tensors, numbers = state.tensors, state.numbers
+        now, healthy, chance = (part_of(tensors, f"{part}.") for part in ("now", "healthy", "chance"))
+        if len(now) + len(healthy) + len(chance) != len(tensors) or numbers.keys() != {"now", "healthy", "progress"}:
+            raise ValueError("other parts")
+        progress = numbers_as(Progress, numbers["progress"])
+        numbers_as(list[StepReport], progress.history)
+        check_lengths(progress.done, progress.n_steps, self.schedule)
+        lost, own = progress.n_batches - progress.done, self.game.batch_size // self.game.team.size
+        if not (0 <= lost <= MOST_BATCHES_LOST and progress.noted <= progress.done and progress.n_parts <= max(own, 1)):
+            raise ValueError("numbers that no training has")
+        if len(progress.norms) != len(self.progress.norms) or len(progress.recent) > REPORT_WINDOW:
+            raise ValueError("other figures")
+        for part in ("now", "healthy"):
+            position = numbers_as(Position, numbers[part])
+            if position.done > progress.done or (position.temperature is None) != (self.players.temperature is None):
+                raise ValueError("another position")
+        check_fit(self.players, now)
+        check_fit(self.players, healthy or now)
+        check_chance(chance, self.game.device)
+        return Kept(State(now, numbers["now"]), State(healthy or now, numbers["healthy"]), progress, chance)
 
     def _take_notes(self) -> None:
         if self.checkpoints is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from makeweight.checkpoints import State, part_of
+from makeweight.checkpoints import State, check_alike, part_of
 from makeweight.rules import Players
 
 
@@ -21,6 +21,14 @@ def state_of(players: Players) -> State:
         parts["average"] = players.average.module.state_dict()
     tensors = {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
     return State(tensors, {"n_steps": players.n_steps, "temperature": players.temperature})
+
+
+def check_fit(players: Players, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` where `restore` could not take these tensors over; nothing changes."""
+    expected = {name: value for name, value in state_of(players).tensors.items() if not name.startswith("best.")}
+    if any(name.startswith("best.") for name in tensors):
+        expected |= {f"best.{name}": value for name, value in players.generator.named_tensors().items()}
+    check_alike(tensors, expected)
 
 
 def restore(players: Players, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:

@@ -56,6 +56,14 @@ def balance(folder: Path, out: Path, at: int | None = None, **options: Any) -> S
     return listener
 
 
+def test_a_link_in_the_place_of_what_is_kept(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out.training").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"out\.training is in the way of what training keeps: move it\.$"):
+        balance(folder, tmp_path / "out", resume=True)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_an_interrupted_balance_goes_on_to_the_same_bytes(folder: Path, tmp_path: Path, contents: Contents) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         balance(folder, tmp_path / "out", at=6)

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from makeweight import AGGAN, Duplicates, load
 from makeweight.balance.manifest import ManifestRow, guard, read_manifest, unguard, write_manifest
@@ -88,6 +92,24 @@ def model_files(kind: type = AGGAN) -> dict[str, bytes]:
         networks = {} if kind is Duplicates else {"networks": DCGAN(width=2, generator_width=2)}
         kind(random_state=0, **options, **networks).fit(X, y).save(folder)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def small_training(checkpoints: Path) -> AGGAN:
+    """Train for two steps, or go on."""
+    X, y = np.random.default_rng(0).integers(0, 255, (12, 8, 8), dtype=np.uint8), np.array(["boot", "clog"] * 6)
+    networks = DCGAN(width=2, generator_width=2)
+    fixed = AGGAN(n_steps=2, batch_size=4, latent_dim=4, random_state=0, networks=networks)
+    return fixed.set_params(checkpoints=checkpoints).fit(X, y)
+
+
+@cache
+def checkpoint() -> tuple[str, bytes]:
+    """Numbers, as JSON, and bytes of a checkpoint."""
+    with tempfile.TemporaryDirectory() as folder:
+        small_training(Path(folder))
+        (path,) = Path(folder).iterdir()
+        with safe_open(path, "pt") as file:
+            return file.metadata()["numbers"], path.read_bytes()
 
 
 @cache
@@ -260,10 +282,29 @@ def test_model_files(kind: type, name: str) -> None:
     check()
 
 
+def go_on_from(content: bytes) -> None:
+    with reading() as folder:
+        (folder / f"{1:09}-{sha256(content).hexdigest()}.safetensors").write_bytes(content)
+        assert small_training(folder).n_steps_ == 2
+
+
+@few
+@given(damaged(lambda: checkpoint()[1]))
+def test_checkpoints(content: bytes) -> None:
+    go_on_from(content)
+
+
 @settings(few, max_examples=60)
 @given(st.data())
-def test_entries_of_cards(data: st.DataObject) -> None:
-    card = json.loads(model_files()["model.json"])
+def test_numbers_of_checkpoints(data: st.DataObject) -> None:
+    numbers, content = checkpoint()
+    changed = json.dumps(with_another_entry(json.loads(numbers), data))
+    tensors = load_tensors(content)
+    go_on_from(save_tensors(tensors, {"numbers": changed.encode("utf-8", "replace").decode()}))
+
+
+def with_another_entry(card: Any, data: st.DataObject) -> Any:
+    """Put anything in the place of one entry of JSON data."""
     place = card
     while True:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else list(range(len(place)))))
@@ -271,6 +312,13 @@ def test_entries_of_cards(data: st.DataObject) -> None:
             break
         place = place[key]
     place[key] = data.draw(ANY_JSON)
+    return card
+
+
+@settings(few, max_examples=60)
+@given(st.data())
+def test_entries_of_cards(data: st.DataObject) -> None:
+    card = with_another_entry(json.loads(model_files()["model.json"]), data)
     with reading() as folder:
         for name, content in model_files().items():
             (folder / name).write_bytes(json.dumps(card).encode() if name == "model.json" else content)

@@ -1,3 +1,5 @@
+import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
@@ -143,6 +147,20 @@ class TestCheckpoints:
         assert reports[0].notes == ("went on from step 2, where the training was interrupted.",)
         assert again.model_hash_ == whole.model_hash_
         assert [entry["step"] for entry in again.history_] == [1, 2, 3]
+
+    @pytest.mark.parametrize("wrong", [{"done": 10**30}, {"n_steps": 2}, {"history": [{}]}, {"notes": None}])
+    def test_one_that_does_not_fit_is_passed_over(self, boots: Any, tmp_path: Path, wrong: dict[str, Any]) -> None:
+        whole = DeepSMOTE(**TINY, checkpoints=tmp_path).fit(*boots)
+        (path,) = tmp_path.iterdir()
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            numbers = json.loads(file.metadata()["numbers"]) | wrong
+        data = save(tensors, {"numbers": json.dumps(numbers)})
+        path.rename(path.with_name(f"{path.name[:9]}-{sha256(data).hexdigest()}.safetensors")).write_bytes(data)
+        reports: list[AutoencoderReport] = []
+        again = DeepSMOTE(**TINY, checkpoints=tmp_path, callback=reports.append).fit(*boots)
+        assert [report.step for report in reports] == [1, 2, 3]
+        assert again.model_hash_ == whole.model_hash_
 
     def test_those_of_other_images_are_refused(self, boots: Any, tmp_path: Path) -> None:
         DeepSMOTE(**TINY, checkpoints=tmp_path).fit(*boots)

@@ -25,10 +25,10 @@ def check_kept(out: Path, resume: bool) -> None:
     Raises
     ------
     InputError
-        If there are checkpoints and `resume` is not asked for, or something that is no folder.
+        If there are checkpoints and `resume` is not asked for, or a link or something that is no folder.
     """
     kept = training_folder(out)
-    if kept.exists() and not kept.is_dir():
+    if kept.is_symlink() or (kept.exists() and not kept.is_dir()):
         raise InputError(f"{shown(kept)} is in the way of what training keeps: move it.")
     if not resume and any(kept.rglob("*.safetensors")):
         raise InputError(
