@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makeweight.compare.inputs import Reading, gather, image_names, open_test, open_train, own_test, read_groups
+from makeweight.compare.inputs import Reading, gather, image_names, open_train, own_test
 from makeweight.errors import InputError
 
 
@@ -45,29 +45,6 @@ def test_own_test_part_of_known_sets_and_archives(tmp_path: Path) -> None:
     assert own_test(tmp_path / "one.npz", Reading()) is None
 
 
-def test_groups_from_a_file(shoes: Path, tmp_path: Path) -> None:
-    table = tmp_path / "groups.csv"
-    table.write_text("file_name,group\nboot/0.png,left\nboot/1.png,left\n2.png,both\n")
-    source = open_test(shoes / "train", Reading())
-    assert read_groups(str(table), shoes, None, source) == ["left", "left", "both", None, None, "both"]
-
-
-def test_groups_from_a_column_of_the_labels(tmp_path: Path) -> None:
-    for number in range(4):
-        paint(tmp_path / "in" / f"{number}.png", number)
-    rows = [f"{number}.png,{'boot' if number < 2 else 'clog'},p{number // 3}" for number in range(4)]
-    (tmp_path / "in" / "metadata.csv").write_text("\n".join(["file_name,label,Patient", *rows]))
-    source = open_train(tmp_path / "in", Reading())
-    assert read_groups("patient", tmp_path / "in", None, source) == ["p0", "p0", "p0", "p1"]
-    with pytest.raises(InputError, match="has no column track"):
-        read_groups("track", tmp_path / "in", None, source)
-
-
-def test_groups_that_are_nowhere(shoes: Path) -> None:
-    with pytest.raises(InputError, match="^--groups 'track' is neither|^--groups track is neither a file nor a column"):
-        read_groups("track", shoes, None, open_test(shoes / "train", Reading()))
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -79,6 +56,11 @@ def test_groups_that_are_nowhere(shoes: Path) -> None:
         ({"y_test": np.array(["a", "a"])}, "no images of b"),
         ({"y_test": np.array(["a"])}, "2 test images and labels of shape (1,)"),
         ({"groups": [1, 2]}, "2 groups for 4 images"),
+        ({"y_test": None}, "of the test set, only X_test are given"),
+        ({"X_test": None, "y_test": None, "groups_test": [1]}, "of the test set, only groups_test are given"),
+        ({"X": np.full((4, 8, 8), np.nan)}, "X holds NaN or infinite values"),
+        ({"X_test": np.full((2, 8, 8), np.inf)}, "X_test holds NaN or infinite values"),
+        ({"X": np.full((4, 8, 8), "a")}, "X holds <U1 values: give numbers"),
     ],
 )
 def test_arrays_that_cannot_be_compared(change: dict[str, object], words: str) -> None:

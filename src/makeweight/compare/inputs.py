@@ -13,15 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from makeweight.compare.splits import Images
 from makeweight.data.archives import array_set, read_test_part
 from makeweight.data.base import ImageSource
-from makeweight.data.folders import TABLE_NAME
 from makeweight.data.images import Progress
 from makeweight.data.source import find_source, open_source
 from makeweight.data.stores import ArraySource
-from makeweight.data.tables import FILE_COLUMNS, find_column, read_records
-from makeweight.data.wording import counted, listed, shown
+from makeweight.data.wording import counted, listed
 from makeweight.errors import InputError
 
-GROUP_COLUMNS = ("group", "groups", "group_id", "patient", "track")
 Groups = Sequence[Any] | NDArray[Any] | None
 TEST_NAMES = frozenset({"test", "testing"})
 
@@ -123,52 +120,21 @@ def gather(
             f"there are {len(train)} images, labels of shape {labels.shape} and {counted(len(classes), 'class')}: "
             f"give one label an image, of two classes or more."
         )
+    if (X_test is None) != (y_test is None) or (X_test is None and groups_test is not None):
+        parts = {"X_test": X_test, "y_test": y_test, "groups_test": groups_test}
+        given = [name for name, part in parts.items() if part is not None]
+        raise InputError(f"of the test set, only {' and '.join(given)} are given: give X_test and y_test together.")
+    _check_numbers("X", train)
     if X_test is None or y_test is None:
         clusters = _clusters(groups, None, len(codes), 0)
         return Images(train, codes.astype(np.int64), classes, clusters, groups is not None, len(codes))
     test, test_labels = np.asarray(X_test), np.asarray(y_test)
     _check_test(train, classes, test, test_labels)
+    _check_numbers("X_test", test)
     clusters = _clusters(groups, groups_test, len(codes), len(test))
     all_codes = np.concatenate([codes, np.searchsorted(classes, test_labels)]).astype(np.int64)
-    return Images(np.concatenate([train, test]), all_codes, classes, clusters, groups is not None, len(codes))
-
-
-def read_groups(given: str, root: str | Path, labels: str | Path | None, source: ImageSource) -> list[str | None]:
-    """Read which group each image of a source belongs to.
-
-    Parameters
-    ----------
-    given : str
-        A CSV file with the columns file_name and group; or the name of a column in the table of labels.
-    root : str or Path
-        The source's folder.
-    labels : str or Path or None
-        The table of labels, where it is not metadata.csv in the folder.
-    source : ImageSource
-        The images. A file is named within its class folder, or with it.
-
-    Returns
-    -------
-    list of str or None
-        A group for each image, None for one that is not named.
-
-    Raises
-    ------
-    InputError
-        If there is neither such a file nor such a column.
-    """
-    table, column = (Path(given), "") if Path(given).is_file() else (_label_table(given, root, labels), given)
-    lines = read_records(table)
-    header = [name.strip().lower() for name in lines[0][1]] if lines else []
-    file_at = find_column(table, header, FILE_COLUMNS)
-    group_at = find_column(table, header, (column.lower(),) if column else GROUP_COLUMNS)
-    known = {
-        cells[file_at].strip(): cells[group_at].strip()
-        for _, cells in lines[1:]
-        if max(file_at, group_at) < len(cells) and cells[group_at].strip()
-    }
-    pairs = zip(source.files, source.labels.tolist(), strict=True)
-    return [known.get(f"{label}/{file}", known.get(file)) for file, label in pairs]
+    grouped = groups is not None or groups_test is not None
+    return Images(np.concatenate([train, test]), all_codes, classes, clusters, grouped, len(codes))
 
 
 def image_names(train: ImageSource, test: ImageSource | None) -> list[str]:
@@ -181,19 +147,15 @@ def image_names(train: ImageSource, test: ImageSource | None) -> list[str]:
     ]
 
 
-def _label_table(given: str, root: str | Path, labels: str | Path | None) -> Path:
-    places = [Path(root) / TABLE_NAME] if labels is None else [Path(labels), Path(root) / labels]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise InputError(
-            f"--groups {shown(given)} is neither a file nor a column, since {shown(root)} has no table of labels: give "
-            f"a CSV file with the columns file_name and group."
-        )
-    return found
-
-
 def _from_arrays(name: str, X: NDArray[Any], y: NDArray[Any], reading: Reading) -> ImageSource:
     return ArraySource(array_set(f"the test part of {name}", name, X, y), resize=reading.resize, mode=reading.mode)
+
+
+def _check_numbers(name: str, X: NDArray[Any]) -> None:
+    if X.dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {X.dtype} values: give numbers.")
+    if X.dtype.kind == "f" and not np.isfinite(X).all():
+        raise InputError(f"{name} holds NaN or infinite values: remove those images, or replace the values.")
 
 
 def _check_test(train: NDArray[Any], classes: NDArray[Any], test: NDArray[Any], labels: NDArray[Any]) -> None:

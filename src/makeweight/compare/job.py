@@ -11,6 +11,7 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.output import OutputFolder
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
+from makeweight.compare.groups import TEST, TRAIN, Membership, Part, read_groups
 from makeweight.compare.inputs import (
     Groups,
     Reading,
@@ -19,7 +20,6 @@ from makeweight.compare.inputs import (
     open_test,
     open_train,
     own_test,
-    read_groups,
 )
 from makeweight.compare.options import Options
 from makeweight.compare.plan import Plan, about, default_steps, fit_into, time_costs
@@ -28,7 +28,7 @@ from makeweight.compare.runs import Bench, run_all
 from makeweight.compare.sights import gather_sights
 from makeweight.compare.splits import Images, Split, leaks, make_splits
 from makeweight.compare.workspace import VERDICT, workspace, write_json
-from makeweight.data.wording import counted
+from makeweight.data.base import ImageSource
 from makeweight.errors import InputError
 from makeweight.report.comparison import REPORT, comparison_page
 from makeweight.report.render import write_report
@@ -198,12 +198,7 @@ def compare_folder(
     heard.stage("reading")
     train = open_train(source, how)
     held = open_test(test, how) if test is not None else own_test(source, how) if folds is None else None
-    own_groups = None if groups is None else read_groups(groups, source, how.labels, train)
-    test_groups = None
-    if groups is not None and held is not None and Path(groups).is_file():
-        test_groups = read_groups(groups, test or source, None, held)
-    if own_groups is not None and None in own_groups:
-        heard.note(f"{counted(own_groups.count(None), 'image')} without a group: each is a group of its own.")
+    own_groups, test_groups = _groups(groups, train, Path(source), how, held, Path(test) if test else None, heard)
     return compare(
         train.load(),
         train.labels,
@@ -218,6 +213,27 @@ def compare_folder(
         names=image_names(train, held),
         listener=heard,
     )
+
+
+def _groups(
+    given: str | None,
+    train: ImageSource,
+    source: Path,
+    how: Reading,
+    held: ImageSource | None,
+    test: Path | None,
+    heard: Listener,
+) -> tuple[Membership | None, Membership | None]:
+    """Read which images belong together, of both parts."""
+    if given is None:
+        return None, None
+    parts = [Part(TRAIN, source, train, how.labels)]
+    if held is not None:
+        parts.append(Part(TEST, source / held.name if test is None else test, held))
+    found, notes = read_groups(given, parts)
+    for note in notes:
+        heard.note(note)
+    return found[0], found[1] if held is not None else None
 
 
 def default_out(source: str | Path) -> Path:

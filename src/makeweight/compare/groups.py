@@ -1,0 +1,171 @@
+"""Which images belong together, as a file or a column of the tables of labels says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from makeweight.data.base import ImageSource
+from makeweight.data.folders import TABLE_NAME
+from makeweight.data.tables import FILE_COLUMNS, find_column, read_records
+from makeweight.data.wording import counted, listed, shown
+from makeweight.errors import InputError
+
+GROUP_COLUMNS = ("group", "groups", "group_id", "patient", "track")
+TRAIN, TEST = "train", "test"
+Membership = list[str | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Training or test images, and where they came from.
+
+    Attributes
+    ----------
+    name : {"train", "test"}
+        Which part.
+    root : Path
+        The folder, archive or set that was given.
+    source : ImageSource
+        The images.
+    labels : str or Path, optional
+        The table of labels, where it is not metadata.csv in the folder.
+    """
+
+    name: str
+    root: Path
+    source: ImageSource
+    labels: str | Path | None = None
+
+    @cached_property
+    def table(self) -> Path | None:
+        """The table of labels, if there is one."""
+        places = [Path(self.labels), self.root / self.labels] if self.labels else [self.root / TABLE_NAME]
+        return next((place for place in places if place.is_file()), None)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    line: int
+    file: str
+    group: str
+
+
+def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
+    """Read which group each image belongs to.
+
+    Parameters
+    ----------
+    given : str
+        A CSV file with the columns file_name and group; or the name of a column in the tables of labels.
+    parts : sequence of Part
+        Training images, and test images where there are any.
+
+    Returns
+    -------
+    list of list of (str or None)
+        For each part, a group for each image; None for one that is not named.
+    list of str
+        What is worth knowing, a sentence each.
+
+    Raises
+    ------
+    InputError
+        If there is neither such a file nor such a column, a name fits several images or none does, or an image is in
+        two groups.
+
+    Notes
+    -----
+    An image is named by its file, its class folder and file, or with "train/" or "test/" in front of these; the name
+    of the folder that was given does in place of the latter.
+    """
+    if Path(given).is_file():
+        found, notes = _assigned(Path(given), _entries(Path(given), GROUP_COLUMNS), parts)
+        if not any(group is not None for groups in found for group in groups):
+            raise InputError(
+                f"{shown(Path(given))} gives no image of {shown(parts[0].source.name)} a group: name images as "
+                f"{shown(_names(parts[0], 0, whole=len(parts) > 1)[0])}."
+            )
+    else:
+        found, notes = _from_columns(given, parts)
+    for part, groups in zip(parts, found, strict=True):
+        lacking = groups.count(None)
+        if lacking:
+            what = counted(lacking, "test image" if part.name == TEST else "image")
+            notes.append(f"{what} without a group: each is a group of its own.")
+    return found, notes
+
+
+def _from_columns(column: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
+    if parts[0].table is None:
+        raise InputError(
+            f"--groups {shown(column)} is neither a file nor a column, since {shown(parts[0].root)} has no table of "
+            f"labels: give a CSV file with the columns file_name and group."
+        )
+    found: list[Membership] = []
+    for part in parts:
+        if part.table is None:
+            found.append([None] * len(part.source))
+            continue
+        own = set(part.source.files)
+        entries = [entry for entry in _entries(part.table, (column.strip().lower(),)) if entry.file in own]
+        found += _assigned(part.table, entries, [part])[0]
+    return found, []
+
+
+def _entries(table: Path, columns: tuple[str, ...]) -> list[_Entry]:
+    lines = read_records(table)
+    header = [name.strip().lower() for name in lines[0][1]] if lines else []
+    file_at = find_column(table, header, FILE_COLUMNS)
+    group_at = find_column(table, header, columns)
+    return [
+        _Entry(line, cells[file_at].strip(), cells[group_at].strip())
+        for line, cells in lines[1:]
+        if max(file_at, group_at) < len(cells) and cells[group_at].strip()
+    ]
+
+
+def _assigned(table: Path, entries: Sequence[_Entry], parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
+    """Give images the groups that a table names for them."""
+    places: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for number, part in enumerate(parts):
+        for index in range(len(part.source)):
+            for name in _names(part, index):
+                places[name].add((number, index))
+    found: list[Membership] = [[None] * len(part.source) for part in parts]
+    unknown = []
+    for entry in entries:
+        meant = sorted(places.get(entry.file.removeprefix("./"), ()))
+        if not meant:
+            unknown.append(shown(entry.file))
+            continue
+        called = [shown(_names(parts[number], index, whole=len(parts) > 1)[0]) for number, index in meant[:9]]
+        if len(meant) > 1:
+            raise InputError(
+                f"{shown(table)}, line {entry.line}: {shown(entry.file)} may be any of {listed(called)}: write which "
+                f"one is meant."
+            )
+        number, index = meant[0]
+        before = found[number][index]
+        if before not in (None, entry.group):
+            raise InputError(
+                f"{shown(table)}, line {entry.line}: {called[0]} is in the groups '{shown(before)}' and "
+                f"'{shown(entry.group)}': give each image one group."
+            )
+        found[number][index] = entry.group
+    notes = []
+    if unknown:
+        notes.append(f"{counted(len(unknown), 'line')} of {shown(table.name)} name no image: {listed(unknown)}.")
+    return found, notes
+
+
+def _names(part: Part, index: int, *, whole: bool = True) -> list[str]:
+    """Give the names that an image answers to; the first tells it from all others, or, if not `whole`, in its part."""
+    file, label = part.source.files[index], str(part.source.labels[index])
+    within = [f"{label}/{file}", file][:: 1 if part.table is None else -1]
+    if not whole:
+        return within
+    return [f"{prefix}/{name}" for prefix in (part.name, part.source.name) for name in within] + within
