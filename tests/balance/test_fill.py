@@ -10,7 +10,17 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from makeweight.balance import Listener, balance_folder, fill, read_manifest, sample_folder, verify_folder
-from makeweight.balance.fill import choose_fill, compare_fills, cost_of_choosing, numbers_at, strategy_at, totals_at
+from makeweight.balance.fill import (
+    FillReport,
+    FillTried,
+    choose_fill,
+    compare_fills,
+    cost_of_choosing,
+    numbers_at,
+    strategy_at,
+    totals_at,
+    why_nothing,
+)
 from makeweight.balance.options import check_fill, check_gate, parse_fill
 from makeweight.errors import InputError
 from makeweight.methods.duplicates import Resampler
@@ -215,3 +225,14 @@ def test_what_is_typed() -> None:
 def test_the_cost_is_told_beforehand() -> None:
     told = cost_of_choosing("aggan", True)
     assert told.startswith("--fill auto takes a second training of aggan, on three quarters of the images, and about ")
+
+
+def test_a_device_may_be_named_for_what_judges(archive: Path, tmp_path: Path) -> None:
+    summary = balance_folder(archive, tmp_path / "out", method="duplicates", fill="auto", device="cpu")
+    assert summary.fill is not None
+
+
+def test_nothing_can_help_where_everything_is_recognised() -> None:
+    tried = (FillTried(0.0, 0, 1.0, 0.0, 0.0), FillTried(1.0, 9, 1.0, 0.0, 0.0))
+    report = FillReport(tried, 0.0, 12, 1, 3, ())
+    assert why_nothing(report) == "without drawn images every image that was held out is recognised already"

@@ -246,6 +246,7 @@ def test_an_interruption_leaves_nothing(shoes: Path, tmp_path: Path) -> None:
     [
         ({"method": "magic"}, "no method called 'magic'"),
         ({"method": "duplicates", "n_steps": 5}, "duplicates does not train: leave out --steps"),
+        ({"method": "duplicates", "device": "cpu"}, "duplicates does not train: leave out --steps"),
         ({"n_steps": 5, "budget": 9.0}, "the training has one length: give one of --steps, --epochs and --budget"),
         ({"n_steps": 0}, "n_steps=0 is no length of a training: give a number above 0"),
         ({"from_model": "nowhere"}, "nowhere does not exist: give the folder model/ of an output"),

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from makeweight.cli import app
+from makeweight.cli import _Warned, app
 from makeweight.cli.printing import say
 from makeweight.cli.progress import shown_progress
 
@@ -28,3 +28,10 @@ def test_no_name_steers_the_terminal(command: list[str], tmp_path: Path) -> None
     assert "\\x1b[31mred" in result.stderr
     assert "\x1b" not in result.output
     assert "\x07" not in result.output
+
+
+def test_warnings_are_told_once_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    told = _Warned()
+    for _ in range(2):
+        told(UserWarning("rows.jsonl, line 3, is cut off\x1b"), UserWarning, "rows.py", 7)
+    assert capsys.readouterr().err == "makeweight: note: rows.jsonl, line 3, is cut off\\x1b\n"

@@ -60,7 +60,7 @@ def test_own_test_part_of_known_sets_and_archives(tmp_path: Path) -> None:
         ({"X_test": None, "y_test": None, "groups_test": [1]}, "of the test set, only groups_test are given"),
         ({"X": np.full((4, 8, 8), np.nan)}, "X holds NaN or infinite values"),
         ({"X_test": np.full((2, 8, 8), np.inf)}, "X_test holds NaN or infinite values"),
-        ({"X": np.full((4, 8, 8), "a")}, "X holds <U1 values: give numbers"),
+        ({"X": np.full((4, 8, 8), "a")}, "X holds <U1 values: give numbers."),
     ],
 )
 def test_arrays_that_cannot_be_compared(change: dict[str, object], words: str) -> None:

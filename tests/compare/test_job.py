@@ -9,6 +9,8 @@ import pytest
 from makeweight.balance.listener import Listener
 from makeweight.bench.rows import Row, RowFile
 from makeweight.compare import Comparison, Options, compare
+from makeweight.compare.inputs import gather
+from makeweight.compare.workspace import CARD, LOCK, workspace
 from makeweight.errors import InputError
 
 from .conftest import TINY, digits
@@ -74,6 +76,25 @@ def test_the_gate_lets_right_images_of_a_class_through_and_none_of_another(plant
     assert found.arm("Oracle with augmentation at fill 0.75, gated").n_drawn == {"d1": 0, "d3": 0, "d8": 5}
     assert set(found.arm("Swapper with augmentation at fill 0.75, gated").n_drawn.values()) == {0}
     assert found.arm("Swapper with augmentation at fill 0.75").n_drawn["d8"] == 5
+    assert [each for each in found.warnings if "gate" in each] == [
+        "the arm 'Swapper with augmentation at fill 0.75, gated' learnt from real images alone: nothing drawn passed "
+        "the gate, which judges no class of fewer than 10 images."
+    ]
+    areas = found.arm("nothing").classes["auc"]
+    assert len(areas) == 3
+    assert np.mean(areas) == pytest.approx(found.arm("nothing").summary["auc"])
+
+
+def test_methods_as_one_text_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^methods='smote' is one text: give a list, such as \['smote'\]\.$"):
+        Options(methods="smote").check()  # type: ignore[arg-type]
+
+
+def test_a_lock_that_was_left_alone_is_no_comparison(tmp_path: Path) -> None:
+    images = gather(*digits({1: 4, 3: 4}))
+    (tmp_path / LOCK).touch()
+    with workspace(tmp_path, images, "digits") as (folder, _):
+        assert (folder / CARD).is_file()
 
 
 def test_a_class_too_small_for_the_gate_is_left_as_it_is(work: Work) -> None:
@@ -154,7 +175,7 @@ def test_a_test_set_too_small_to_tell(planted: None) -> None:
     answer = verdict(compare(X, y, X_test, y_test, options=options), "d8")
     assert answer.answer == "cannot tell"
     assert answer.more_images is not None
-    assert f"cannot tell, about {answer.more_images:,} more test images " in answer.sentence
+    assert f"cannot tell, very roughly {answer.more_images:,} more test images " in answer.sentence
 
 
 def test_folds_and_processes(tmp_path: Path) -> None:

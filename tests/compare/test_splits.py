@@ -68,7 +68,7 @@ def test_leaks_between_folds_are_only_those_that_cross() -> None:
     images.X[20] = images.X[0]
     apart = make_splits(images, range(2), 4)
     (sentence,) = leaks(images, apart)
-    assert sentence.startswith("1 test image is a near-copy of training images (0 and 20), so recall is flattered")
+    assert sentence.startswith("2 test images are near-copies of training images (0 and 20), so recall is flattered")
     assert "--groups" in sentence
     together: list[object] = ["twins" if place in (0, 20) else None for place in range(24)]
     grouped = made(groups=together)

@@ -186,3 +186,25 @@ def test_equal_arms_are_recommended_no_more_often_than_promised() -> None:
         verdicts = give_verdicts(Evidence(arms, ["boot", "clog"], drawn, found, recall, recall))
         n_used += any(verdict.answer == "use" for verdict in verdicts)
     assert n_used <= 16, "5 % of 200 and two standard errors"
+
+
+def test_a_loss_of_f1_that_would_be_told_as_nothing_is_none() -> None:
+    found = evidence(400, {**PLAIN, AUGMENTED: 0.8})
+    found.f1[-1] = found.f1[found.rival] - 4e-4
+    assert of_clog(give_verdicts(found)).answer == "use"
+    found.f1[-1] -= 4e-4
+    assert of_clog(give_verdicts(found)).answer == "do not use"
+
+
+def test_an_arm_that_gains_nothing_does_not_pay_with_precision() -> None:
+    clog = of_clog(give_verdicts(evidence(20, {**PLAIN, AUGMENTED: 0.69}, f1_loss=0.3, n_seeds=2)))
+    assert clog.answer == "cannot tell"
+    assert clog.gain <= 0
+    assert "so far its precision falls too, F1 −" in clog.sentence
+    assert "very roughly" in clog.sentence
+
+
+def test_wild_numbers_are_not_told() -> None:
+    verdict = give_verdicts(evidence(400, {**PLAIN, AUGMENTED: 0.701}, n_seeds=2), worthwhile=0.0005)[0]
+    assert verdict.answer == "cannot tell"
+    assert "cannot tell, far more" in verdict.sentence

@@ -20,6 +20,7 @@ from makeweight.quality.crossfit import DEFAULT_BATCH, DEFAULT_EPOCHS, deal_fold
 FILLS = (0.0, 0.25, 0.5, 1.0)
 N_FOLDS, N_SEEDS = 4, 3
 LEAST_STEPS, MOST_STEPS = 1000, 5000
+PERFECT = 0.9995
 Drawer = Callable[[NDArray[Any], NDArray[Any], Mapping[str, int]], Mapping[str, NDArray[Any]]]
 
 
@@ -128,6 +129,13 @@ def cost_of_choosing(method: str, learns: bool) -> str:
     small = len(FILLS) * (N_SEEDS if learns else N_FOLDS)
     training = f"a second training of {method}, on three quarters of the images, and " if learns else ""
     return f"--fill auto takes {training}about {small} trainings of a small classifier before anything is drawn"
+
+
+def why_nothing(report: FillReport) -> str:
+    """Say why the fill that was chosen draws nothing."""
+    if report.tried[0].recall >= PERFECT:
+        return "without drawn images every image that was held out is recognised already"
+    return "nothing drawn helps on images that were held out"
 
 
 def choose_fill(

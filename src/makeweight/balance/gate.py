@@ -125,11 +125,12 @@ class ClassGate:
         own = np.flatnonzero(codes == code)
         images = codec.encode(X[own])
         folds = crossfit.folds_[own]
+        shuffled = np.random.default_rng(0).permutation(len(own))  # files may lie in an order
         self.manifolds: list[tuple[Judge, Features]] = []
         reaches = np.empty(len(own))
         for judge in crossfit.judges_:
             features = extract(judge.trunk, images)
-            seen = features[folds != judge.fold][:MOST_IN_MANIFOLD]
+            seen = features[shuffled[folds[shuffled] != judge.fold]][:MOST_IN_MANIFOLD]
             self.manifolds.append((judge, seen))
             reaches[folds == judge.fold] = reach(seen, features[folds == judge.fold])
         self.reach_ = max(1.0, float(np.quantile(reaches, HELD_OUT_PASSING, method="higher")))

@@ -211,6 +211,7 @@ def balance_folder(
         precision=precision,
         callback=listener.step,
         settings=settings,
+        judged=gate or fill == AUTO,
     )
     sampler = new_sampler()
     listener.stage("reading")

@@ -61,8 +61,11 @@ def prepare_sampler(
     precision: str | None,
     callback: Callable[[StepReport], None],
     settings: Mapping[str, str] | None = None,
+    judged: bool = False,
 ) -> ImageSampler:
     """Set up the sampler of a job, new or loaded; see `makeweight.balance.balance_folder` for the parameters.
+
+    Where what it draws is `judged` by classifiers, a device may be named for a method that does not train.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def prepare_sampler(
     given: dict[str, Any] = {"sampling_strategy": sampling_strategy, "random_state": seed}
     if kind.learns:
         given |= {**length, "device": device, "precision": precision, "callback": callback}
-    elif any(value is not None for value in (*length.values(), precision, model)) or device != "auto":
+    elif any(value is not None for value in (*length.values(), precision, model)) or (device != "auto" and not judged):
         raise InputError(
             f"{kind.name} does not train: leave out --steps, --epochs, --budget, --device, --precision and --from."
         )

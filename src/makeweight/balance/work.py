@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from makeweight.balance.copies import Originals
 from makeweight.balance.drawing import Press, blocks_of
 from makeweight.balance.drawn_images import pixels_from
-from makeweight.balance.fill import FillReport, choose_fill, numbers_at, totals_at
+from makeweight.balance.fill import FillReport, choose_fill, numbers_at, totals_at, why_nothing
 from makeweight.balance.gate import CANNOT_PASS, Gate, GatedClass, GatedRows
 from makeweight.balance.grid import GridRow, samples_grid
 from makeweight.balance.listener import Listener
@@ -135,7 +135,7 @@ class Work:
         self.to_add = numbers_at(self.fill.chosen, labels)
         self.sampler.set_params(sampling_strategy=totals_at(self.fill.chosen, labels))
         if not self.to_add:
-            self.listener.note("nothing drawn helps on images that were held out, so nothing is drawn: see the table")
+            self.listener.note(f"{why_nothing(self.fill)}, so nothing is drawn: see the table")
 
     def learn(self) -> None:
         """Learn the classes, where anything is to be drawn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +62,19 @@ def _tell(*lines: str) -> None:
 
 def _notes(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", ()))
+
+
+class _Warned:
+    """Tells warnings as notes, each once, without the line of code that they come from."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
+
+    def __call__(self, message: Warning | str, *_: object, **__: object) -> None:
+        sentence = shown(message)
+        if sentence not in self.told:
+            self.told.add(sentence)
+            typer.echo(f"makeweight: note: {sentence}", err=True)
 
 
 def _refused_by_system(error: OSError) -> str:
@@ -310,4 +324,5 @@ def main() -> None:
     # Before torch is loaded: waiting threads that spin stall each other on a core that something else wants as well.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.showwarning = _Warned()
     app()

@@ -80,19 +80,26 @@ def summary_metrics(true: Codes, predicted: Codes, chances: Floats) -> dict[str,
             geometric_mean_score(true, predicted, labels=labels, average="multiclass", correction=0.0)
         ),
         "mean_class_gmean": float(np.sqrt(sensitivity * specificity).mean()),
-        "auc": macro_auc(true, chances),
+        "auc": float(np.mean(class_aucs(true, chances))),
         "ece": calibration_error(true, predicted, chances),
         "brier": float(np.square(chances - np.eye(n_classes)[true]).sum(axis=1).mean()),
         "log_loss": float(log_loss(true, kept / kept.sum(axis=1, keepdims=True), labels=labels)),
     }
 
 
-def macro_auc(true: Codes, chances: Floats) -> float:
-    """Give the area under the ROC curve, one class against the rest, mean over classes; NaN if a class is missing."""
+def class_aucs(true: Codes, chances: Floats) -> list[float]:
+    """Give the area under the ROC curve of each class against the rest; NaN for all if a class is missing.
+
+    Examples
+    --------
+    >>> class_aucs(np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.2, 0.8]]))
+    [0.75, 0.75]
+    """
     n_classes = chances.shape[1]
     if len(np.unique(true)) < n_classes:
-        return math.nan
-    return float(roc_auc_score(np.eye(n_classes, dtype=np.int64)[true], chances, average="macro"))
+        return [math.nan] * n_classes
+    areas: list[float] = roc_auc_score(np.eye(n_classes, dtype=np.int64)[true], chances, average=None).tolist()
+    return areas
 
 
 def calibration_error(true: Codes, predicted: Codes, chances: Floats) -> float:

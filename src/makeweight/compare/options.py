@@ -66,6 +66,8 @@ class Options:
 
     def check(self) -> None:
         """Refuse what cannot be compared."""
+        if isinstance(self.methods, str):
+            raise InputError(f"methods={self.methods!r} is one text: give a list, such as [{self.methods!r}].")
         for method in self.methods or ():
             if method not in ARMS.names():
                 get_method(method)

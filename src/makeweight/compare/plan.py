@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,34 +164,35 @@ def fit_into(
 def _greedy(room: float, costs: Costs, arms: Sequence[Arm], splits: Sequence[Split], n_seeds: int, n_jobs: int) -> Plan:
     kept: list[Arm] = []
     learnt: set[str] = set()
-    left_out: list[LeftOut] = []
+    left_out: list[Arm] = []
     spent = 0.0
     for arm in arms:
         fresh = arm.method is not None and arm.method not in learnt
         cost = costs.of_arm(arm, splits) + (costs.of_method(arm.method or "", splits) if fresh else 0.0)
         if spent + cost > room and arm.priority > 0:
-            left_out.append(LeftOut(arm.title, cost / n_jobs))
+            left_out.append(arm)
             continue
         kept.append(arm)
         spent += cost
         learnt |= {arm.method} if arm.method else set()
     if spent > room:
-        return Plan([], n_seeds, spent, left_out)
-    return Plan(kept, n_seeds, spent / n_jobs, _gathered(left_out, kept, arms))
+        return Plan([], n_seeds, spent, [])
+    return Plan(kept, n_seeds, spent / n_jobs, _gathered(left_out, learnt, costs, splits, n_jobs))
 
 
-def _gathered(left_out: list[LeftOut], kept: Sequence[Arm], arms: Sequence[Arm]) -> list[LeftOut]:
+def _gathered(
+    left_out: Sequence[Arm], learnt: Set[str], costs: Costs, splits: Sequence[Split], n_jobs: int
+) -> list[LeftOut]:
     """Name a method once, instead of its arms, where all of them are left out."""
-    by_title = {arm.title: arm for arm in arms}
-    present = {arm.method for arm in kept}
-    result: dict[str, LeftOut] = {}
-    for item in left_out:
-        method = by_title[item.what].method
-        whole = method is not None and method not in present
-        name = f"all arms of {method_title(method)}" if whole and method is not None else item.what
-        if name not in result:
-            result[name] = LeftOut(name, item.seconds)
-    return list(result.values())
+    seconds: dict[str, float] = {}
+    for arm in left_out:
+        method = arm.method
+        whole = method is not None and method not in learnt
+        name = f"all arms of {method_title(method)}" if whole and method is not None else arm.title
+        if whole and name not in seconds:
+            seconds[name] = costs.of_method(method or "", splits)
+        seconds[name] = seconds.get(name, 0.0) + costs.of_arm(arm, splits)
+    return [LeftOut(name, total / n_jobs) for name, total in seconds.items()]
 
 
 def default_steps(class_counts: NDArray[np.int64], batch_size: int) -> int:

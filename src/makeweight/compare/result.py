@@ -14,6 +14,7 @@ from makeweight.compare.arms import NOTHING, RIVAL, SHORTER, Arm
 from makeweight.compare.metrics import (
     TARGET_RECALL,
     at_thresholds,
+    class_aucs,
     class_metrics,
     mean_over_seeds,
     natural_metrics,
@@ -23,6 +24,7 @@ from makeweight.compare.runs import Bench, Predictions, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.compare.statistics import CONFIDENCE, Differences, Sample, holm, paired_differences
 from makeweight.compare.verdict import Evidence, Verdict, give_verdicts
+from makeweight.sampler import FEW
 
 RIVALS = (NOTHING, RIVAL)
 
@@ -194,7 +196,7 @@ def summarise(
         settings=dict(settings),
         verdicts=give_verdicts(evidence, worthwhile=worthwhile),
         arms=results,
-        warnings=[*warnings, *_doubts(arms, differences[RIVAL])],
+        warnings=[*warnings, *_doubts(arms, differences[RIVAL]), *_held_back(arms, counts, n_drawn)],
         left_out=list(left_out),
     )
 
@@ -216,7 +218,8 @@ def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[in
     for answers, folds in _by_seed(bench, arm, splits, seeds):
         correct.append(answers.codes == true)
         summaries.append(summary_metrics(true, answers.codes, answers.chances))
-        classes.append(class_metrics(true, answers.codes, n_classes))
+        own = class_metrics(true, answers.codes, n_classes) | {"auc": class_aucs(true, answers.chances)}
+        classes.append(own)
         found: dict[str, Any] = dict(natural_metrics(true, answers.chances, prevalence, learnt))
         if bench.folds is not None:
             found |= at_thresholds(true, answers.chances, folds, prevalence)
@@ -264,6 +267,16 @@ def _doubts(arms: Sequence[Arm], differences: Differences) -> list[str]:
                 f"the arm {arm.title!r} surely beats augmentation, by {gain}: that is what drawn images have to beat."
             )
     return doubts
+
+
+def _held_back(arms: Sequence[Arm], counts: NDArray[np.int64], n_drawn: NDArray[np.int64]) -> list[str]:
+    """Say which arms learnt from no drawn image, since the gate let none through."""
+    return [
+        f"the arm {arm.title!r} learnt from real images alone: nothing drawn passed the gate, which judges no class of "
+        f"fewer than {FEW} images."
+        for arm, drawn in zip(arms, n_drawn, strict=True)
+        if arm.gated and arm.counts(counts).any() and not drawn.any()
+    ]
 
 
 def _tables(differences: Differences, rival: int) -> dict[str, list[list[float]]]:

@@ -188,7 +188,7 @@ def leaks(images: Images, splits: Sequence[Split], names: Sequence[str] | None =
         pairs = [(one, other) for one, other in pairs if one < other and (sides[:, one] != sides[:, other]).any()]
     sentences = []
     if pairs:
-        n_near = len({one for one, _ in pairs})
+        n_near = len({one for one, _ in pairs} if given else {place for pair in pairs for place in pair})
         examples = listed([f"{called[one]} and {called[other]}" for one, other in pairs], limit=MAX_NAMED)
         advice = "remove them from one side" if given else "name what belongs together with --groups"
         sentences.append(

@@ -27,6 +27,8 @@ from makeweight.data.wording import counted, points, shown, signed_points
 Answer = Literal["use", "do not use", "cannot tell"]
 WORTHWHILE = 0.02
 MOST_SEEDS, MANY = 200, 20
+SMALLEST_LOSS = 5e-4  # of F1, which would be told as 0.0 points
+FEW_SEEDS, MANY_IMAGES = 3, 1000
 
 
 @dataclass(frozen=True)
@@ -178,8 +180,9 @@ def _fault(evidence: Evidence, arm: int, column: int) -> str | None:
     if _harms(evidence, arm):
         return _harm(evidence, arm)
     loss = evidence.f1[arm, column] - evidence.f1[evidence.rival, column]
-    if loss < 0:
-        return f"its precision falls by more, F1 {signed_points(loss)}"
+    if loss <= -SMALLEST_LOSS:
+        gained = evidence.differences.estimate[arm, column] > 0
+        return f"{'its precision falls by more' if gained else 'its precision falls too'}, F1 {signed_points(loss)}"
     plain = [place for place, each in enumerate(evidence.arms) if not each.draws]
     higher = max(plain, key=lambda place: evidence.recall[place, column])
     if evidence.recall[higher, column] >= evidence.recall[arm, column]:
@@ -304,13 +307,22 @@ class _Maker:
 
     def leave_open(self, need: _Need, why: str) -> Verdict:
         each = "" if self.label is not None else " of each class"
+        differences = self.evidence.differences
+        wild_images = need.images is not None and need.images > max(
+            MANY * differences.n_images[self.column], MANY_IMAGES
+        )
+        wild_seeds = need.seeds is not None and need.seeds > MOST_SEEDS
         needs = []
         if need.images is not None:
-            needs.append(counted(need.images, f"more test image{each}", f"more test images{each}"))
+            images = (f"more test image{each}", f"more test images{each}")
+            needs.append(f"far {images[1]}" if wild_images else counted(need.images, *images))
         if need.seeds is not None:
-            needs.append(counted(need.seeds, "more seed"))
+            needs.append("far more seeds" if wild_seeds else counted(need.seeds, "more seed"))
         single = len(needs) == 1 and 1 in (need.images, need.seeds)
-        what = f", about {' and '.join(needs)} {'is' if single else 'are'} needed" if needs else ""
+        about = "" if wild_images or (wild_seeds and need.images is None) else "about "
+        if about and differences.n_seeds <= FEW_SEEDS:
+            about = "very roughly "
+        what = f", {about}{' and '.join(needs)} {'is' if single else 'are'} needed" if needs else ""
         sentence = f"{self._about}: cannot tell{what} (best: {self.title}, {self._figures(self.critical)}{why})"
         return self._made("cannot tell", sentence, self.critical, need)
 

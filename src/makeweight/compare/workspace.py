@@ -52,7 +52,7 @@ def workspace(out: str | Path | None, images: Images, name: str) -> Iterator[tup
 def _check_folder(folder: Path, data_hash: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{shown(folder)} is a file: name a folder for the comparison with --out.")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or not any(path.name != LOCK for path in folder.iterdir()):
         return
     try:
         card = json.loads(read_regular(folder / CARD, LARGEST_CARD))

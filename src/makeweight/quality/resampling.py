@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,11 +89,11 @@ def feature_figures(
     """Compare drawn and real features of some classes together.
 
     Each resample takes, of every class, m images at random without repetition: of the drawn ones, of the real ones that
-    the fold's extractor was trained on, and of those that it was not, where m is the largest number that leaves about
-    half of each to chance. The drawn ones and the held-out real ones are compared with the same trained-on ones. The
-    mean over resamples and folds is the figure, that of the held-out ones its reference, and the spread over
-    resamples gives the interval: the spread over random halves of a set is that of the whole set over new ones.
-    Resampling with repetition would not do, since an image is its own nearest neighbour.
+    the fold's extractor was trained on, and of those that it was not, where m is at most half of what there is. The
+    drawn ones and the held-out real ones are compared with the same trained-on ones. The mean over resamples and folds
+    is the figure, that of the held-out ones its reference, and the spread over resamples gives the interval: times
+    √(m / (n − m)), it is that of the figures of all n over new ones. With halves the factor is 1. Resampling with
+    repetition would not do, since an image is its own nearest neighbour.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def feature_figures(
 
     References
     ----------
-    Shao and Wu, 1989, "A General Theory for Jackknife Variance Estimation", for random halves.
+    Shao and Wu, 1989, "A General Theory for Jackknife Variance Estimation", for the factor.
     """
     most = min(MOST_IMAGES, max(1, MOST_OVERALL // max(1, len(classes))))
     sizes = {code: min(most, *(fold.side(code) for fold in folds)) for code in classes} if folds else {}
@@ -134,7 +135,10 @@ def feature_figures(
             real_figures[resample] += fold.figures(base, held_out)
     drawn_figures /= len(folds)
     real_figures /= len(folds)
-    found = {name: _figure(name, drawn_figures[:, place], real_figures[:, place]) for place, name in enumerate(NAMES)}
+    factor = math.sqrt(max(_share(folds, code, size) for code, size in sizes.items() if size) + 1 / n_resamples)
+    found = {
+        name: _figure(name, drawn_figures[:, place], real_figures[:, place], factor) for place, name in enumerate(NAMES)
+    }
     if np.isnan(drawn_figures[0, NAMES.index("frechet")]):
         n_components = max(fold.projection.n_components_ for fold in folds)
         found["frechet"] = refused(
@@ -143,8 +147,14 @@ def feature_figures(
     return found
 
 
-def _figure(name: str, drawn: NDArray[np.float64], real: NDArray[np.float64]) -> Figure:
-    value, spread = float(drawn.mean()), Z * float(drawn.std())
+def _share(folds: Sequence[FoldFeatures], code: int, size: int) -> float:
+    """Give the ratio of a class's images that are in a resample to those that are not, on the side with fewer."""
+    least = min(int((codes == code).sum()) for fold in folds for codes in (fold.seen_codes, fold.drawn_codes))
+    return size / (least - size)
+
+
+def _figure(name: str, drawn: NDArray[np.float64], real: NDArray[np.float64], factor: float) -> Figure:
+    value, spread = float(drawn.mean()), Z * factor * float(drawn.std())
     lowest = -np.inf if name == "kernel" else 0.0
     highest = 1.0 if name in SHARES else np.inf
     return Figure(value, max(lowest, value - spread), min(highest, value + spread), float(real.mean()))
