@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from makeweight.bench import running
 from makeweight.bench.learners import paper_learner, practical_learner
 from makeweight.bench.published import BINARY, MULTICLASS
-from makeweight.bench.results import Difference, markdown, sections, word_of
+from makeweight.bench.results import Difference, markdown, sections, title_of, word_of
 from makeweight.bench.rows import RowFile
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
@@ -238,6 +238,20 @@ def test_one_seed_has_no_interval() -> None:
     assert found.lines[0].reach is None
     assert "1 seed, so chance cannot be told from difference" in markdown([found])
     assert word_of(found.differences[0]) == "cannot tell"
+
+
+def test_rows_of_other_settings_stand_apart() -> None:
+    own = read_settings()["aggan-multiclass"].hash
+    rows = [
+        line("cn", seed, 0.8).model_copy(update={"settings": {"fixed": fixed}})
+        for seed, fixed in enumerate((own, own, "f" * 64))
+    ]
+    found = sections("aggan-multiclass", rows)
+    assert [(each.settings, each.lines[0].n_seeds) for each in found] == [("", 2), ("ffffffff", 1)]
+    assert [title_of(each) for each in found] == [
+        "mnist, paper, 9 steps",
+        "mnist, paper, 9 steps, settings ffffffff",
+    ]
 
 
 def test_a_word_for_each_difference() -> None:

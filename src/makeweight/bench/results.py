@@ -14,6 +14,7 @@ from scipy.stats import t
 
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
+from makeweight.bench.settings import read_settings
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
@@ -87,6 +88,8 @@ class Section:
     ----------
     reading, group, budget : str
         Which.
+    settings : str
+        Hash of what was fixed for the table, where it is not what comes with makeweight; else empty.
     lines : list of Line
         The best first.
     differences : list of Difference
@@ -96,6 +99,7 @@ class Section:
     reading: str
     group: str
     budget: str
+    settings: str
     lines: list[Line]
     differences: list[Difference]
 
@@ -168,24 +172,27 @@ def sections(name: str, rows: Iterable[Row]) -> list[Section]:
     Returns
     -------
     list of Section
-        By reading, set and length of training.
+        By reading, set, length of training and what was fixed.
     """
     return [_section(name, *key, methods) for key, methods in grouped(name, rows).items()]
 
 
-def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str], Group]:
-    """Sort the rows of a table by reading, set and length of training; then by method and seed, the last counting."""
-    found: dict[tuple[str, str, str], Group] = {}
+def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Group]:
+    """Sort the rows of a table by reading, set, length and settings; then by method and seed, the last counting."""
+    shipped = read_settings()
+    own = shipped[name].hash if name in shipped else ""
+    found: dict[tuple[str, str, str, str], Group] = {}
     for row in rows:
         table, _, rest = row.protocol.partition("/")
         reading, _, group = rest.partition("/")
         if table == name:
-            methods = found.setdefault((reading, group, row.budget), {})
+            fixed = str(row.settings.get("fixed", ""))
+            methods = found.setdefault((reading, group, row.budget, "" if fixed == own else fixed[:8]), {})
             methods.setdefault(row.method, {})[row.subset_seed] = row
     return dict(sorted(found.items()))
 
 
-def _section(name: str, reading: str, group: str, budget: str, methods: Group) -> Section:
+def _section(name: str, reading: str, group: str, budget: str, settings: str, methods: Group) -> Section:
     known = PUBLISHED.get(name, {}).get(group, {}) if reading == "paper" else {}
     lines = []
     for method, by_seed in methods.items():
@@ -202,6 +209,7 @@ def _section(name: str, reading: str, group: str, budget: str, methods: Group) -
         reading,
         group,
         budget,
+        settings,
         sorted(lines, key=lambda line: -line.recall),
         [each for each in differences if each is not None],
     )
@@ -245,7 +253,8 @@ def markdown(found: Sequence[Section]) -> str:
 
 def title_of(section: Section) -> str:
     """Name a section."""
-    return shown(f"{section.group}, {section.reading}, {section.budget}")
+    settings = f", settings {section.settings}" if section.settings else ""
+    return shown(f"{section.group}, {section.reading}, {section.budget}{settings}")
 
 
 def cells_of(line: Line) -> list[str]:

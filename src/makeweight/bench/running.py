@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,16 +171,16 @@ def run_table(
         raise InputError(absent[0])
     known = {row.key for row in rows}
     heard.stage("reading")
-    missing: list[tuple[Case, Split, Run]] = []
+    missing: list[tuple[Case, Run]] = []
     for case in at_hand:
-        split = job.table.split(sets[case.dataset], case, job.settings)
-        run = job.describe(case, split)
+        run = job.describe(case, job.table.split(sets[case.dataset], case, job.settings))
         if run.key not in known:
-            missing.append((case, split, run))
+            missing.append((case, run))
     n_known, n_added = len(at_hand) - len(missing), 0
     heard.stage("training")
     heard.count(n_known, len(at_hand))
-    for row in _rows(job, missing, n_jobs, deadline):
+    waiting = ((case, job.table.split(sets[case.dataset], case, job.settings), run) for case, run in missing)
+    for row in _rows(job, waiting, n_jobs, deadline):
         if row is not None:
             rows.append(row)
             shutil.rmtree(job.kept(row), ignore_errors=True)
@@ -193,10 +193,10 @@ def run_table(
 def device_name(device: str) -> str:
     """Name what computes, as rows tell it."""
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
-    return torch.cuda.get_device_name() if cuda else "cpu"
+    return torch.cuda.get_device_name(device if ":" in device else None) if cuda else "cpu"
 
 
-def _rows(job: Job, missing: Sequence[tuple[Case, Split, Run]], n_jobs: int, deadline: float) -> Iterator[Row | None]:
+def _rows(job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, deadline: float) -> Iterator[Row | None]:
     if n_jobs == 1:
         yield from (_row(job, *each, deadline) for each in missing)
         return
