@@ -229,3 +229,12 @@ def test_the_lowest_versions_are_those_that_pyproject_allows() -> None:
     for name, bound in bounds.items():
         # A lower bound of two numbers means the first release that starts with them.
         assert f"{pinned[name]}.".startswith(f"{bound}."), f"{name}: {pinned[name]} is not {bound}"
+
+
+def test_the_page_of_results_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import results_page
+
+    page = results_page.PAGE.read_text(encoding="utf-8")
+    assert set(results_page.marked(page)) == set(results_page.PLACES)
+    assert results_page.filled(page) == page

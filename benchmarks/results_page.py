@@ -1,0 +1,107 @@
+"""Fills the marked places of docs/results.md from the rows in benchmarks/results.
+
+    python benchmarks/results_page.py            # writes the page anew
+    python benchmarks/results_page.py --check    # ends with status 1 where the page is not what the rows say
+
+What stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` is made here; all else is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from makeweight.bench.results import markdown, sections
+from makeweight.bench.rows import Row, RowFile
+from makeweight.bench.settings import read_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results"
+BENCH = RESULTS / "bench.jsonl"
+
+
+def rows_of(name: str) -> list[Row]:
+    """Read a file of rows; none where there is no such file yet."""
+    path = RESULTS / f"{name}.jsonl"
+    return RowFile(path).read() if path.is_file() else []
+
+
+def paper_table(name: str) -> str:
+    """Give our figures beside a paper's, and what was not run."""
+    found = sections(name, rows_of("bench"))
+    settings = read_settings()[name]
+    ran = {(section.reading, section.group.split()[0]) for section in found}
+    readings = [reading for reading in ("paper", "practical") if getattr(settings, reading) is not None]
+    absent = [
+        f"{dataset} ({reading})"
+        for reading in readings
+        for dataset in settings.datasets
+        if (reading, dataset) not in ran
+    ]
+    told = f"Not run: {', '.join(absent)}.\n" if absent else ""
+    devices = sorted({f"{row.device}, {row.versions['processor']}" for row in rows_of("bench") if _is_of(row, name)})
+    where = f"\nComputed on: {'; '.join(devices)}.\n" if devices else ""
+    return "\n".join(part for part in (markdown(found), told + where) if part)
+
+
+def _is_of(row: Row, name: str) -> bool:
+    return row.protocol.partition("/")[0] == name
+
+
+def means(name: str, protocol: str, scale: float = 100.0) -> str:
+    """Give mean recall by method, in per cent, the best first, with its standard deviation over seeds."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows_of(name):
+        if row.protocol == protocol and "acsa" in row.metrics:
+            found.setdefault((row.method, row.budget), []).append(scale * float(str(row.metrics["acsa"])))
+    lines = ["| | length | seeds | mean recall | deviation |", "|---|---|---|---|---|"]
+    for (method, length), values in sorted(found.items(), key=lambda item: -np.mean(item[1])):
+        deviation = f"{np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+        lines.append(f"| {method} | {length} | {len(values)} | {np.mean(values):.2f} | {deviation} |")
+    return "\n".join(lines)
+
+
+PLACES: dict[str, Callable[[], str]] = {
+    **{name: partial(paper_table, name) for name in read_settings()},
+    "heads": partial(means, "class_heads", "class-heads/fashion-mnist/test", 1.0),
+    "verdict": partial(means, "verdict", "compare/fashion-mnist/test"),
+    "ensemble": partial(means, "ensemble", "ensemble/fashion-mnist"),
+}
+
+
+def filled(page: str) -> str:
+    """Give the page with every marked place made anew."""
+    for name, make in PLACES.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        page = re.sub(re.escape(begin) + ".*?" + re.escape(end), partial(_placed, begin, make(), end), page, flags=re.S)
+    return page
+
+
+def _placed(begin: str, text: str, end: str, _: object) -> str:
+    return f"{begin}\n{text.rstrip()}\n\n{end}"
+
+
+def marked(page: str) -> Iterator[str]:
+    """Name the marked places of a page."""
+    yield from re.findall(r"<!-- ([\w-]+): begin -->", page)
+
+
+def main() -> None:
+    """Write the page, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    old = PAGE.read_text(encoding="utf-8")
+    new = filled(old)
+    if parser.parse_args().check:
+        sys.exit(int(old != new))
+    PAGE.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
