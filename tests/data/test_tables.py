@@ -72,11 +72,15 @@ def test_empty_lines_are_passed_over(tmp_path):
         (b"file,../a\nx.png,1\n", "holds a slash; rename the column."),
         (
             b"file,a\n,1\n",
-            "has rows that cannot be used: line 2 (has no file name); give each a file and fewer attributes.",
+            "has rows that cannot be used: line 2 (has no file name); give each a file, and attributes of 1 or 0.",
         ),
         (
             b"file," + b"a" * 150 + b"," + b"b" * 150 + b"\nx.png,1,1\n",
             "line 2 (its attributes make a label that is lon",
+        ),
+        (
+            b"file,a,b\nx.png,1,0\ny.png,1,?\nz.png,0,1\nw.png,1\nv.png,0,0\n",
+            "line 3 (b is '?'), line 5 (has 2 cells for 3 columns); give each a file, and attributes of 1 or 0.",
         ),
         (b"file,a\nx.png,1\ny.png,2\n", "has no column label (its columns are file, a): name the column label"),
         (b"file,label\n\xff.png,x\n", "is no UTF-8 text: save the table of labels as CSV in UTF-8."),

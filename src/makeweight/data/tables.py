@@ -141,13 +141,13 @@ def find_column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
 
 
 def _are_attributes(lines: list[tuple[int, list[str]]], file_column: int, n_columns: int) -> bool:
-    """Tell whether all columns but that of the files are binary in every row."""
-    binary = all(
+    """Tell whether all columns but that of the files are binary, in most rows: what is not is a fault in these."""
+    binary = sum(
         len(cells) == n_columns
         and all(cell.strip().lower() in BINARY for place, cell in enumerate(cells) if place != file_column)
         for _, cells in lines
     )
-    return binary and n_columns > 1 and bool(lines)
+    return n_columns > 1 and 2 * binary > len(lines)
 
 
 def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column: int) -> list[Row]:
@@ -163,6 +163,10 @@ def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column
             raise InputError(f"the attribute {shown(name)!r} in {shown(path)} {fault}; rename the column.")
     rows, faults = [], []
     for line, cells in lines[1:]:
+        fault = _attribute_fault(cells, names, places)
+        if fault is not None:
+            faults.append(f"line {line} ({fault})")
+            continue
         values = tuple(BINARY[cells[place].strip().lower()] for place in places)
         label = TOGETHER.join(name for name, value in zip(own, values, strict=True) if value) or NONE_OF_THEM
         rows.append(Row(line, cells[file_column].strip(), label, values))
@@ -172,9 +176,16 @@ def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column
             faults.append(f"line {line} (its attributes make a label that {fault})")
     if faults:
         raise InputError(
-            f"{shown(path)} has rows that cannot be used: {listed(faults)}; give each a file and fewer attributes."
+            f"{shown(path)} has rows that cannot be used: {listed(faults)}; give each a file, and attributes of 1 or 0."
         )
     return rows
+
+
+def _attribute_fault(cells: list[str], names: list[str], places: list[int]) -> str | None:
+    if len(cells) != len(names):
+        return f"has {len(cells)} cells for {len(names)} columns"
+    wrong = next((place for place in places if cells[place].strip().lower() not in BINARY), None)
+    return None if wrong is None else f"{names[wrong]} is {cells[wrong].strip()[:40]!r}"
 
 
 def _refuse_twins(path: Path, rows: list[Row]) -> None:
