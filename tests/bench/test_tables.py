@@ -21,6 +21,7 @@ from makeweight.cli import app
 from makeweight.data import subsets
 from makeweight.data.named import NamedSet
 from makeweight.errors import InputError
+from makeweight.methods.deep_smote import DeepSMOTE
 
 NAMES = ("5", "6", "7")
 
@@ -100,6 +101,28 @@ def test_drawn_images_beside_the_rival(tmp_path: Path) -> None:
     assert {line.method for line in found.lines} == {"augmentation", "smote"}
     (difference,) = found.differences
     assert (difference.one, difference.other, difference.n_seeds) == ("smote", "augmentation", 2)
+
+
+def test_a_method_learns_once_for_all_fills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt = []
+    fit = DeepSMOTE.fit
+    monkeypatch.setattr(
+        DeepSMOTE, "fit", lambda self, X, y: learnt.append(len(X)) or fit(self.set_params(n_steps=2), X, y)
+    )
+    practical = ReadingSettings(methods=["augmentation", "deep_smote at fill 0.8", "deep_smote at fill 1"], epochs=1)
+    _, rows = run(tmp_path, "blend", settings(paper=None, practical=practical, seeds=1))
+    assert [row.method for row in rows] == practical.methods
+    assert learnt == [35]
+    assert len(list((tmp_path / "models").iterdir())) == 1
+    assert len(sections("blend", rows)[0].differences) == 2
+
+
+@pytest.mark.parametrize("fill", ["0", "2", "x", "nan"])
+def test_fills_that_are_none(fill: str) -> None:
+    with pytest.raises(
+        InputError, match=r"^'smote at fill .*' fills classes to no share of the largest: give one above"
+    ):
+        practical_learner(f"smote at fill {fill}", ReadingSettings(methods=["smote"], epochs=1), 1, 0)
 
 
 def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

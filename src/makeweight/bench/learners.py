@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.settings import ReadingSettings
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.gan_classifier import GANClassifier
@@ -14,15 +18,15 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.compare.arms import ARMS, Arm, FilledAugmented
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe
-from makeweight.data.wording import no_such
+from makeweight.data.wording import no_such, shown
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import HEADS
 from makeweight.methods import get_method, method_names
 from makeweight.methods.aggan import AGGAN
-from makeweight.sampler import ImageSampler
+from makeweight.sampler import ImageSampler, load
 
-TWIN = "twin"
+TWIN, AT_FILL = "twin", " at fill "
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
@@ -49,6 +53,7 @@ class Learner:
     def __init__(self, classifier: CNNClassifier | None = None, sampler: ImageSampler | None = None) -> None:
         self.classifier = classifier
         self.sampler = sampler
+        self.models: Path | None = None
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -56,8 +61,17 @@ class Learner:
         both = {"classifier": self.classifier, "draws": self.sampler}
         return {name: part for name, part in both.items() if part is not None}
 
-    def prepare(self, **settings: Any) -> None:
-        """Tell all parts where to compute, and whatever else they have a parameter for."""
+    def prepare(self, models: Path | None = None, **settings: Any) -> None:
+        """Tell all parts where to compute, and whatever else they have a parameter for.
+
+        Parameters
+        ----------
+        models : Path, optional
+            Folder of what has been learnt before and is not to be learnt again, for learners that draw.
+        **settings
+            Parameters and their values.
+        """
+        self.models = models
         for part in self.parts.values():
             own = part.get_params(deep=False)
             part.set_params(**{name: value for name, value in settings.items() if name in own})
@@ -117,12 +131,29 @@ class FromDrawn(Learner):
         labels, counts = np.unique(y, return_counts=True)
         numbers = self.arm.counts(counts).tolist() if self.sampler is not None else [0]
         if self.sampler is not None and any(numbers):
-            self.sampler.fit(X, y)
-            new = [self.sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
+            self.sampler = sampler = self._learnt(self.sampler, X, y)
+            new = [sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
             X, y = np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)])
         self.classifier.fit(X, y, drawn=np.arange(len(y)) >= len(y) - sum(numbers))
         self.classes_ = self.classifier.classes_
         return self
+
+    def _learnt(self, sampler: ImageSampler, X: NDArray[Any], y: NDArray[Any]) -> ImageSampler:
+        """Let a method learn, unless a model of the same settings and images is kept."""
+        if self.models is None or not sampler.learns:
+            fitted: ImageSampler = sampler.fit(X, y)
+            return fitted
+        own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y)})
+        target = self.models / f"{sampler.name}-{own[:16]}"
+        if not target.is_dir():
+            partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+            self.models.mkdir(parents=True, exist_ok=True)
+            sampler.fit(X, y).save(partial)
+            try:
+                partial.rename(target)
+            except OSError:  # another process was quicker
+                shutil.rmtree(partial)
+        return load(target, device=sampler.get_params(deep=False)["device"])
 
 
 def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
@@ -179,7 +210,7 @@ def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: 
     Parameters
     ----------
     name : str
-        An arm of a comparison that draws nothing, or a method that draws.
+        An arm of a comparison that draws nothing, or a method that draws; "aggan at fill 0.5" fills classes so far.
     settings : ReadingSettings
         The classifier's networks, and how far classes are filled.
     n_steps : int
@@ -196,6 +227,19 @@ def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: 
     plain = [arm.name for arm in ARMS if not arm.draws]
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
-    if name not in method_names():
-        raise InputError(no_such("method of a table", name, [*plain, *method_names()]))
-    return FromDrawn(FilledAugmented(method=name, fill=settings.fill), base, get_method(name)(random_state=seed))
+    method, _, told = name.partition(AT_FILL)
+    if method not in method_names():
+        raise InputError(no_such("method of a table", method, [*plain, *method_names()]))
+    arm = FilledAugmented(method=method, fill=_fill(name, told) if told else settings.fill)
+    return FromDrawn(arm, base, get_method(method)(random_state=seed))
+
+
+def _fill(name: str, told: str) -> float:
+    """Read how far classes are filled."""
+    try:
+        fill = float(told)
+    except ValueError:
+        fill = 0.0
+    if not 0 < fill <= 1:
+        raise InputError(f"{shown(name)!r} fills classes to no share of the largest: give one above 0 and at most 1.")
+    return fill

@@ -27,7 +27,7 @@ from makeweight.data.named import NamedSet, load_named
 from makeweight.errors import InputError
 from makeweight.train import StepReport
 
-TRAINING = "training"
+TRAINING, MODELS = "training", "models"
 
 
 class TimeIsUpError(Exception):
@@ -106,7 +106,7 @@ class Job:
             If the deadline, by the monotonic clock, is reached within a training of a GAN; it is kept.
         """
         learner = self.learner(case, split)
-        learner.prepare(device=self.device, checkpoints=kept, callback=_Clock(deadline))
+        learner.prepare(self.folder / MODELS, device=self.device, checkpoints=kept, callback=_Clock(deadline))
         begin = time.perf_counter()
         learner.fit(split.X, split.y)
         seconds = time.perf_counter() - begin

@@ -206,3 +206,13 @@ class AGGANAnnealing(Table):
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set, temperature and cooling."""
         return f"{dataset} T={details['temperature']:g} α={details['cooling']:g}"
+
+
+@TABLES.register("blend")
+class Blend(Table):
+    """Ten classes, the rare ones filled so far and so far with drawn images."""
+
+    about = "mean recall by how many drawn images a classifier learns from"
+    paper = (
+        "Sampath et al., A Survey on Generative Adversarial Networks for Imbalance Problems in Computer Vision Tasks"
+    )
