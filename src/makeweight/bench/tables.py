@@ -213,6 +213,4 @@ class Blend(Table):
     """Ten classes, the rare ones filled so far and so far with drawn images."""
 
     about = "mean recall by how many drawn images a classifier learns from"
-    paper = (
-        "Sampath et al., A Survey on Generative Adversarial Networks for Imbalance Problems in Computer Vision Tasks"
-    )
+    paper = "a question that Sampath et al. leave open in their survey of GANs for imbalance problems"
