@@ -2,7 +2,8 @@
 
 Every trial trains in processes of its own, which are killed (SIGKILL) after a random share of the time that a whole
 training takes, up to three times, and then lets the training go on to its end. Compared are the two players with their
-optimisers, the averaged and the best generator, the temperature, the number of steps, and drawn images.
+optimisers, the averaged and the best generator, the temperature, the number of steps, the history but for its times,
+and drawn images.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from makeweight.training_state import state_of
 
 METHODS = ("acgan", "egan", "aggan")
 N_STEPS = 60
+TELL_TIME = {"seconds", "seconds_left", "steps_per_second", "notes"}
 MOST_KILLS = 3
 
 
@@ -48,6 +50,8 @@ def train(method: str, kept: Path, out: Path) -> None:
     for name, value in sorted(state.tensors.items()):
         digest.update(name.encode() + value.detach().numpy().tobytes())
     digest.update(sampler.draw(0, range(8)).tobytes())
+    told = [{name: entry[name] for name in sorted(entry.keys() - TELL_TIME)} for entry in sampler.history_]
+    digest.update(json.dumps(told).encode())
     partial = out.with_suffix(f".{os.getpid()}")  # each process of a team writes its own
     partial.write_text(digest.hexdigest())
     partial.rename(out)
@@ -74,7 +78,9 @@ def in_processes(n_processes: int, work: Callable[[], None], limit: float) -> bo
     for child in running:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    return not running and not failed
+    if failed:
+        raise SystemExit("a training ended by itself, with an error: see above")
+    return not running
 
 
 def _be_child(work: Callable[[], None], rank: int, size: int, port: int) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SCRIPT = "import makeweight.train as t; t.KEEP_EVERY = 0.05; from makeweight.cli import app; app()"
+SCRIPT = "import makeweight.train as t; t.KEEP_EVERY = 0.05; from makeweight.cli import main; main()"
 TELLS_SECONDS = {"model/training.json", "report.html"}
 
 
@@ -89,7 +89,7 @@ def killed(bench: Bench, chance: random.Random, number: int) -> int:
 
 
 def full_disk(bench: Bench, chance: random.Random, number: int) -> int:
-    """Let the disk fill up in mid-run."""
+    """Let the disk fill up in mid-run, make room, and go on."""
     disk = bench.root / f"disk-{number}"
     disk.mkdir()
     size = chance.randint(100, 12_000)
@@ -98,9 +98,10 @@ def full_disk(bench: Bench, chance: random.Random, number: int) -> int:
         status = bench.run(disk / "out")
         left = [path.name for path in disk.iterdir() if path.name not in ("out", "out.training")]
         halfway = (disk / "out").exists() and status != 0
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        return bench.lost(disk / "out") + int(bool(left) or halfway)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-    return bench.lost(bench.root / f"full-{number}") + int(bool(left) or halfway)
 
 
 def vanishing(bench: Bench, chance: random.Random, number: int) -> int:

@@ -67,10 +67,38 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path: Path, harm:
     assert kept.notes == [f"the checkpoint {newest.name} is damaged, so the one before it was used."]
 
 
+def test_damaged_ones_do_not_push_out_new_ones(tmp_path: Path) -> None:
+    keep(tmp_path, 299, 300)
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"harm")
+    kept = Checkpoints(tmp_path, IDENTITY)
+    assert kept.latest(whole) is None
+    for step in (50, 100, 298):
+        kept.write(step, state(step))
+    assert [path.name[:9] for path in sorted(tmp_path.iterdir())] == ["000000100", "000000298"]
+    assert (found := kept.latest(whole)) is not None
+    assert found.numbers["step"] == 298
+
+
+def test_after_a_rollback_the_last_two_written_are_kept(tmp_path: Path) -> None:
+    keep(tmp_path, 10, 20, 5)
+    assert [path.name[:9] for path in sorted(tmp_path.iterdir())] == ["000000005", "000000020"]
+
+
+def test_a_folder_in_the_place_of_one_is_left_alone(tmp_path: Path) -> None:
+    odd = tmp_path / f"{1:09}-{'0' * 64}.safetensors"
+    odd.mkdir()
+    kept = keep(tmp_path, 1, 2, 3)
+    assert odd.is_dir()
+    assert kept.notes == []
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_foreign_files_are_neither_read_nor_removed(tmp_path: Path) -> None:
     (tmp_path / "mine.safetensors").write_bytes(b"mine")
+    (tmp_path / "download.partial").write_bytes(b"mine")
     kept = keep(tmp_path, 1, 2, 3)
-    assert (tmp_path / "mine.safetensors").read_bytes() == b"mine"
+    assert (tmp_path / "mine.safetensors").read_bytes() == (tmp_path / "download.partial").read_bytes() == b"mine"
     assert kept.latest(whole) is not None
 
 

@@ -311,8 +311,8 @@ def test_an_error_without_a_file_is_one_sentence(shoes: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("balance", "in", "new", "--method", "duplicates"), "interrupted; unfinished work was removed."),
-        (("sample", "out", 3, "--label", "clog", "--out", "new"), "interrupted; unfinished work was removed."),
+        (("balance", "in", "new", "--method", "duplicates"), "interrupted."),
+        (("sample", "out", 3, "--label", "clog", "--out", "new"), "interrupted."),
         (("inspect", "in"), "interrupted."),
         (("verify", "out"), "interrupted."),
     ],

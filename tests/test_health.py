@@ -38,7 +38,7 @@ def test_real_spreads_are_those_of_encoded_images() -> None:
 def test_healthy_players_are_found_lively_and_left_as_they_are() -> None:
     players = make_players(make_game())
     before = copy.deepcopy((players.generator.row, players.discriminator.row))
-    assert look(players) == Finding(lively=(0, 1, 2))
+    assert look(players) == Finding(lively=(0, 1, 2), n_looked=3)
     assert torch.equal(players.generator.row, before[0])
     assert torch.equal(players.discriminator.row, before[1])
     assert players.generator.network.training
@@ -46,7 +46,7 @@ def test_healthy_players_are_found_lively_and_left_as_they_are() -> None:
 
 
 def test_classes_without_a_spread_are_not_looked_at() -> None:
-    assert look(make_players(make_game()), [0.0, 0.3, 0.0]) == Finding(lively=(1,))
+    assert look(make_players(make_game()), [0.0, 0.3, 0.0]) == Finding(lively=(1,), n_looked=1)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -88,7 +88,7 @@ def test_a_class_whose_images_are_all_alike() -> None:
         return torch.where((codes == 1).unsqueeze(1), 0.0, noise), codes
 
     generator.register_forward_pre_hook(deaf)
-    assert look(players) == Finding(lively=(0, 2), dull=(1,))
+    assert look(players) == Finding(lively=(0, 2), dull=(1,), n_looked=3)
 
 
 def test_many_classes_are_looked_at_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from makeweight.data.files import read_regular
+from makeweight.data.files import read_regular, sync_folder, write_synced
 from makeweight.data.lazy import LazyImages
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -32,6 +32,7 @@ from makeweight.schedule import Schedule
 N_KEPT = 2
 BLOCK = 4096  # images
 NAME = re.compile(r"(\d{9,18})-([0-9a-f]{64})\.safetensors")
+PARTIAL = re.compile(r"\d{9,18}-[0-9a-f]+\.partial")
 QUICKEST_STEP = 1e-4  # seconds; no training takes more steps in its budget
 Whole = Annotated[int, Field(ge=0, le=2**53)]
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Checkpoints:
     folder: Path
     identity: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
+    good: list[str] = field(default_factory=list, init=False)  # names of what was written, or read and found good
 
     def latest(self, take: Callable[[State], T]) -> T | None:
         """Read the last good checkpoint; None if there is none. What is damaged or unfit is passed over with a note.
@@ -85,6 +87,7 @@ class Checkpoints:
                 self._require_own(state)
                 found = _taken(take, state)
             if found is not None:
+                self.good = [path.name]
                 break
             passed.append(path.name)
         if passed:
@@ -93,7 +96,7 @@ class Checkpoints:
         return found
 
     def write(self, step: int, state: State) -> None:
-        """Write a checkpoint and remove all but the last two; where the disk does not allow it, a note is left."""
+        """Write a checkpoint and remove all but the last two good ones; what the disk does not allow leaves a note."""
         header = {"numbers": json.dumps({**state.numbers, "identity": self.identity}, allow_nan=False)}
         data = save({name: _own(value) for name, value in state.tensors.items()}, header)
         target = self.folder / f"{step:09}-{hashlib.sha256(data).hexdigest()}.safetensors"
@@ -103,11 +106,19 @@ class Checkpoints:
             write_synced(partial, data)
             partial.replace(target)
             sync_folder(self.folder)
-            for old in [*self._files()[:-N_KEPT], *(each for each in self.folder.glob("*.partial") if each != partial)]:
-                old.unlink()
         except OSError as error:
             partial.unlink(missing_ok=True)
             self.notes.append(f"no checkpoint could be written at step {step}: {error.strerror}.")
+            return
+        self.good = [*(name for name in self.good if name != target.name), target.name][-N_KEPT:]
+        self._clear()
+
+    def _clear(self) -> None:
+        """Remove older checkpoints, damaged ones, and what a killed writer left; nothing that is not a file of ours."""
+        for path in [*self._files(), *(each for each in self.folder.glob("*.partial") if PARTIAL.fullmatch(each.name))]:
+            if path.name not in self.good:
+                with suppress(OSError):
+                    path.unlink()
 
     def _require_own(self, state: State) -> None:
         found = state.numbers.pop("identity", None)
@@ -187,25 +198,6 @@ def fingerprint(X: NDArray[Any] | LazyImages, codes: NDArray[np.int64]) -> str:
     for start in range(0, len(X), BLOCK):
         digest.update(np.ascontiguousarray(X[start : start + BLOCK]).tobytes())
     return digest.hexdigest()
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write bytes and wait until they are on the disk."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can tell."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(path: Path) -> State | None:

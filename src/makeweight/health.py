@@ -36,11 +36,14 @@ class Finding:
         Why training cannot go on from here, in a few words.
     lively, dull : tuple of int
         Classes drawn with variety; classes whose drawn images are all alike.
+    n_looked : int
+        How many classes were looked at.
     """
 
     broken: str | None = None
     lively: tuple[int, ...] = ()
     dull: tuple[int, ...] = ()
+    n_looked: int = 0
 
 
 class Watch:
@@ -97,6 +100,7 @@ class Watch:
         return Finding(
             lively=tuple(code for code, share in shares.items() if share >= LIVELY),
             dull=tuple(code for code, share in shares.items() if share < COLLAPSED),
+            n_looked=len(codes),
         )
 
     @torch.no_grad()

@@ -35,6 +35,8 @@ LARGEST_LOSS = 1e6
 N_FIGURES = 4  # that a step tells: both losses, the winner, whether it was accepted
 MOST_BATCHES_LOST = 10_000  # to rollbacks, which take back a hundred steps or so each
 NotNegative = Annotated[float, Field(ge=0)]
+Figure = Annotated[float, Field(ge=-LARGEST_LOSS, le=LARGEST_LOSS)]
+Figures = Annotated[list[Figure], Field(min_length=N_FIGURES, max_length=N_FIGURES)]
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,12 @@ class Progress:
     n_batches: Whole = 0
     seconds: NotNegative = 0.0
     noted: Whole = 0
-    recent: list[Annotated[list[float], Field(min_length=N_FIGURES, max_length=N_FIGURES)]] = field(
-        default_factory=list
-    )
+    recent: list[Figures] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     rate_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
     n_rollbacks: Annotated[int, Field(ge=0, le=MOST_ROLLBACKS)] = 0
     n_parts: Annotated[int, Field(ge=1)] = 1
-    norms: list[NotNegative] = field(default_factory=list)
+    norms: list[Annotated[float, Field(gt=0)]] = field(default_factory=list)
     returned: bool = False
     lively: list[Whole] = field(default_factory=list)
     collapsed: list[Whole] = field(default_factory=list)
@@ -287,6 +287,11 @@ class Training:
         progress.collapsed = sorted({*told, *fallen} - {*finding.lively})
         if at_end and finding.dull:
             dull = self.watch.named(finding.dull)
+            if not finding.lively and len(finding.dull) == finding.n_looked and progress.done >= LOOK_EVERY:
+                raise TrainingError(
+                    f"after {progress.done} steps the drawn images of {dull} are all alike, so the model is of no use: "
+                    "train longer, or with a smaller learning_rate."
+                )
             progress.notes.append(f"drawn images of {dull} are all alike: train longer, or look at the real ones.")
         return None
 

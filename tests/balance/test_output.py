@@ -216,6 +216,57 @@ def test_a_lock_left_from_a_killed_run_is_no_hindrance(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["out"]
 
 
+class Killed(BaseException):
+    """Stands for a kill: nothing is cleared up."""
+
+
+@pytest.mark.parametrize("at", ["rename", "marker", "removal"])
+def test_a_kill_while_the_output_is_put_in_place_is_put_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    write(folder(tmp_path / "out"))
+    (tmp_path / "out" / "old").touch()
+    rename, unlink, rmtree = Path.rename, Path.unlink, shutil.rmtree
+
+    def renamed(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        if at == "rename" and self.name == "out":
+            raise Killed
+        return moved
+
+    def unlinked(self: Path, missing_ok: bool = False) -> None:
+        if at == "marker" and self.name == MARKER:
+            raise Killed
+        unlink(self, missing_ok)
+
+    def removed(place: Path) -> None:
+        if at == "removal" and Path(place).name == "out.replaced":
+            raise Killed
+        rmtree(place)
+
+    with monkeypatch.context() as kill:
+        kill.setattr(Path, "rename", renamed)
+        kill.setattr(Path, "unlink", unlinked)
+        kill.setattr(shutil, "rmtree", removed)
+        with pytest.raises(Killed):
+            write(folder(tmp_path / "out", overwrite=True))
+    notes: list[str] = []
+    again = folder(tmp_path / "out", overwrite=True)
+    again.check()
+    with again.writing(notes.append) as partial:
+        (partial / "ours").write_text("newer")
+    assert notes[0].endswith("was being replaced when a run was interrupted: what it left was put right")
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path / "out") == ["ours"]
+
+
+def test_what_follows_an_output_happens_under_its_lock(tmp_path: Path) -> None:
+    output, seen = folder(tmp_path / "out"), []
+    with output.writing(NOTHING.append, lambda: seen.append((output.path.is_dir(), output.lock.exists()))) as partial:
+        (partial / "ours").touch()
+    assert seen == [(True, True)]
+
+
 def test_leftovers_of_an_interrupted_swap_are_named(tmp_path: Path) -> None:
     (tmp_path / "out.replaced").mkdir()
     with pytest.raises(InputError, match=r"out\.replaced is left from an interrupted run: move it away or delete it"):

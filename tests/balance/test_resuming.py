@@ -11,7 +11,7 @@ from PIL import Image
 
 import makeweight.train
 from makeweight.balance import Listener, balance_folder
-from makeweight.balance.resuming import check_kept, kept_training, training_folder
+from makeweight.balance.resuming import check_kept, keep_in, kept_training, settle_finished, training_folder
 from makeweight.errors import InputError, TrainingError
 from makeweight.train import StepReport
 
@@ -56,6 +56,52 @@ def balance(folder: Path, out: Path, at: int | None = None, **options: Any) -> S
     return listener
 
 
+@pytest.mark.parametrize("method", ["duplicates", "acgan"])
+def test_a_folder_of_somebody_else_is_left_alone(folder: Path, tmp_path: Path, method: str) -> None:
+    other = tmp_path / "out.training"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"out\.training is in the way of what training keeps: move it\.$"):
+        balance(folder, tmp_path / "out", method=method, **({"n_steps": None} if method == "duplicates" else {}))
+    assert (other / "thesis.txt").read_text() == "mine"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_lies_where_training_is_kept(folder: Path, tmp_path: Path, contents: Contents) -> None:
+    folder.rename(tmp_path / "out.training")
+    before = contents(tmp_path / "out.training")
+    with pytest.raises(InputError, match="the input .* lies inside the output .*: name another output folder"):
+        balance(tmp_path / "out.training", tmp_path / "out", method="duplicates", n_steps=None)
+    assert contents(tmp_path / "out.training") == before
+
+
+def test_a_link_within_what_is_kept(folder: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "1-a.partial").write_text("mine")
+    keep_in(tmp_path / "out.training")
+    (tmp_path / "out.training" / "learning").symlink_to(victim)
+    with pytest.raises(InputError, match=r"out\.training is in the way of what training keeps: move it\.$"):
+        balance(folder, tmp_path / "out", resume=True)
+    assert [path.name for path in victim.iterdir()] == ["1-a.partial"]
+
+
+def test_a_run_that_was_killed_after_its_end(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert not settle_finished(out)
+    balance(folder, out)
+    keep_in(training_folder(out))
+    assert settle_finished(out)
+    assert not training_folder(out).exists()
+
+
+def test_a_run_without_a_checkpoint_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        balance(folder, tmp_path / "out", at=1, n_steps=30)
+    assert not (tmp_path / "out.partial").exists()
+    assert not training_folder(tmp_path / "out").exists()
+
+
 def test_a_link_in_the_place_of_what_is_kept(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out.training").symlink_to(tmp_path / "elsewhere")
@@ -67,7 +113,10 @@ def test_a_link_in_the_place_of_what_is_kept(folder: Path, tmp_path: Path) -> No
 def test_an_interrupted_balance_goes_on_to_the_same_bytes(folder: Path, tmp_path: Path, contents: Contents) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         balance(folder, tmp_path / "out", at=6)
-    assert caught.value.__notes__ == [f"--resume goes on from what is kept in {training_folder(tmp_path / 'out')}"]
+    assert caught.value.__notes__ == [
+        f"--resume goes on from what is kept in {training_folder(tmp_path / 'out')}",
+        "unfinished work was removed",
+    ]
     assert sorted(os.listdir(tmp_path)) == ["out.training", "shoes"]
     resumed = balance(folder, tmp_path / "out", resume=True)
     assert resumed.steps == [6, 7, 8]
@@ -92,7 +141,7 @@ def test_what_is_kept_is_not_thrown_away_unasked(folder: Path, tmp_path: Path) -
 def test_a_fill_that_was_being_chosen_goes_on(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         balance(folder, tmp_path / "out", at=5, fill="auto")
-    assert os.listdir(tmp_path / "out.training") == ["choosing"]
+    assert sorted(os.listdir(tmp_path / "out.training")) == [".makeweight-training", "choosing"]
     resumed = balance(folder, tmp_path / "out", fill="auto", resume=True)
     assert resumed.steps[:4] == [5, 6, 7, 8]
     assert not training_folder(tmp_path / "out").exists()
@@ -116,7 +165,8 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 def test_a_training_that_broke_down_is_not_kept(tmp_path: Path) -> None:
     def end_by(error: InputError) -> None:
         with kept_training(tmp_path / "out") as kept:
-            kept.mkdir()
+            keep_in(kept)
+            (kept / "1.safetensors").touch()
             raise error
 
     with pytest.raises(TrainingError):

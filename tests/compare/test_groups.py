@@ -96,7 +96,7 @@ def test_a_column_of_the_labels(tmp_path: Path) -> None:
         "3.png": None,
     }
     assert notes == ["1 image without a group: each is a group of its own."]
-    with pytest.raises(InputError, match="has no column track"):
+    with pytest.raises(InputError, match=r"no column track \(its columns are file_name, label, patient\): name one of"):
         read_groups("track", [part])
 
 

@@ -90,6 +90,17 @@ def test_methods_as_one_text_are_refused() -> None:
         Options(methods="smote").check()  # type: ignore[arg-type]
 
 
+def test_what_cannot_begin_leaves_the_folder_free(tmp_path: Path) -> None:
+    X, y = digits({1: 20, 3: 8})
+    options = Options(methods=["smote"], **{**QUICK, "budget": 1e-6})
+    with pytest.raises(InputError, match="^--budget is too short"):
+        compare(X, y, folds=2, options=options, out=tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    with pytest.raises(InputError, match="there is no device 'cuda:99' here"):
+        compare(X, y, folds=2, options=Options(methods=["smote"], device="cuda:99"), out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_lock_that_was_left_alone_is_no_comparison(tmp_path: Path) -> None:
     images = gather(*digits({1: 4, 3: 4}))
     (tmp_path / LOCK).touch()
@@ -112,7 +123,7 @@ def test_swapped_labels_are_not_to_be_used(work: Work) -> None:
     assert "do not use it" in answer.sentence
     assert "other classes lose more, mean recall −" in answer.sentence
     assert "finds more (−" not in answer.sentence
-    assert verdict(found, None).sentence.startswith("overall nothing drawn beats augmentation: do not use it (best: S")
+    assert verdict(found, None).sentence.startswith("overall nothing drawn beats augmentation")
     augmented = found.arm("augmentation").summary
     assert found.arm("Swapper with augmentation at fill 1").summary["acsa"] < augmented["acsa"]
 

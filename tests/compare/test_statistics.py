@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from makeweight.compare.statistics import (
     Differences,
@@ -134,5 +135,11 @@ def test_numbers_needed_by_hand() -> None:
     assert images_needed(0.5, 2.0, 0.0025, 0.0, 100) == 1
     assert images_needed(0.049, 2.0, 0.0025, 0.0, 100) == 320
     assert images_needed(-0.01, 2.0, 0.0025, 0.0, 100) is None
-    assert seeds_needed(0.05, 2.0, 0.0, 0.00125, 5) == 5
-    assert seeds_needed(0.05, 2.0, 0.01, 0.001, 5) is None
+    more = seeds_needed(0.05, 0.025, 9.0, 0.0, 0.00125, 5)
+    assert more == 8
+    for number, enough in ((more, True), (more - 1, False)):
+        total = 5 + number
+        assert (t.ppf(0.975, total - 1) * np.sqrt(0.00125 * 5 / total) <= 0.05) == enough
+    assert seeds_needed(0.05, 0.025, 2.0, 0.0, 0.00125, 5) == 5
+    assert seeds_needed(0.05, 0.025, 9.0, 0.01, 0.001, 5) is None
+    assert seeds_needed(0.05, 0.025, 9.0, 0.0006507, 0.001, 5) == 5000

@@ -69,7 +69,9 @@ def test_use() -> None:
 def test_do_not_use() -> None:
     clog = of_clog(give_verdicts(evidence(400, {**PLAIN, AUGMENTED: 0.66, BARE: 0.5})))
     assert clog.answer == "do not use"
-    assert clog.sentence.startswith("for clog nothing drawn beats augmentation: do not use it (best: AGGAN with ")
+    assert clog.sentence.startswith(
+        "for clog nothing drawn beats augmentation by 2.0 points: do not use it (best: AGGAN with "
+    )
     assert clog.high < 0.02
 
 
@@ -201,10 +203,10 @@ def test_an_arm_that_gains_nothing_does_not_pay_with_precision() -> None:
     assert clog.answer == "cannot tell"
     assert clog.gain <= 0
     assert "so far its precision falls too, F1 −" in clog.sentence
-    assert "very roughly" in clog.sentence
+    assert "cannot tell, since 2 seeds say too little: give five (best: " in clog.sentence
 
 
 def test_wild_numbers_are_not_told() -> None:
-    verdict = give_verdicts(evidence(400, {**PLAIN, AUGMENTED: 0.701}, n_seeds=2), worthwhile=0.0005)[0]
+    verdict = give_verdicts(evidence(400, {**PLAIN, AUGMENTED: 0.701}, n_seeds=5), worthwhile=0.0005)[0]
     assert verdict.answer == "cannot tell"
     assert "cannot tell, far more" in verdict.sentence

@@ -103,7 +103,8 @@ class ClassGate:
     ----------
     probability_ : float
         Least probability that the class must get: the one that best tells real images of the class from those of others
-        (largest sum of sensitivity and specificity; Youden, 1950), but at most one half.
+        (largest sum of sensitivity and specificity; Youden, 1950), but at most one half, and no less than that of a
+        class drawn by lot, which few images could be parted at.
     reach_ : float
         Largest distance of an image's features to the real ones, in units of their third-neighbour distance: what 95 in
         100 real images keep to that a classifier has not seen, but at least 1, the edge that precision takes.
@@ -121,7 +122,8 @@ class ClassGate:
         code: int,
     ) -> None:
         self.crossfit, self.codec, self.code = crossfit, codec, code
-        self.probability_ = least_probability(answers[:, code], codes == code)
+        chance = 1 / answers.shape[1]
+        self.probability_ = max(chance, least_probability(answers[:, code], codes == code))
         own = np.flatnonzero(codes == code)
         images = codec.encode(X[own])
         folds = crossfit.folds_[own]

@@ -18,8 +18,8 @@ from makeweight.balance.manifest import MANIFEST, is_manifest
 from makeweight.balance.models import find_model, prepare_sampler, with_conditions
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, Fill, check_fill, check_gate
-from makeweight.balance.output import OutputFolder
-from makeweight.balance.resuming import check_kept, kept_training
+from makeweight.balance.output import MARKER, OutputFolder
+from makeweight.balance.resuming import check_kept, kept_training, remove_kept, training_folder
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
@@ -234,7 +234,8 @@ def balance_folder(
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
     join_team(device)
-    with kept_training(Path(out)) as kept, output.writing_together(listener.note) as target:
+    done = partial(remove_kept, training_folder(Path(out)))
+    with output.writing_together(listener.note, done) as target, kept_training(Path(out)) as kept:
         work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device)
         work.copy_originals(link)
         if fill == AUTO:
@@ -268,7 +269,7 @@ def is_output(folder: Path) -> bool:
 
 def output_fault(folder: Path) -> str | None:
     """Say why a folder is no output of `balance_folder`, or holds more than one; None if it is just that."""
-    foreign = sorted({path.name for path in folder.iterdir()} - OURS)
+    foreign = sorted({path.name for path in folder.iterdir()} - OURS - {MARKER})
     if foreign:
         return f"it holds {listed(foreign)}"
     return None if is_output(folder) else f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"

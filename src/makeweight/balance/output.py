@@ -12,10 +12,15 @@ from pathlib import Path
 
 import filelock
 
+from makeweight.data.files import sync_all, sync_folder
 from makeweight.errors import InputError
 from makeweight.team import team
 
 MARKER = ".makeweight-partial"
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class OutputFolder:
     def replaced(self) -> Path:
         """Where the older output waits for the moment in which the new one takes its place."""
         return self.path.with_name(self.path.name + ".replaced")
+
+    @property
+    def training(self) -> Path:
+        """Where trainings are kept while the output is not finished."""
+        return self.path.with_name(self.path.name + ".training")
 
     def check(self, inputs: Iterable[Path] = ()) -> None:
         """Refuse what cannot or must not be written; nothing is touched. Of a team, the first process looks.
@@ -111,7 +121,7 @@ class OutputFolder:
             )
 
     @contextmanager
-    def writing(self, note: Callable[[str], None]) -> Iterator[Path]:
+    def writing(self, note: Callable[[str], None], done: Callable[[], None] = nothing) -> Iterator[Path]:
         """Give the folder to write into; at the end it becomes the output, after an error in between it is gone.
 
         A finished folder that cannot take the output's place is kept where it is.
@@ -120,6 +130,8 @@ class OutputFolder:
         ----------
         note : callable
             Told when something stale is removed, or cannot be.
+        done : callable, optional
+            Called when the output is in its place, before another run may begin.
 
         Yields
         ------
@@ -133,6 +145,7 @@ class OutputFolder:
         """
         with self._locked():
             with self._told("written"):
+                self._settle(note)
                 self._check_free()
                 if self.partial.exists():
                     note(f"removed {self.partial}, left from an interrupted run")
@@ -142,7 +155,7 @@ class OutputFolder:
                 with self._told("written"):
                     (self.partial / MARKER).touch()
                 yield self.partial
-                (self.partial / MARKER).unlink()
+                sync_all()
             except OSError as error:
                 _remove_tree(self.partial)
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -150,32 +163,44 @@ class OutputFolder:
                         f"the disk filled up while {self.given} was written: make room and start again."
                     ) from error
                 raise
-            except BaseException:
+            except BaseException as error:
                 _remove_tree(self.partial)
+                if isinstance(error, KeyboardInterrupt):
+                    error.add_note("unfinished work was removed")
                 raise
             self._commit(note)
+            done()
 
     @contextmanager
-    def writing_together(self, note: Callable[[str], None]) -> Iterator[Path]:
+    def writing_together(self, note: Callable[[str], None], done: Callable[[], None] = nothing) -> Iterator[Path]:
         """Like `writing`, for all processes of a team: the first one makes the folder and puts it in its place.
 
         The others wait for both. All must have written their parts before the first one leaves.
         """
         own = team()
-        with self.writing(note) if own.rank == 0 else nullcontext(self.partial) as partial:
+        with self.writing(note, done) if own.rank == 0 else nullcontext(self.partial) as partial:
             own.wait()
             yield partial
         own.wait()
 
     def _commit(self, note: Callable[[str], None]) -> None:
-        """Put the finished folder in its place; an older output goes only after that."""
+        """Put the finished folder in its place; an older output goes only after that, and the marker last.
+
+        A run that is killed on the way leaves what `_settle` puts right.
+        """
         kept = f"the finished result is kept in {self.partial}: move it to a free place."
         try:
             if _has_entries(self.path) and (not self.overwrite or self.fault(self.path) is not None):
                 raise InputError(f"{self.given} was filled by something else meanwhile, so {kept}")
             swapped = self._swap()
+        except InputError:
+            (self.partial / MARKER).unlink()
+            raise
         except OSError as error:
+            (self.partial / MARKER).unlink()
             raise InputError(f"{self.given} cannot be put in place ({error.strerror}), so {kept}") from error
+        (self.path / MARKER).unlink()
+        sync_folder(self.path.parent)
         try:
             if swapped:
                 shutil.rmtree(self.replaced)
@@ -196,6 +221,23 @@ class OutputFolder:
             self.replaced.rename(self.path)
             raise
         return True
+
+    def _settle(self, note: Callable[[str], None]) -> None:
+        """Put right what a run left that was killed while it put its output in place."""
+        if self.path.is_dir() and (self.path / MARKER).is_file():
+            (self.path / MARKER).unlink()
+        if self._waits():
+            if _has_entries(self.path):
+                shutil.rmtree(self.replaced)
+            else:
+                if self.path.is_dir():
+                    self.path.rmdir()
+                self.replaced.rename(self.path)
+            note(f"{self.given} was being replaced when a run was interrupted: what it left was put right")
+
+    def _waits(self) -> bool:
+        """Tell whether an older output of ours waits to be removed, or to be put back."""
+        return _has_entries(self.replaced) and not self.replaced.is_symlink() and self.fault(self.replaced) is None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -241,7 +283,7 @@ class OutputFolder:
                 raise InputError(
                     f"{self.given} does not look like an output of makeweight ({fault}), so it is not overwritten."
                 )
-        if self.replaced.exists():
+        if self.replaced.exists() and not self._waits():
             raise InputError(f"{self.replaced} is left from an interrupted run: move it away or delete it.")
         if partial.exists() and (not partial.is_dir() or (_has_entries(partial) and not (partial / MARKER).is_file())):
             raise InputError(f"{partial} is in the way and is no unfinished output of makeweight: move it away.")
@@ -258,7 +300,7 @@ class OutputFolder:
         if not source.exists():
             return
         self.check_outside(source)
-        for place in (self.path, self.partial, self.replaced):
+        for place in (self.path, self.partial, self.replaced, self.training):
             if any(_same(parent, place) for parent in (source.resolve(), *source.resolve().parents)):
                 raise InputError(f"the input {source} lies inside the output {self.given}: name another output folder.")
         if not self.path.is_dir():

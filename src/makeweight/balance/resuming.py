@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from makeweight.balance.manifest import MANIFEST, is_manifest
 from makeweight.data.wording import shown
 from makeweight.errors import InputError, TrainingError
 from makeweight.team import team
 
-CHOOSING, LEARNING = "choosing", "learning"
+CHOOSING, LEARNING, IMAGES = "choosing", "learning", "images"
+MARKER = ".makeweight-training"
 
 
 def training_folder(out: Path) -> Path:
@@ -20,41 +23,73 @@ def training_folder(out: Path) -> Path:
 
 
 def check_kept(out: Path, resume: bool) -> None:
-    """Refuse to begin anew where an interrupted run has left something to go on from.
+    """Refuse to begin anew where an interrupted run has left something to go on from; nothing is touched.
 
     Raises
     ------
     InputError
-        If there are checkpoints and `resume` is not asked for, or a link or something that is no folder.
+        If there are checkpoints and `resume` is not asked for, or something that no run of ours has left.
     """
     kept = training_folder(out)
-    if kept.is_symlink() or (kept.exists() and not kept.is_dir()):
+    if os.path.lexists(kept) and not _is_ours(kept):
         raise InputError(f"{shown(kept)} is in the way of what training keeps: move it.")
-    if not resume and any(kept.rglob("*.safetensors")):
+    if not resume and _holds_training(kept):
         raise InputError(
             f"{shown(kept)} holds a training that was interrupted: go on with --resume, or delete it to begin anew."
         )
 
 
+def settle_finished(out: Path) -> bool:
+    """Tell whether an output is there already, and remove what was kept for it.
+
+    A run that is killed between putting its output in place and removing its training leaves both.
+    """
+    if not (is_manifest(out / MANIFEST) and (out / IMAGES).is_dir()):
+        return False
+    remove_kept(training_folder(out))
+    return True
+
+
+def keep_in(kept: Path) -> None:
+    """Make the folder, with the mark by which it is known to be ours."""
+    if team().rank == 0:
+        kept.mkdir(exist_ok=True)
+        (kept / MARKER).touch()
+
+
 @contextmanager
 def kept_training(out: Path) -> Iterator[Path]:
-    """Give the folder for checkpoints; it is removed once the output is there, or a training has broken down.
+    """Give the folder for checkpoints, which is removed where a training has broken down.
 
-    Whatever else ends the job leaves it for ``--resume``, and says so in a note.
+    Whatever else ends the job early leaves it for ``--resume``, and says so in a note.
     """
     kept = training_folder(out)
     try:
         yield kept
     except TrainingError:
-        _remove(kept)
+        remove_kept(kept)
         raise
     except (KeyboardInterrupt, InputError, OSError) as error:
-        if any(kept.rglob("*.safetensors")):
+        if _holds_training(kept):
             error.add_note(f"--resume goes on from what is kept in {shown(kept)}")
+        else:
+            remove_kept(kept)
         raise
-    _remove(kept)
 
 
-def _remove(kept: Path) -> None:
-    if team().rank == 0:
+def remove_kept(kept: Path) -> None:
+    """Remove the folder, if it is one of ours."""
+    if team().rank == 0 and _is_ours(kept):
         shutil.rmtree(kept, ignore_errors=True)
+
+
+def _is_ours(kept: Path) -> bool:
+    """Tell whether a folder was made by `keep_in` and holds no links, or is empty."""
+    if kept.is_symlink() or not kept.is_dir():
+        return False
+    entries = [Path(root, name) for root, folders, files in os.walk(kept) for name in (*folders, *files)]
+    return not entries or ((kept / MARKER).is_file() and not any(entry.is_symlink() for entry in entries))
+
+
+def _holds_training(kept: Path) -> bool:
+    return kept.is_dir() and any(kept.rglob("*.safetensors"))

@@ -17,7 +17,7 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_manifest, write_manifest
 from makeweight.balance.models import find_model, load_model
 from makeweight.balance.names import DRAWN_PREFIX
-from makeweight.balance.output import OutputFolder
+from makeweight.balance.output import MARKER, OutputFolder
 from makeweight.data.wording import listed, shown
 from makeweight.devices import join_team
 from makeweight.errors import InputError
@@ -130,7 +130,7 @@ def is_sample(folder: Path) -> bool:
 
 def sample_fault(folder: Path) -> str | None:
     """Say why a folder is no output of `sample_folder`, a manifest and drawn images only; None if it is one."""
-    names = {path.name for path in folder.iterdir()} - {MANIFEST}
+    names = {path.name for path in folder.iterdir()} - {MANIFEST, MARKER}
     foreign = sorted(name for name in names if not name.startswith(DRAWN_PREFIX))
     if foreign:
         return f"it holds {listed(foreign)}"

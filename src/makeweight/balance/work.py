@@ -23,7 +23,7 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, write_manifest
 from makeweight.balance.names import FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, original_names
 from makeweight.balance.options import FALLBACK_METHOD
-from makeweight.balance.resuming import CHOOSING, LEARNING
+from makeweight.balance.resuming import CHOOSING, LEARNING, keep_in
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.data.source import ImageSource
@@ -192,6 +192,7 @@ class Work:
     def _keeping(self, sampler: ImageSampler, name: str) -> ImageSampler:
         """Let a training be kept, and go on from what is there."""
         if sampler.learns:
+            keep_in(self.kept)
             sampler.set_params(checkpoints=self.kept / name)
         return sampler
 

@@ -21,7 +21,6 @@ from makeweight.errors import InputError
 from makeweight.team import team
 
 BAD_INPUT, PROBLEMS, INTERRUPTED, TERMINATED = 2, 1, 130, 143
-WRITERS = frozenset({"balance", "sample"})
 
 
 class Terminated(KeyboardInterrupt):
@@ -49,8 +48,6 @@ class Commands(TyperGroup):
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt as interrupt:
             told = _notes(interrupt)
-            if ctx.invoked_subcommand in WRITERS:
-                told.append("unfinished work was removed")
             _tell(f"{'; '.join(['interrupted', *told])}.")
             raise typer.Exit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED) from None
 
@@ -202,10 +199,15 @@ def balance(
     """Learn the classes of IN, draw what the rare ones lack, and write the balanced folder OUT."""
     from makeweight.balance.early import check_balance
     from makeweight.balance.options import parse_fill, parse_settings
+    from makeweight.balance.resuming import settle_finished
     from makeweight.cli.options import parse_duration, parse_strategy
+    from makeweight.cli.printing import say
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_balance
 
+    if resume and not overwrite and settle_finished(out):
+        say(f"{out} is finished already, so nothing is left to do")
+        return
     strategy = None if sampling_strategy is None else parse_strategy(sampling_strategy)
     share = None if fill is None else parse_fill(fill)
     seconds = None if budget is None else parse_duration(budget)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from makeweight.balance.listener import Listener
@@ -49,6 +51,7 @@ def compare(
     out: str | Path | None = None,
     name: str = "images",
     names: Sequence[str] | None = None,
+    given: Mapping[str, Any] | None = None,
     listener: Listener | None = None,
 ) -> Comparison:
     """Tell whether drawn images help, which method, and which class.
@@ -72,6 +75,8 @@ def compare(
         What rows call the data.
     names : sequence of str, optional
         What messages call the images, the test's after the training's.
+    given : mapping, optional
+        What else the verdict's settings are to tell: where groups and test images came from, how images were read.
     listener : Listener, optional
         Hears about the progress.
 
@@ -108,6 +113,7 @@ def compare(
         return make_splits(images, range(n_seeds), n_folds)
 
     splits = splits_of(chosen.n_seeds)
+    arms, left_out = _that_draw(chosen.arms(), images), []
     heard.stage("checking")
     warnings = leaks(images, splits, names)
     for warning in warnings:
@@ -115,7 +121,6 @@ def compare(
     with workspace(out, images, name) as (folder, data_hash):
         base = _classifier(chosen, images)
         bench = Bench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps, chosen.precision)
-        arms, left_out = _that_draw(chosen.arms(), images), []
         if chosen.budget is not None:
             heard.stage("timing")
             costs = time_costs(bench, arms, splits[0])
@@ -129,6 +134,7 @@ def compare(
         settings = {
             key: value for key, value in vars(chosen).items() if key not in ("classifier", "n_jobs", "projection")
         }
+        settings |= {"groups": len(np.unique(images.clusters)) if images.grouped else None, **(given or {})}
         found = summarise(
             bench,
             arms,
@@ -211,6 +217,12 @@ def compare_folder(
         out=target,
         name=train.name,
         names=image_names(train, held),
+        given={
+            "groups_from": None if groups is None else Path(groups).name,
+            "test": None if held is None else held.name,
+            "resize": how.resize,
+            "mode": how.mode,
+        },
         listener=heard,
     )
 

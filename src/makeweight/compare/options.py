@@ -10,7 +10,7 @@ from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.verdict import WORTHWHILE
 from makeweight.data.wording import counted
-from makeweight.devices import check_precision
+from makeweight.devices import fabric_for
 from makeweight.errors import InputError
 from makeweight.methods import get_method
 from makeweight.report.features import check_projection
@@ -86,7 +86,7 @@ class Options:
         if self.n_jobs < 1 and self.n_jobs != -1:
             raise InputError(f"{self.n_jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
         check_projection(self.projection)
-        check_precision(self.precision)
+        fabric_for(self.device, self.precision)
         for name, steps in (("n_steps", self.n_steps), ("gan_steps", self.gan_steps)):
             if steps is not None and steps < 1:
                 raise InputError(f"{name}={steps} is impossible: give 1 step or more.")

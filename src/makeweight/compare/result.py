@@ -259,8 +259,8 @@ def _doubts(arms: Sequence[Arm], differences: Differences) -> list[str]:
         gain = f"{abs(differences.estimate[place, -1]) * 100:.1f} points of mean recall"
         if arm.name == SHORTER and high[place] < 0:
             doubts.append(
-                f"augmentation still gains {gain} from the second half of its steps, so all arms are compared half "
-                f"learnt: give more with --steps."
+                f"augmentation still gains {gain} from the second half of its steps: see with --steps whether "
+                f"more of them change the verdict."
             )
         elif not arm.draws and arm.name != SHORTER and low[place] > 0:
             doubts.append(

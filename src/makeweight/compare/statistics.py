@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.stats import norm, t
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -17,6 +18,7 @@ CONFIDENCE = 0.95
 N_DRAWS, DRAWS_A_COLUMN = 4000, 40
 LARGEST_DRAWS = 1 << 28  # numbers
 LARGEST_BLOCK = 4_000_000
+MOST_SEEDS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,18 +300,42 @@ def images_needed(
     return math.ceil(round(more / unit, 9)) * unit
 
 
-def seeds_needed(gap: float, critical: float, image_variance: float, seed_variance: float, n_seeds: int) -> int | None:
+def seeds_needed(
+    gap: float, tail: float, most: float, image_variance: float, seed_variance: float, n_seeds: int
+) -> int | None:
     """Estimate how many more seeds bring an interval's half-width down to a gap; None where no number is enough.
+
+    Parameters
+    ----------
+    gap : float
+        Half-width that is wanted, such as the observed difference.
+    tail : float
+        Chance beyond one end of the interval: with S seeds it reaches to that quantile of Student's t with S − 1
+        degrees of freedom.
+    most : float
+        What it reaches to now, in standard errors; more seeds do not make it longer.
+    image_variance, seed_variance : float
+        Parts of the variance; the second falls with the number of seeds.
+    n_seeds : int
+        Number of seeds that there are.
+
+    Returns
+    -------
+    int or None
+        At least 1, at most 5,000.
 
     Examples
     --------
-    >>> seeds_needed(0.05, 2.0, 0.0004, 0.0009, 5)
-    15
+    >>> seeds_needed(0.05, 0.025, 9.0, 0.0, 0.0009, 5)
+    4
     """
-    room = (gap / critical) ** 2 - image_variance if gap > 0 else 0.0
-    if room <= 0:
+    if gap <= 0 or (gap / min(norm.isf(tail), most)) ** 2 <= image_variance:
         return None
-    return max(1, math.ceil(n_seeds * (seed_variance / room - 1)))
+    more = np.arange(1, MOST_SEEDS + 1)
+    total = n_seeds + more
+    reach = np.minimum(t.isf(tail, total - 1), most)
+    enough = image_variance + seed_variance * n_seeds / total <= (gap / reach) ** 2
+    return int(more[enough][0]) if enough.any() else MOST_SEEDS
 
 
 @dataclass(frozen=True, eq=False)

@@ -162,14 +162,14 @@ def _verdict(
         score = differences.estimate[:, column] / differences.error[:, column]
         hopeful = [arm for arm in is_open if _fault(evidence, arm, column) is None]
         best = max(hopeful or is_open, key=lambda arm: score[arm])
-        room = _Room(evidence, column, worthwhile, critical, float(norm.isf(level / len(candidates) / 2)))
+        room = _Room(evidence, column, worthwhile, critical, level / len(candidates) / 2)
         need = room.more(is_open, best)
         why = "" if hopeful else f"; so far {_fault(evidence, best, column)}"
         return _Maker(evidence, column, best, p_value, critical).leave_open(need, why)
     highest = int(max(candidates, key=lambda arm: own_high[arm]))
     verdict = _Maker(evidence, column, highest, p_value, critical)
     if own_high[highest] < worthwhile:
-        return verdict.reject()
+        return verdict.reject(margin=worthwhile)
     if differences.estimate[highest, column] > 0:
         return verdict.refuse(_harm(evidence, highest), "may find")
     return verdict.reject(f"; {_harm(evidence, highest)}")
@@ -209,15 +209,15 @@ class _Need:
 class _Room:
     """How much more it takes until it can be told.
 
-    With few seeds an interval is long because of them (`critical`); with more, its reach is that of a normal
-    distribution (`calm`).
+    With few seeds an interval is long because of them (`critical`); with more, its reach is that of Student's t, with
+    `tail` beyond either end.
     """
 
     evidence: Evidence
     column: int
     worthwhile: float
     critical: float
-    calm: float
+    tail: float
 
     def more(self, arms: Sequence[int], best: int) -> _Need:
         """Say what it takes until the best arm's interval excludes zero, or all arms' own exclude a worthwhile gain.
@@ -226,7 +226,7 @@ class _Room:
         for.
         """
         gain = float(self.evidence.differences.estimate[best, self.column])
-        ways = [self._alone(best, gain, self.critical, min(self.critical, self.calm)), self._below(arms)]
+        ways = [self._alone(best, gain, self.critical, self.tail), self._below(arms)]
         images = min((way for way, _ in ways if way is not None), default=None)
         seeds = min((way for _, way in ways if way is not None), default=None)
         if images is not None and images <= MANY * self.n_images:
@@ -240,31 +240,30 @@ class _Room:
     def n_images(self) -> int:
         return int(self.evidence.differences.n_images[self.column])
 
-    def _alone(self, arm: int, gap: float, reach: float, calm: float) -> tuple[int | None, int | None]:
+    def _alone(self, arm: int, gap: float, reach: float, tail: float) -> tuple[int | None, int | None]:
         differences = self.evidence.differences
         images, seeds = differences.image_variance[arm, self.column], differences.seed_variance[arm, self.column]
         return (
             images_needed(gap, reach, images, seeds, self.n_images),
-            seeds_needed(gap, calm, images, seeds, differences.n_seeds),
+            seeds_needed(gap, tail, reach, images, seeds, differences.n_seeds),
         )
 
     def _below(self, arms: Sequence[int]) -> tuple[int | None, int | None]:
         """Say what it takes until every arm is ruled out."""
-        differences, normal = self.evidence.differences, float(norm.isf((1 - CONFIDENCE) / 2))
-        needs = []
+        differences, needs = self.evidence.differences, []
         for arm in arms:
             own = float(np.quantile(np.abs(differences.scores[:, arm, self.column]), CONFIDENCE))
             gap = self.worthwhile - float(differences.estimate[arm, self.column])
-            needs.append(self._alone(arm, gap, own, min(own, normal)))
+            needs.append(self._alone(arm, gap, own, (1 - CONFIDENCE) / 2))
         return _most([images for images, _ in needs]), _most([seeds for _, seeds in needs])
 
     def _both(self, best: int, gap: float) -> _Need:
-        differences, half = self.evidence.differences, min(self.critical, self.calm) * math.sqrt(2)
+        differences, gap = self.evidence.differences, gap / math.sqrt(2)
         images = float(differences.image_variance[best, self.column])
         seeds = float(differences.seed_variance[best, self.column])
         return _Need(
-            images_needed(gap, half, images, 0.0, self.n_images),
-            seeds_needed(gap, half, 0.0, seeds, differences.n_seeds),
+            images_needed(gap, min(self.critical, float(norm.isf(self.tail))), images, 0.0, self.n_images),
+            seeds_needed(gap, self.tail, self.critical, 0.0, seeds, differences.n_seeds),
         )
 
 
@@ -296,11 +295,11 @@ class _Maker:
             self.critical,
         )
 
-    def reject(self, why: str = "") -> Verdict:
-        reach = self._own_critical()
+    def reject(self, why: str = "", margin: float | None = None) -> Verdict:
+        reach, by = self._own_critical(), "" if margin is None else f" by {points(margin)} points"
         return self._made(
             "do not use",
-            f"{self._about} nothing drawn beats augmentation: do not use it (best: {self.title}, "
+            f"{self._about} nothing drawn beats augmentation{by}: do not use it (best: {self.title}, "
             f"{self._figures(reach)}{why})",
             reach,
         )
@@ -323,6 +322,8 @@ class _Maker:
         if about and differences.n_seeds <= FEW_SEEDS:
             about = "very roughly "
         what = f", {about}{' and '.join(needs)} {'is' if single else 'are'} needed" if needs else ""
+        if differences.n_seeds < FEW_SEEDS:
+            what = f", since {counted(differences.n_seeds, 'seed')} say too little: give five"
         sentence = f"{self._about}: cannot tell{what} (best: {self.title}, {self._figures(self.critical)}{why})"
         return self._made("cannot tell", sentence, self.critical, need)
 

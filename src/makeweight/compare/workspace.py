@@ -44,6 +44,10 @@ def workspace(out: str | Path | None, images: Images, name: str) -> Iterator[tup
             for stale in kept.glob("*.partial"):
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         yield folder, data_hash
+    except InputError:
+        if {path.name for path in folder.iterdir()} <= {CARD, LOCK}:  # nothing was begun: the folder is free again
+            (folder / CARD).unlink(missing_ok=True)
+        raise
     finally:
         (folder / LOCK).unlink(missing_ok=True)
         lock.release()

@@ -1,4 +1,4 @@
-"""Reading files that somebody else made: only regular ones are opened, and only so much of them is read."""
+"""Reading files that somebody else made, regular ones and only so much of them, and writing for good."""
 
 from __future__ import annotations
 
@@ -84,6 +84,31 @@ def room_for(limit: int | None = None) -> int:
     available = available_memory()
     room = 2**40 if available is None else int(SHARE * available)
     return room if limit is None else min(room, limit)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write bytes and wait until they are on the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can tell."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all() -> None:
+    """Wait until everything that was written is on the disk, where the system can tell."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def _require_regular(status: os.stat_result, path: Path) -> None:

@@ -133,10 +133,8 @@ def find_column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
     """
     found = next((name for name in names if name in header), None)
     if found is None:
-        raise InputError(
-            f"{shown(path)} has no column {names[0]} (its columns are {listed(header)}): "
-            f"name the column {names[0]}, or one of {', '.join(names[1:])}."
-        )
+        advice = f"name the column {names[0]}, or one of {', '.join(names[1:])}" if names[1:] else "name one of these"
+        raise InputError(f"{shown(path)} has no column {shown(names[0])} (its columns are {listed(header)}): {advice}.")
     return header.index(found)
 
 

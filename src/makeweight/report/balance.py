@@ -73,7 +73,7 @@ def balance_page(
     return Page(
         title=f"{shown(name)}, balanced by {kind}",
         lead=f"{counted(sum(real), 'real image')} of {counted(len(labels), 'class', 'classes')}, {sum(drawn):,} drawn.",
-        answers=_answers(labels, real, drawn, kind, record or {}),
+        answers=_answers(labels, real, drawn, sampler, record or {}),
         sections=[
             Section("Classes", [*class_bars(labels, real, drawn), table]),
             Section("How far classes are filled", _fill(record or {})),
@@ -86,9 +86,19 @@ def balance_page(
     )
 
 
+def _sentence(note: str) -> str:
+    """Write a note of the training as a sentence."""
+    return shown(f"{note[:1].upper()}{note[1:]}")
+
+
 def _answers(
-    labels: Sequence[str], real: Sequence[int], drawn: Sequence[int], kind: str, record: Mapping[str, Any]
+    labels: Sequence[str],
+    real: Sequence[int],
+    drawn: Sequence[int],
+    sampler: ImageSampler,
+    record: Mapping[str, Any],
 ) -> list[Answer]:
+    kind = type(sampler).__name__
     filled = [label for label, count in zip(labels, drawn, strict=True) if count]
     if not filled:
         return [Answer("note", "Nothing is drawn: the real images are all there is.")]
@@ -100,6 +110,7 @@ def _answers(
             f"makeweight evaluate tells.",
         )
     ]
+    answers += [Answer("note", _sentence(note)) for note in getattr(sampler, "training_notes_", [])]
     replaced = [each["label"] for each in record.get("gate") or [] if each["replaced"]]
     if replaced:
         answers.append(Answer("warning", f"Filled by augmentation, since {kind} cannot pass: {listed(replaced, 20)}."))
