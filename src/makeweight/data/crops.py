@@ -75,6 +75,8 @@ def crop_of(content: bytes, formats: tuple[str, ...], side: int, box: Callable[[
             return np.asarray(part.resize((side, side), Image.Resampling.BILINEAR))
     except UnreadableImageError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImageError("has far too many pixels") from error
     except Exception as error:  # damaged files make Pillow raise nearly anything
         raise UnreadableImageError(f"is damaged or no {' or '.join(formats)} image") from error
 
