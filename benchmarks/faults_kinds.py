@@ -357,7 +357,7 @@ KINDS = (
     Kind("idx files, plain and .gz", idx, ("*-ubyte*",), read_idx, (mutations.change_gzip,) * 2),
     Kind("CIFAR-10's archive (.tar.gz)", cifar, ("*.gz",), read_cifar, (mutations.change_gzip,) * 8),
     Kind("SVHN's files (.mat)", svhn, ("*.mat",), read_svhn),
-    Kind("GTSRB's tables and images", gtsrb, ("GT-*.csv", "GTSRB/*/Images/*/*"), read_gtsrb, (mutations.change_cells,), 0.5),
+    Kind("GTSRB's tables and images", gtsrb, ("GT-*.csv", "GTSRB/*/Images/*/*"), read_gtsrb, share=0.5),
     Kind("CelebA's lists and images", celeba, ("*.txt", "*/*.jpg"), read_celeba),
     Kind("LSUN's databases (LMDB)", lsun, ("*/data.mdb",), read_lsun),
     Kind("names of classes and files", pictures, (), balance, (), 0.3),

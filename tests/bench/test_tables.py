@@ -87,7 +87,9 @@ def test_each_table_has_the_sets_of_its_paper() -> None:
     multiclass, binary = (TABLES.get(f"aggan-{name}")() for name in ("multiclass", "binary"))
     assert set(multiclass.sets()) == set(MULTICLASS)
     assert {f"{name} 1:{ratio}" for name in binary.sets() for ratio in (10, 50, 100)} == set(BINARY)
-    with pytest.raises(InputError, match="^there is no set of aggan-binary called 'celeba': choose from celeba-eyeglasses"):
+    with pytest.raises(
+        InputError, match="^there is no set of aggan-binary called 'celeba': choose from celeba-eyeglasses"
+    ):
         binary.cases(settings(), Selection(datasets=["celeba"]))
 
 
