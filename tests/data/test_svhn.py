@@ -169,6 +169,29 @@ def test_a_variable_that_comes_twice(tmp_path: Path) -> None:
         read_svhn_splits(tmp_path)
 
 
+@pytest.mark.parametrize("last", [1, 4])
+def test_the_checksum_of_a_packed_variable_is_compared(tmp_path: Path, last: int) -> None:
+    write_svhn(tmp_path)
+    content = bytearray((tmp_path / "train_32x32.mat").read_bytes())
+    content[-last] ^= 1
+    (tmp_path / "train_32x32.mat").write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot be read \(Error -3 while decompressing data: incorrect data check\)"):
+        read_svhn_splits(tmp_path)
+
+
+def test_a_packed_variable_without_an_end(tmp_path: Path) -> None:
+    write_svhn(tmp_path, packed=False)
+    path = tmp_path / "train_32x32.mat"
+    content = path.read_bytes()
+    for extra, cut in ((b"", 4), (bytes(40), 0), (bytes(8), 4)):
+        packed = zlib.compress(content[128:9424] + extra)[: -cut or None]
+        path.write_bytes(content[:128] + struct.pack("<II", 15, len(packed)) + packed + content[9424:])
+        with pytest.raises(
+            InputError, match=r"cannot be read \(a variable goes on for longer than it should, or is cut"
+        ):
+            read_svhn_splits(tmp_path)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_arrays_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
     write_svhn(tmp_path, packed=packed)

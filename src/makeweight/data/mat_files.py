@@ -115,6 +115,7 @@ def _variable(stream: _Plain, wanted: Collection[str], limit: int) -> tuple[str,
     if min(shape, default=0) < 1:
         raise _DamagedError(f"its array {name} has no numbers")
     numbers = stream.element(set(_STORED), limit, math.prod(shape))
+    stream.check_end()
     return name, numbers.astype(dtype, copy=False).reshape(shape, order="F")
 
 
@@ -151,6 +152,9 @@ class _Plain:
             self._bytes(4 - size if is_small else -size % 8)
         return content.view(dtype)
 
+    def check_end(self) -> None:
+        """Hold what was read against a checksum, where there is one."""
+
     def _bytes(self, size: int) -> NDArray[np.uint8]:
         content = np.empty(size, np.uint8)
         first = 0
@@ -178,6 +182,14 @@ class _Packed(_Plain):
         super().__init__(file, length, order)
         self._longest = DEFLATE_RATIO * length
         self._unpacker = zlib.decompressobj()
+
+    def check_end(self) -> None:
+        """Unpack what fills up the numbers to 8 bytes, whereupon zlib compares its checksum."""
+        n_bytes = 0
+        while n_bytes < 8 and (piece := self._piece(8)):
+            n_bytes += len(piece)
+        if not self._unpacker.eof:
+            raise _DamagedError("a variable goes on for longer than it should, or is cut off")
 
     def _piece(self, most: int) -> bytes:
         packed = self._unpacker.unconsumed_tail
