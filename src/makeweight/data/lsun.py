@@ -2,7 +2,7 @@
 
 Yu et al., 2015, "LSUN: Construction of a Large-scale Image Dataset using Deep Learning with Humans in the Loop". The
 first 16,000 training images of each scene are read, in the order of the keys, and all those for validation as test
-images. All five take 3.9 GB of memory.
+images. All five take 4 GB of memory.
 """
 
 from __future__ import annotations
