@@ -105,6 +105,68 @@ def cifar(folder: Path) -> None:
             tar.addfile(member, BytesIO(bytes(RECORD)))
 
 
+def svhn(folder: Path) -> None:
+    """Write SVHN's two files, one of them packed."""
+    from scipy.io import savemat
+
+    for number, name in enumerate(("train_32x32.mat", "test_32x32.mat")):
+        arrays = {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[10], [1]], np.uint8)}
+        savemat(folder / name, arrays, do_compression=not number)
+
+
+def gtsrb(folder: Path) -> None:
+    """Write the official layout of GTSRB with one image a class."""
+    from PIL import Image
+
+    columns = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+    places = [(folder / "GTSRB/Final_Training/Images" / f"{code:05d}", code) for code in range(43)]
+    for place, code in places:
+        place.mkdir(parents=True)
+        Image.new("RGB", (9, 8), (code, 0, 0)).save(place / "00000_00000.ppm")
+        (place / f"GT-{code:05d}.csv").write_text(f"{columns}\n00000_00000.ppm;9;8;1;1;8;7;{code}\n")
+    test = folder / "GTSRB/Final_Test/Images"
+    test.mkdir(parents=True)
+    Image.new("RGB", (9, 8)).save(test / "00000.ppm")
+    (folder / "GT-final_test.csv").write_text(f"{columns}\n00000.ppm;9;8;1;1;8;7;4\n")
+
+
+def celeba(folder: Path) -> None:
+    """Write CelebA with three people."""
+    from PIL import Image
+
+    (folder / "img_align_celeba").mkdir()
+    names = "Bald Black_Hair Blond_Hair Brown_Hair Eyeglasses Gray_Hair"
+    attributes, parts = ["3", names], []
+    for number, row in enumerate(("1 -1 -1 -1 -1 -1", "-1 1 -1 -1 1 -1", "-1 -1 1 -1 1 -1")):
+        Image.new("RGB", (178, 218), (number, 0, 0)).save(folder / "img_align_celeba" / f"{number:06d}.jpg")
+        attributes.append(f"{number:06d}.jpg {row}")
+        parts.append(f"{number:06d}.jpg {2 * (number // 2)}")
+    (folder / "list_attr_celeba.txt").write_text("\n".join(attributes) + "\n")
+    (folder / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
+
+
+def lsun(folder: Path) -> None:
+    """Write five scenes of LSUN with LMDB's own library."""
+    from io import BytesIO
+
+    import lmdb
+    from PIL import Image
+
+    from makeweight.data.lsun import LSUN_FILES
+
+    random = np.random.default_rng(0)
+    pictures = []
+    for side in (16, 16, 100):
+        buffer = BytesIO()
+        Image.fromarray(random.integers(0, 255, (side, side, 3), dtype=np.uint8)).save(buffer, "WEBP")
+        pictures.append(buffer.getvalue())
+    for name in LSUN_FILES:
+        with lmdb.open(str(folder / name), map_size=1 << 22) as database, database.begin(write=True) as writing:
+            for number, content in enumerate(pictures):
+                writing.put(b"%08d" % number, content)
+        (folder / name / "lock.mdb").unlink()
+
+
 def trained(folder: Path) -> None:
     """Save a small AGGAN."""
     from makeweight import AGGAN
@@ -245,6 +307,36 @@ def read_cifar(folder: Path, _: Path) -> object:
     return read_cifar10_splits(folder)
 
 
+def read_svhn(folder: Path, _: Path) -> object:
+    """Read SVHN."""
+    from makeweight.data.svhn import read_svhn_splits
+
+    return read_svhn_splits(folder)
+
+
+def read_gtsrb(folder: Path, _: Path) -> object:
+    """Read GTSRB."""
+    from makeweight.data.gtsrb import read_gtsrb_splits
+
+    return read_gtsrb_splits(folder)
+
+
+def read_celeba(folder: Path, _: Path) -> object:
+    """Read both sets of CelebA."""
+    from makeweight.data.celeba import read_eyeglasses_splits, read_hair_splits
+
+    with contextlib.suppress(input_error()):
+        read_eyeglasses_splits(folder)
+    return read_hair_splits(folder)
+
+
+def read_lsun(folder: Path, _: Path) -> object:
+    """Read LSUN."""
+    from makeweight.data.lsun import read_lsun_splits
+
+    return read_lsun_splits(folder)
+
+
 def balance(folder: Path, out: Path) -> object:
     """Balance a folder, and verify what was written."""
     from makeweight.balance import balance_folder, verify_folder
@@ -264,6 +356,10 @@ KINDS = (
     Kind("archive of arrays (.npz)", archive, ("set.npz",), open_and_load, (mutations.change_zip,) * 4, 1.5),
     Kind("idx files, plain and .gz", idx, ("*-ubyte*",), read_idx, (mutations.change_gzip,) * 2),
     Kind("CIFAR-10's archive (.tar.gz)", cifar, ("*.gz",), read_cifar, (mutations.change_gzip,) * 8),
+    Kind("SVHN's files (.mat)", svhn, ("*.mat",), read_svhn),
+    Kind("GTSRB's tables and images", gtsrb, ("GT-*.csv", "GTSRB/*/Images/*/*"), read_gtsrb, share=0.5),
+    Kind("CelebA's lists and images", celeba, ("*.txt", "*/*.jpg"), read_celeba),
+    Kind("LSUN's databases (LMDB)", lsun, ("*/data.mdb",), read_lsun),
     Kind("names of classes and files", pictures, (), balance, (), 0.3),
     Kind("model: card", trained, ("model.json",), draw_from, JSON, 2),
     Kind("model: state", trained, ("training.json",), draw_from, JSON),

@@ -84,6 +84,16 @@ def test_two_classes_at_three_ratios(tmp_path: Path) -> None:
     assert "mnist 1:100" in BINARY
 
 
+def test_each_table_has_the_sets_of_its_paper() -> None:
+    multiclass, binary = (TABLES.get(f"aggan-{name}")() for name in ("multiclass", "binary"))
+    assert set(multiclass.sets()) == set(MULTICLASS)
+    assert {f"{name} 1:{ratio}" for name in binary.sets() for ratio in (10, 50, 100)} == set(BINARY)
+    with pytest.raises(
+        InputError, match="^there is no set of aggan-binary called 'celeba': choose from celeba-eyeglasses"
+    ):
+        binary.cases(settings(), Selection(datasets=["celeba"]))
+
+
 def test_every_way_of_annealing(tmp_path: Path) -> None:
     own = settings(paper=ReadingSettings(methods=["aggan"], epochs=0.5))
     _, rows = run(tmp_path, "aggan-annealing", own, Selection(seeds=1))

@@ -21,6 +21,7 @@ from makeweight.data.named import load_named
 from makeweight.data.official import CIFAR10_FILES, IDX_FILES, RECORD, read_idx
 from makeweight.errors import InputError
 
+N_CLASSES = {"celeba": 5, "celeba-eyeglasses": 2, "gtsrb": 43, "lsun": 5}
 SYSTEM_FOLDERS = named.KNOWN_SETS["fashion-mnist"].system_folders
 
 
@@ -71,16 +72,28 @@ def write_cifar10_archive(path: Path, contents: dict[str, bytes]) -> None:
 
 class TestRegistry:
     def test_names_are_sorted(self) -> None:
-        assert named.names() == ["cifar10", "digits", "fashion-mnist", "mnist"]
+        assert named.names() == [
+            "celeba",
+            "celeba-eyeglasses",
+            "cifar10",
+            "digits",
+            "fashion-mnist",
+            "gtsrb",
+            "lsun",
+            "mnist",
+            "svhn",
+        ]
 
     def test_unknown_name_lists_the_known_ones(self) -> None:
-        with pytest.raises(InputError, match="no set called mnits: the known ones are cifar10, digits, fashion-mnist"):
+        with pytest.raises(
+            InputError, match="no set called mnits: the known ones are celeba, celeba-eyeglasses, cifar10, digits"
+        ):
             load_named("mnits")
 
     @pytest.mark.parametrize("name", named.names())
     def test_class_names_can_name_folders(self, name: str) -> None:
         class_names = named.KNOWN_SETS[name].class_names
-        assert len(set(class_names)) == 10
+        assert len(set(class_names)) == len(class_names) == N_CLASSES.get(name, 10)
         assert not any("/" in class_name for class_name in class_names)
 
     def test_a_new_set_is_one_entry(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,8 +386,23 @@ class TestDownload:
         assert list(tmp_path.iterdir()) == []
 
     def test_checksums_are_those_of_the_official_files(self) -> None:
-        for name in ("mnist", "fashion-mnist", "cifar10"):
+        for name in ("mnist", "fashion-mnist", "cifar10", "svhn"):
             for file in named.KNOWN_SETS[name].downloads:
                 assert len(file.checksum) == 2 * hashlib.new(file.algorithm, usedforsecurity=False).digest_size
-        algorithms = {name: named.KNOWN_SETS[name].downloads[0].algorithm for name in ("mnist", "fashion-mnist")}
-        assert algorithms == {"mnist": "sha256", "fashion-mnist": "md5"}
+        algorithms = {
+            name: named.KNOWN_SETS[name].downloads[0].algorithm for name in ("mnist", "svhn", "fashion-mnist")
+        }
+        assert algorithms == {"mnist": "sha256", "svhn": "sha256", "fashion-mnist": "md5"}
+
+    @pytest.mark.parametrize("name", ["celeba", "celeba-eyeglasses", "gtsrb", "lsun"])
+    @pytest.mark.parametrize("download", [False, True])
+    def test_what_is_not_downloaded_is_told(self, tmp_path: Path, name: str, download: bool) -> None:
+        home = named.KNOWN_SETS[name].home
+        with pytest.raises(InputError) as caught:
+            load_named(name, data_dir=tmp_path / "data", download=download)
+        message = str(caught.value)
+        assert f"which are not downloaded for you: get them from {home}, and put them into a folder" in message
+        assert "--download" not in message
+        assert not (tmp_path / "data").exists()
+        with pytest.raises(InputError, match=r"\(no folder to look in was given\), which are not downloaded"):
+            load_named(name, download=download)

@@ -157,6 +157,9 @@ class TestPaperProtocols:
         }
 
     def test_pairs_are_classes_of_their_sets(self) -> None:
-        for name in set(PAPER_PAIRS) & set(named.names()):
+        assert set(PAPER_PAIRS) | set(PAPER_COUNTS) <= set(named.names())
+        for name, counts in PAPER_COUNTS.items():
+            assert len(counts) == len(named.KNOWN_SETS[name].class_names)
+        for name in PAPER_PAIRS:
             assert set(PAPER_PAIRS[name]) <= set(named.KNOWN_SETS[name].class_names)
         assert PAPER_RATIOS == (10, 50, 100)

@@ -28,13 +28,20 @@ from makeweight.balance.names import class_folder, class_folders, original_names
 from makeweight.bench.rows import Outcome, RowFile, Run, TornRowWarning, run_once
 from makeweight.compare.runs import Predictions
 from makeweight.data.archives import read_archive
+from makeweight.data.celeba import read_hair_splits
+from makeweight.data.gtsrb import read_gtsrb_splits
 from makeweight.data.inspect import inspect, sections
+from makeweight.data.lmdb_pages import read_entries
+from makeweight.data.lsun import read_lsun_splits
 from makeweight.data.official import CIFAR10_ARCHIVE, read_cifar10_splits, read_idx
 from makeweight.data.source import open_source
+from makeweight.data.svhn import read_svhn_splits
 from makeweight.data.tables import read_table
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN
+
+from ..data.small_sets import write_celeba, write_gtsrb, write_lmdb, write_lsun, write_svhn
 
 few = settings(
     max_examples=40, derandomize=True, deadline=5000, database=None, suppress_health_check=list(HealthCheck)
@@ -256,6 +263,59 @@ def test_cifar_archives(content: bytes, packed: bool) -> None:
     with reading() as folder:
         (folder / CIFAR10_ARCHIVE).write_bytes(gzip.compress(content) if packed else content)
         read_cifar10_splits(folder)
+
+
+@cache
+def small_set(write: Callable[[Path], None]) -> dict[str, bytes]:
+    """Files of a known set, by their names within its folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        files = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def plain_svhn(folder: Path) -> None:
+    write_svhn(folder, packed=False)
+
+
+def faces(folder: Path) -> None:
+    write_celeba(folder, [({"Bald"}, 0), ({"Blond_Hair"}, 2)])
+
+
+def pages(folder: Path) -> None:
+    """A tree of two levels, with values on pages of their own."""
+    write_lmdb(folder, {b"%04d" % number: bytes(37 * number) for number in range(150)})
+
+
+def all_entries(folder: Path) -> object:
+    return [len(value) for _, value in read_entries(folder)]
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "read"),
+    [
+        (write_svhn, "train_32x32.mat", read_svhn_splits),
+        (plain_svhn, "train_32x32.mat", read_svhn_splits),
+        (write_gtsrb, "GT-final_test.csv", read_gtsrb_splits),
+        (write_gtsrb, "GTSRB/Final_Training/Images/00001/00008_00000.ppm", read_gtsrb_splits),
+        (faces, "list_attr_celeba.txt", read_hair_splits),
+        (faces, "list_eval_partition.txt", read_hair_splits),
+        (faces, "img_align_celeba/000001.jpg", read_hair_splits),
+        (write_lsun, "tower_train_lmdb/data.mdb", read_lsun_splits),
+        (pages, "data.mdb", all_entries),
+    ],
+)
+def test_known_sets(write: Callable[[Path], None], name: str, read: Callable[[Path], object]) -> None:
+    @settings(few, max_examples=10 if write is write_gtsrb else 40)  # it has 90 files
+    @given(damaged(lambda: small_set(write)[name]))
+    def check(content: bytes) -> None:
+        with reading() as folder:
+            for each, original in small_set(write).items():
+                (folder / each).parent.mkdir(parents=True, exist_ok=True)
+                (folder / each).write_bytes(content if each == name else original)
+            read(folder)
+
+    check()
 
 
 @few

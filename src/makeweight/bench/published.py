@@ -53,7 +53,7 @@ _PAIRWISE: dict[str, dict[str, tuple[float, float, float]]] = {
         "egan": (92.10, 86.55, 85.75),
         "aggan": (94.00, 89.25, 86.25),
     },
-    "celeba": {
+    "celeba-eyeglasses": {
         "cn": (71.10, 64.40, 60.80),
         "os_cn": (86.70, 78.85, 77.65),
         "acgan": (91.65, 81.40, 78.60),

@@ -157,6 +157,10 @@ class AGGANBinary(Table):
     about = "mean recall on two classes, the larger 10, 50 and 100 times the smaller"
     paper = "Hao et al., Annealing Genetic GAN for Imbalanced Web Data Learning, Table IV"
 
+    def sets(self) -> Iterator[str]:
+        """Name the sets of which the paper takes two classes."""
+        yield from PAPER_PAIRS
+
     def details(self, settings: TableSettings) -> list[dict[str, Any]]:
         """Give the ratios."""
         return [{"ratio": ratio} for ratio in PAPER_RATIOS]

@@ -1,8 +1,9 @@
 """Known sets by name, read from their official files; a new set is one entry of `KNOWN_SETS`.
 
 Official files are looked for in the data folder and in the folder that the environment variable `MAKEWEIGHT_DATA`
-names. Nothing is downloaded unless that is asked for. Downloads are checked against the SHA-256 sums of MNIST's files,
-and against the MD5 sums that the authors of Fashion-MNIST and CIFAR-10 publish, who publish no other.
+names. Nothing is downloaded unless that is asked for, and only what its authors' terms let anybody fetch. Downloads are
+checked against the SHA-256 sums of MNIST's and SVHN's files, and against the MD5 sums that the authors of Fashion-MNIST
+and CIFAR-10 publish, who publish no other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.data.celeba import (
+    CELEBA_FILES,
+    EYEGLASSES_NAMES,
+    HAIR,
+    missing_celeba,
+    read_eyeglasses_splits,
+    read_hair_splits,
+)
 from makeweight.data.download import OfficialFile, download_files
+from makeweight.data.gtsrb import CLASS_NAMES, GTSRB_FILES, missing_gtsrb, read_gtsrb_splits
+from makeweight.data.lsun import LSUN_FILES, SCENES, missing_lsun, read_lsun_splits
 from makeweight.data.official import (
     CIFAR10_ARCHIVE,
     CIFAR10_FILES,
@@ -27,12 +38,20 @@ from makeweight.data.official import (
     read_cifar10_splits,
     read_idx_splits,
 )
+from makeweight.data.svhn import SVHN_FILES, missing_svhn, read_svhn_splits
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
 DATA_VARIABLE = "MAKEWEIGHT_DATA"
 DIGIT_NAMES = tuple("0123456789")
 N_DIGITS_TEST = 597
+CELEBA_HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+GTSRB_HOME = "https://benchmark.ini.rub.de"
+LSUN_HOME = "https://www.yf.io/p/lsun"
+CELEBA_LICENCE = (
+    "CelebA, Z. Liu, P. Luo, X. Wang and X. Tang; for non-commercial research alone, on the terms of its page, "
+    f"{CELEBA_HOME}"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +70,8 @@ class NamedSet:
         Names in the order of the official indices.
     licence : str
         Where the images come from and what their licence is.
+    groups_train : ndarray of shape (n,), dtype str, optional
+        What belongs together, such as the frames of one track, where the set tells; None where it does not.
     """
 
     name: str
@@ -60,6 +81,7 @@ class NamedSet:
     y_test: NDArray[Any]
     class_names: tuple[str, ...]
     licence: str
+    groups_train: NDArray[np.str_] | None = None
 
 
 class KnownSet(Protocol):
@@ -119,9 +141,13 @@ class OfficialSet:
     load : callable
         Reads a folder that lacks none.
     downloads : tuple of OfficialFile
-        Where the files can be had.
+        Where the files can be had; empty where they are not fetched for you.
     system_folders : tuple of Path
         Where packages of operating systems put the files.
+    home : str
+        Where people get the files themselves, if there are no downloads.
+    folder : str, optional
+        Name of the set's own folder, where it is not that of the set.
     """
 
     class_names: tuple[str, ...]
@@ -132,14 +158,17 @@ class OfficialSet:
     load: Callable[[Path], Splits]
     downloads: tuple[OfficialFile, ...]
     system_folders: tuple[Path, ...] = ()
+    home: str = ""
+    folder: str | None = None
 
     def read(self, name: str, data_dir: Path | None, download: bool) -> Splits:
         """Read the first folder that holds the whole set, after a download where one is asked for and needed."""
         roots = _roots(data_dir)
-        folders = [folder for root in roots for folder in (root / name, root)] + list(self.system_folders)
+        own = self.folder or name
+        folders = [folder for root in roots for folder in (root / own, root)] + list(self.system_folders)
         complete = next((folder for folder in folders if not self.missing(folder)), None)
-        if complete is None and download:
-            complete = _download_folder(name, roots)
+        if complete is None and download and self.downloads:
+            complete = _download_folder(own, roots)
             download_files(self.downloads, complete)
         if complete is None:
             raise InputError(self._absence(name, folders))
@@ -149,11 +178,12 @@ class OfficialSet:
         partial = [(folder, absent) for folder in folders if len(absent := self.missing(folder)) < len(self.files)]
         told = "".join(f"; {shown(folder)} lacks {listed(absent)}" for folder, absent in partial)
         looked = f"looked in {listed(folders)}" if folders else "no folder to look in was given"
-        return (
-            f"the set {name} needs its official files {', '.join(self.files)}, {self.packing} ({looked}{told}): put "
-            f"them into a folder and name it with --data-dir or {DATA_VARIABLE}, or ask for a download with --download "
-            "(download=True)."
-        )
+        packing = f", {self.packing}" if self.packing else ""
+        needs = f"the set {name} needs its official files {', '.join(self.files)}{packing} ({looked}{told})"
+        put = f"put them into a folder and name it with --data-dir or {DATA_VARIABLE}"
+        if self.downloads:
+            return f"{needs}: {put}, or ask for a download with --download (download=True)."
+        return f"{needs}, which are not downloaded for you: get them from {self.home}, and {put}."
 
 
 def names() -> list[str]:
@@ -167,7 +197,7 @@ def names() -> list[str]:
     --------
     >>> from makeweight.data import named
     >>> named.names()
-    ['cifar10', 'digits', 'fashion-mnist', 'mnist']
+    ['celeba', 'celeba-eyeglasses', 'cifar10', 'digits', 'fashion-mnist', 'gtsrb', 'lsun', 'mnist', 'svhn']
     """
     return sorted(KNOWN_SETS)
 
@@ -196,7 +226,9 @@ def load_named(name: str, *, data_dir: str | Path | None = None, download: bool 
 
     Notes
     -----
-    MNIST and Fashion-MNIST share file names, so a folder of each set's own is the safe place for them.
+    MNIST and Fashion-MNIST share file names, so a folder of each set's own is the safe place for them. Both sets of
+    CelebA are read from the folder `celeba`, hair colours and eyeglasses; only some of its images are read, and of
+    LSUN's (see `makeweight.data.celeba` and `makeweight.data.lsun` for which, and for the gigabytes that they take).
     The class that Fashion-MNIST calls "T-shirt/top" is named "t-shirt", because class names serve as folder names.
 
     Examples
@@ -219,6 +251,7 @@ def load_named(name: str, *, data_dir: str | Path | None = None, download: bool 
         y_test=class_names[splits.test_codes],
         class_names=entry.class_names,
         licence=entry.licence,
+        groups_train=splits.train_groups,
     )
 
 
@@ -344,5 +377,71 @@ KNOWN_SETS: dict[str, KnownSet] = {
                 "c32a1d4ab5d03f1284b67883e8d87530",
             ),
         ),
+    ),
+    "svhn": OfficialSet(
+        class_names=DIGIT_NAMES,
+        licence="SVHN, Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu and A. Y. Ng; for non-commercial use only, "
+        "cite Netzer et al. (2011)",
+        files=SVHN_FILES,
+        packing="",
+        missing=missing_svhn,
+        load=read_svhn_splits,
+        downloads=(
+            OfficialFile(
+                "http://ufldl.stanford.edu/housenumbers/train_32x32.mat",
+                182_040_794,
+                "sha256",
+                "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+            ),
+            OfficialFile(
+                "http://ufldl.stanford.edu/housenumbers/test_32x32.mat",
+                64_275_384,
+                "sha256",
+                "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+            ),
+        ),
+    ),
+    "gtsrb": OfficialSet(
+        class_names=CLASS_NAMES,
+        licence=f"GTSRB, J. Stallkamp, M. Schlipsing, J. Salmen and C. Igel; on the terms of its page, {GTSRB_HOME}, "
+        "cite Stallkamp et al. (2012)",
+        files=GTSRB_FILES,
+        packing="unpacked",
+        missing=missing_gtsrb,
+        load=read_gtsrb_splits,
+        downloads=(),
+        home=GTSRB_HOME,
+    ),
+    "celeba": OfficialSet(
+        class_names=tuple(HAIR),
+        licence=CELEBA_LICENCE,
+        files=CELEBA_FILES,
+        packing="unpacked",
+        missing=missing_celeba,
+        load=read_hair_splits,
+        downloads=(),
+        home=CELEBA_HOME,
+    ),
+    "celeba-eyeglasses": OfficialSet(
+        class_names=EYEGLASSES_NAMES,
+        licence=CELEBA_LICENCE,
+        files=CELEBA_FILES,
+        packing="unpacked",
+        missing=missing_celeba,
+        load=read_eyeglasses_splits,
+        downloads=(),
+        home=CELEBA_HOME,
+        folder="celeba",
+    ),
+    "lsun": OfficialSet(
+        class_names=tuple(SCENES),
+        licence=f"LSUN, F. Yu, A. Seff, Y. Zhang, S. Song, T. Funkhouser and J. Xiao; on the terms of its page, "
+        f"{LSUN_HOME}, cite Yu et al. (2015)",
+        files=LSUN_FILES,
+        packing="unpacked",
+        missing=missing_lsun,
+        load=read_lsun_splits,
+        downloads=(),
+        home=LSUN_HOME,
     ),
 }

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.data.files import open_regular, read_regular, room_for
-from makeweight.data.wording import listed, shown
+from makeweight.data.wording import listed, reason_of, shown
 from makeweight.errors import InputError
 
 Bytes = NDArray[np.uint8]
@@ -52,12 +52,41 @@ UNPACKING_FAULTS = (
 
 
 class Splits(NamedTuple):
-    """The images and label codes of a set's two parts."""
+    """The images and label codes of a set's two parts, and what training images belong together."""
 
     train_images: Bytes
     train_codes: Bytes
     test_images: Bytes
     test_codes: Bytes
+    train_groups: NDArray[np.str_] | None = None
+
+
+def read_lines(path: Path, limit: int) -> list[str]:
+    """Read the lines of a text file in ASCII.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limit : int
+        The most bytes it may have.
+
+    Returns
+    -------
+    list of str
+        Without their ends, and without empty lines at the end.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is too large, or is none.
+    """
+    try:
+        return read_regular(path, limit).decode("ascii").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the list {shown(path)} cannot be read ({reason_of(error)}): replace it by the official file."
+        ) from error
 
 
 def missing_idx(folder: Path) -> list[str]:
@@ -113,7 +142,7 @@ def read_idx_splits(folder: Path, *, shape: tuple[int, int] = (28, 28), n_classe
     InputError
         If a file is damaged, or images and labels do not fit together.
     """
-    parts: list[Bytes] = []
+    parts: list[tuple[Bytes, Bytes]] = []
     for image_name, label_name in (IDX_FILES[:2], IDX_FILES[2:]):
         image_file, label_file = _found(folder, image_name), _found(folder, label_name)
         images, codes = read_idx(image_file, n_axes=3), read_idx(label_file, n_axes=1)
@@ -128,8 +157,8 @@ def read_idx_splits(folder: Path, *, shape: tuple[int, int] = (28, 28), n_classe
                 "take both from the same source."
             )
         _check_codes(codes, n_classes, label_file)
-        parts += [images, codes]
-    return Splits(*parts)
+        parts.append((images, codes))
+    return Splits(*parts[0], *parts[1])
 
 
 def read_idx(path: Path, *, n_axes: int) -> Bytes:
@@ -158,7 +187,7 @@ def read_idx(path: Path, *, n_axes: int) -> Bytes:
     except InputError:
         raise
     except UNPACKING_FAULTS as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         raise InputError(f"{shown(path)} cannot be read ({reason}): replace it by the official file.") from error
 
 
@@ -215,7 +244,7 @@ def _batch_bytes(path: Path) -> bytes:
     try:
         return read_regular(path, LARGEST_BATCH)
     except OSError as error:
-        raise InputError(f"{shown(path)} cannot be read ({_reason(error)}).") from error
+        raise InputError(f"{shown(path)} cannot be read ({reason_of(error)}).") from error
 
 
 def _archive_bytes(archive: Path) -> dict[str, bytes]:
@@ -231,7 +260,7 @@ def _archive_bytes(archive: Path) -> dict[str, bytes]:
         raise
     except UNPACKING_FAULTS as error:
         raise InputError(
-            f"{shown(archive)} cannot be read ({_reason(error)}): replace it by the official file."
+            f"{shown(archive)} cannot be read ({reason_of(error)}): replace it by the official file."
         ) from error
     if absent := sorted(set(CIFAR10_FILES) - set(contents)):
         raise InputError(f"{shown(archive)} lacks {listed(absent)}: replace it by the official file.")
@@ -332,7 +361,3 @@ def _found(folder: Path, name: str) -> Path:
 def _batches(folder: Path) -> Path:
     nested = folder / CIFAR10_FOLDER
     return nested if nested.is_dir() else folder
-
-
-def _reason(error: BaseException) -> str:
-    return shown((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__)

@@ -29,7 +29,7 @@ PAPER_PAIRS: dict[str, tuple[str, str]] = {
     "fashion-mnist": ("sandal", "sneaker"),
     "cifar10": ("airplane", "automobile"),
     "svhn": ("8", "9"),
-    "celeba": ("eyeglasses", "none"),
+    "celeba-eyeglasses": ("eyeglasses", "none"),
     "lsun": ("church", "classroom"),
 }
 PAPER_RATIOS: tuple[int, ...] = (10, 50, 100)

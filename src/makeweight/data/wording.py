@@ -51,6 +51,29 @@ def listed(names: Iterable[object], limit: int = 5) -> str:
     return f"{', '.join(words[:limit])} and {len(words) - limit} more"
 
 
+def reason_of(error: BaseException) -> str:
+    """Give what went wrong in a few words, as parentheses in messages tell it.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+
+    Returns
+    -------
+    str
+        The system's words, else the error's own, else the name of its type.
+
+    Examples
+    --------
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "x"))
+    'No such file or directory'
+    >>> reason_of(KeyError())
+    'KeyError'
+    """
+    return shown((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__)
+
+
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Give a number with its noun.
 
