@@ -8,10 +8,10 @@ PYTEST_ARGS ?=
 LOWEST ?= build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types licences lowest check build clean
+.PHONY: help demo test lint format types licences lowest check build wheel-check clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -50,6 +50,9 @@ check: build test ## Build, then test
 
 build: $(STAMP) ## Build wheel and sdist into dist/
 	$(BIN)/python -m build
+
+wheel-check: $(STAMP) ## Build, and do the main job from the wheel alone in an empty environment
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python .ci/wheel_check.py
 
 clean: ## Remove builds, caches and the demo's output; .venv stays
 	rm -rf build dist $(DEMO_OUT) .mypy_cache .pytest_cache .ruff_cache
