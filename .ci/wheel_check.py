@@ -4,8 +4,8 @@
     python .ci/wheel_check.py
 
 Everything is done in build/wheel-check, which is made anew. The wheel is built from the sdist, as pip would do it, and
-installed with nothing but what it asks for into an empty environment, with the versions of constraints.txt. The commands
-then run in an empty folder. The interpreter that runs this script must have the package `build`.
+installed with nothing but what it asks for into an empty environment, with the versions of constraints.txt. Then the
+commands run in an empty folder. The interpreter that runs this script must have the package `build`.
 """
 
 from __future__ import annotations
