@@ -3,8 +3,8 @@
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD:/data" makeweight:cuda balance shoes balanced
 #
 # torch's build for GPUs brings CUDA's libraries along as packages, so CUDA's small image is enough; it tells the
-# container toolkit which driver is needed. Its version, 13.0, is that of the torch in constraints.txt. VERSION is the tag
-# without its v; the image has no git to ask.
+# container toolkit which driver is needed. Its version, 13.0, is that of the torch in constraints.txt. VERSION is the
+# tag without its v; the image has no git to ask.
 ARG CUDA_IMAGE=nvidia/cuda:13.0.1-base-ubuntu24.04
 
 FROM ${CUDA_IMAGE} AS python
