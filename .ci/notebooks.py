@@ -34,7 +34,7 @@ def make(name: str) -> Path:
     )
     with tempfile.TemporaryDirectory() as folder:
         place = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=LONGEST, record_timing=False, resources=place).execute()
+        NotebookClient(notebook, timeout=LONGEST, record_timing=False, coalesce_streams=True, resources=place).execute()
     notebook.metadata["language_info"] = language  # without the version of this Python
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
