@@ -8,10 +8,10 @@ PYTEST_ARGS ?=
 LOWEST ?= build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types licences lowest check build clean
+.PHONY: help demo test lint format types licences lowest check build wheel-check examples notebooks clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -50,6 +50,21 @@ check: build test ## Build, then test
 
 build: $(STAMP) ## Build wheel and sdist into dist/
 	$(BIN)/python -m build
+
+wheel-check: $(STAMP) ## Build, and do the main job from the wheel alone in an empty environment
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python .ci/wheel_check.py
+
+examples: $(STAMP) ## Run the examples as scripts, in build/examples; minutes
+	mkdir -p build/examples
+	for script in examples/*.py; do \
+	  echo "$$script"; \
+	  (cd build/examples && MPLBACKEND=agg OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} \
+	    $(CURDIR)/$(BIN)/python $(CURDIR)/$$script) || exit 1; \
+	done
+
+notebooks: $(STAMP) ## Make the notebooks in examples/ anew, with their output; minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[examples]'
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python .ci/notebooks.py
 
 clean: ## Remove builds, caches and the demo's output; .venv stays
 	rm -rf build dist $(DEMO_OUT) .mypy_cache .pytest_cache .ruff_cache

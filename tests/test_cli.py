@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import makeweight
 from makeweight.balance import Listener, read_manifest
 from makeweight.cli import app
 from makeweight.cli.progress import LogProgress
+from makeweight.methods import method_names
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
@@ -363,6 +365,39 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=_environment()
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def completed(*words: str) -> list[str]:
+    """What bash is told for the last of the words, of a program that then tells which heavy modules it has loaded."""
+    script = (
+        "import sys\n"
+        "from makeweight.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n"
+        "    print([name for name in ('torch', 'numpy', 'sklearn', 'PIL') if name in sys.modules])\n"
+    )
+    asked = {"_MAKEWEIGHT_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=_environment() | asked
+    )
+    *told, loaded = done.stdout.splitlines()
+    assert loaded == "[]"
+    return told
+
+
+def test_the_shell_completes_commands_options_and_methods() -> None:
+    assert completed("makeweight", "in") == ["inspect"]
+    assert completed("makeweight", "balance", "shoes", "out", "--over") == ["--overwrite"]
+    assert completed("makeweight", "balance", "shoes", "out", "--method", "cl") == ["class_dcgan"]
+    assert completed("makeweight", "inspect", "shoes", "--method", "") == method_names()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_the_completion_of_bash_is_shown() -> None:
+    command = f"{shlex.quote(sys.executable)} -m makeweight --show-completion bash; true"  # true keeps bash alive
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env=_environment())
+    assert "_MAKEWEIGHT_COMPLETE=complete_bash" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith(" makeweight")
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def test_relative_links_resolve(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_make_targets_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    used = set(re.findall(r"(?:`|^\$ )make (?:[A-Z_]+=\S+ )?([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    used = set(re.findall(r"(?:`|^\$ )make (?:[A-Z_]+=\S+ )?([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
     assert used <= targets
 
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
@@ -52,3 +53,13 @@ def test_unknown_attributes() -> None:
 
 def test_version() -> None:
     assert makeweight.__version__.split(".")[0].isdigit()
+    assert makeweight.__version__ == version("makeweight")
+    assert "__version__" in dir(makeweight)
+
+
+def test_the_version_of_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", refuse)
+    assert makeweight._installed_version() == "0.0.0+not.installed"

@@ -202,6 +202,19 @@ def test_another_version_is_refused(
         fitted("acgan", digits, checkpoints=tmp_path)
 
 
+def test_development_versions_of_one_release_are_one(
+    digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makeweight.__version__", "0.2.0.dev3+g1a2b3c4")
+    with pytest.raises(Stop):
+        fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(20))
+    monkeypatch.setattr("makeweight.__version__", "0.2.0.dev4+g5d6e7f8")
+    assert fitted("aggan", digits, checkpoints=tmp_path).training_notes_[0].startswith("went on from step 19")
+    monkeypatch.setattr("makeweight.__version__", "0.2.0")
+    with pytest.raises(InputError, match=r"holds checkpoints of another training \(other version\)"):
+        fitted("aggan", digits, checkpoints=tmp_path)
+
+
 def test_forging_nothing_is_no_damage(digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
     with pytest.raises(Stop):
         fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(20))

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from makeweight.quality.folder import evaluate_folder
     from makeweight.sampler import load
 
-__version__ = "0.1.0.dev0"
+    __version__: str
 
 _HOMES = {
     "ACGAN": "methods.acgan",
@@ -123,12 +123,25 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"makeweight.{_HOMES[name]}"), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"makeweight.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, "__version__"])
+
+
+def _installed_version() -> str:
+    """Give the version that was installed, which the build took from git's tag."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("makeweight")
+    except PackageNotFoundError:  # a source folder on the path, which nobody has installed
+        return "0.0.0+not.installed"

@@ -132,6 +132,30 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("*.safetensors") if NAME.fullmatch(path.name))
 
 
+def kin_of(version: str) -> str:
+    """Give what the versions whose checkpoints fit each other have in common.
+
+    A development version changes with every commit, and with every installation of a working tree. A training that was
+    interrupted must outlive that, so those that lead to one release are taken for one.
+
+    Parameters
+    ----------
+    version : str
+        A version of makeweight.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> kin_of("0.2.0"), kin_of("0.2.1.dev3+g1a2b3c4"), kin_of("0.2.1.dev4+g5d6e7f8.d20260101")
+    ('0.2.0', '0.2.1.dev', '0.2.1.dev')
+    """
+    release, development, _ = version.partition("+")[0].partition(".dev")
+    return release + development
+
+
 def _own(value: Tensor) -> Tensor:
     """Copy a tensor, because networks may share theirs and a file may not."""
     return value.detach().to("cpu", copy=True).contiguous()

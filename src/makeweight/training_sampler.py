@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import makeweight
-from makeweight.checkpoints import Checkpoints, fingerprint
+from makeweight.checkpoints import Checkpoints, fingerprint, kin_of
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
@@ -122,9 +122,8 @@ class TrainingSampler(ImageSampler):
             raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
         start = self.model_hash_ if self._goes_on() else "fresh"
         identity = {"settings": self.settings_hash_, "seed": seed, "start": start, "data": fingerprint(X, codes)}
-        return Checkpoints(
-            Path(self.checkpoints) / part, {**identity, "processes": team().size, "version": makeweight.__version__}
-        )
+        version = kin_of(makeweight.__version__)
+        return Checkpoints(Path(self.checkpoints) / part, {**identity, "processes": team().size, "version": version})
 
     def _goes_on(self) -> bool:
         """Tell whether `fit` goes on from what was learnt or loaded before."""

@@ -86,7 +86,6 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -327,4 +326,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _terminate)
     warnings.showwarning = _Warned()
-    app()
+    # By this name, so that completion that was asked for by `python -m makeweight` completes the command.
+    app(prog_name="makeweight")

@@ -23,7 +23,25 @@ Source = Annotated[
 Labels = Annotated[Path | None, typer.Option(help="Table of labels, CSV or TSV: file name and label.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where the files of known sets are; also MAKEWEIGHT_DATA.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch a known set that is not there.")]
-Method = Annotated[str | None, typer.Option(help="Name of the method. [default: aggan]", show_default=False)]
+
+
+def complete_method(incomplete: str) -> list[str]:
+    """Complete the name of a method, for the shell; loads none of them.
+
+    Examples
+    --------
+    >>> complete_method("bag")
+    ['bagan', 'bagan_gp']
+    """
+    from makeweight.methods import shipped
+
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
+Method = Annotated[
+    str | None,
+    typer.Option(help="Name of the method. [default: aggan]", show_default=False, autocompletion=complete_method),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older output of makeweight.")]
 Map = Annotated[str, typer.Option("--map", help="How the report lays out its feature map: tsne or umap.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]

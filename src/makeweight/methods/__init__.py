@@ -73,6 +73,17 @@ def catalogue() -> list[Entry]:
     return entries
 
 
+def shipped() -> tuple[str, ...]:
+    """Names of the methods in this folder, in alphabetical order; loads nothing.
+
+    Examples
+    --------
+    >>> "aggan" in shipped()
+    True
+    """
+    return _FILES
+
+
 def check_shipped(name: str) -> None:
     """Refuse a name that is none of the methods in this folder; loads nothing.
 
