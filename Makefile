@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 DEMO_OUT ?= demo-out
 PYTEST_ARGS ?=
 LOWEST ?= build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types licences lowest check build clean
+.PHONY: help demo test lint format types licences lowest docs check build clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +19,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "makeweight needs Python 3.11 or later: name one, as in 'make PYTHON=python3.12 test'" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 demo: $(STAMP) ## Balance an imbalanced set of digits with AGGAN, and show recall before and after
@@ -38,13 +43,17 @@ types: $(STAMP) ## Check types
 test: lint types ## Check style and types, then run the tests and the examples in the docstrings
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-licences: $(STAMP) ## Check the licences of what is installed
+licences: $(DOCS_STAMP) ## Check the licences of what is installed
 	$(BIN)/python .ci/licences.py constraints.txt
 
 lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in an environment of its own
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+docs: $(DOCS_STAMP) ## Build the site into build/site, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	$(BIN)/python .ci/site.py build/site
 
 check: build test ## Build, then test
 

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib
 import os
 import re
 import subprocess
@@ -28,6 +29,7 @@ SOURCE = ROOT / "src" / "makeweight"
 PAGES = sorted(
     [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *(ROOT / "docs").rglob("*.md")]
 )
+PAGES_OF_SITE = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
 RUNNABLE = {"imblearn", "makeweight", "math", "numpy", "sklearn", "torch"}
 
 
@@ -229,3 +231,23 @@ def test_the_lowest_versions_are_those_that_pyproject_allows() -> None:
     for name, bound in bounds.items():
         # A lower bound of two numbers means the first release that starts with them.
         assert f"{pinned[name]}.".startswith(f"{bound}."), f"{name}: {pinned[name]} is not {bound}"
+
+
+def test_the_site_leads_to_every_page() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named_there = re.findall(r"^ +- [^:]+: (\S+\.md)$", text.partition("\nnav:\n")[2], re.MULTILINE)
+    assert sorted(named_there) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES_OF_SITE)
+
+
+def test_the_reference_holds_every_public_name_and_part() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    told = set(re.findall(r"^::: ([\w.]+)$", "\n".join(p.read_text(encoding="utf-8") for p in pages), re.MULTILINE))
+    last = {name.rpartition(".")[2] for name in told}
+    doors = ("makeweight", "makeweight.balance", "makeweight.compare", "makeweight.quality", "makeweight.bench")
+    public = {name for door in doors for name in importlib.import_module(door).__all__}
+    assert public - last == {"METRICS"}
+    shown_elsewhere = {id(ARMS), id(TABLES)}
+    for registry in _REGISTRIES.values():
+        if id(registry) not in shown_elsewhere:
+            parts = {f"{part.__module__}.{part.__qualname__}" for part in registry}
+            assert not {part for part in parts if part.startswith("makeweight.")} - told
