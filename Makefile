@@ -7,12 +7,13 @@ DOCS_STAMP := $(VENV)/.installed-docs
 DEMO_OUT ?= demo-out
 PYTEST_ARGS ?=
 LOWEST ?= build/lowest
+DOCS_PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types licences lowest docs check build clean
+.PHONY: help demo test lint format types licences lowest docs docs-run figures check build clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,6 +55,14 @@ lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in
 docs: $(DOCS_STAMP) ## Build the site into build/site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 	$(BIN)/python .ci/site.py build/site
+
+docs-run: $(DOCS_STAMP) ## Run every block of the how-to pages and the tutorial; DOCS_PAGES names some
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hugging-face]'
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python tests/pages.py $(DOCS_PAGES)
+
+figures: $(STAMP) ## Draw the figures of the site anew
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/annealing.py
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/before_and_after.py
 
 check: build test ## Build, then test
 

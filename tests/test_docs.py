@@ -24,6 +24,8 @@ from makeweight.compare.arms import ARMS
 from makeweight.component import _REGISTRIES, describe
 from makeweight.methods import method_names
 
+from .pages import blocks_of, is_quick, run_page, runs
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "makeweight"
 PAGES = sorted(
@@ -63,7 +65,9 @@ def spans(page: Path) -> list[str]:
     return re.findall(r"`([^`\n]+)`", prose(page))
 
 
-PYTHON = {f"{named(page)}:{line}": text for page in PAGES for line, text in blocks(page, "python")}
+# Pages whose blocks run one after the other are run as a whole, below or by `make docs-run`.
+WHOLE = [page for page in PAGES if runs(page)]
+PYTHON = {f"{named(page)}:{line}": text for page in PAGES if page not in WHOLE for line, text in blocks(page, "python")}
 
 
 def commands_of(page: Path) -> Iterator[tuple[str, list[str]]]:
@@ -111,8 +115,8 @@ def test_relative_links_resolve(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_make_targets_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    used = set(re.findall(r"(?:`|^\$ )make (?:[A-Z_]+=\S+ )?([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    used = set(re.findall(r"(?:`|^\$ )make (?:[A-Z_]+=\S+ )?([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
     assert used <= targets
 
 
@@ -142,6 +146,27 @@ def test_python_examples_run(place: str, tmp_path: Path) -> None:
     """Those that need nothing but makeweight and what it needs raise nothing; with fewer steps."""
     with contextlib.chdir(tmp_path):
         exec(re.sub(r"n_steps=\d+", "n_steps=2", ALONE[place]), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=named)
+def test_blocks_of_whole_pages_are_code(page: Path) -> None:
+    found = blocks_of(page.read_text(encoding="utf-8"))
+    assert found or "docs/how-to" not in named(page)
+    for block in found:
+        if block.language == "python":
+            ast.parse(block.code)
+        else:
+            assert block.commands()
+
+
+@pytest.mark.parametrize("page", [page for page in WHOLE if is_quick(page)], ids=named)
+def test_whole_pages_run(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path)
+
+
+def test_new_pages_run_as_a_whole() -> None:
+    inside = [page for page in PAGES_OF_SITE if page.parent.name in ("how-to", "concepts") or page.stem == "tutorial"]
+    assert {page for page in inside if "\n```" in page.read_text(encoding="utf-8")} <= set(WHOLE)
 
 
 def test_every_method_has_a_line_and_a_page() -> None:
