@@ -110,7 +110,9 @@ def test_relative_links_resolve(page: Path) -> None:
         path, _, anchor = target.partition("#")
         place = (page.parent / path) if path else page
         assert place.exists(), f"{named(page)} links to {target}"
-        assert not anchor or anchor in anchors(place), f"{named(page)} links to {target}"
+        # Of pictures, the anchor says on which pages they are shown.
+        known = {"only-light", "only-dark"} if place.suffix == ".svg" else anchors(place)
+        assert not anchor or anchor in known, f"{named(page)} links to {target}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
