@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 DEMO_OUT ?= demo-out
 PYTEST_ARGS ?=
 LOWEST ?= build/lowest
+DOCS_PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types licences lowest check build wheel-check examples notebooks clean
+.PHONY: help demo test lint format types licences lowest docs docs-run figures check build wheel-check examples notebooks clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +20,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "makeweight needs Python 3.11 or later: name one, as in 'make PYTHON=python3.12 test'" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 demo: $(STAMP) ## Balance an imbalanced set of digits with AGGAN, and show recall before and after
@@ -38,13 +44,25 @@ types: $(STAMP) ## Check types
 test: lint types ## Check style and types, then run the tests and the examples in the docstrings
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-licences: $(STAMP) ## Check the licences of what is installed
+licences: $(DOCS_STAMP) ## Check the licences of what is installed
 	$(BIN)/python .ci/licences.py constraints.txt
 
 lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in an environment of its own
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+docs: $(DOCS_STAMP) ## Build the site into build/site, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	$(BIN)/python .ci/site.py build/site
+
+docs-run: $(DOCS_STAMP) ## Run every block of the how-to pages and the tutorial; DOCS_PAGES names some
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hugging-face]'
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python tests/pages.py $(DOCS_PAGES)
+
+figures: $(STAMP) ## Draw the figures of the site anew
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/annealing.py
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/before_and_after.py
 
 check: build test ## Build, then test
 

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib
 import os
 import re
 import subprocess
@@ -23,11 +24,14 @@ from makeweight.compare.arms import ARMS
 from makeweight.component import _REGISTRIES, describe
 from makeweight.methods import method_names
 
+from .pages import blocks_of, is_quick, run_page, runs
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "makeweight"
 PAGES = sorted(
     [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *(ROOT / "docs").rglob("*.md")]
 )
+PAGES_OF_SITE = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
 RUNNABLE = {"imblearn", "makeweight", "math", "numpy", "sklearn", "torch"}
 
 
@@ -61,7 +65,9 @@ def spans(page: Path) -> list[str]:
     return re.findall(r"`([^`\n]+)`", prose(page))
 
 
-PYTHON = {f"{named(page)}:{line}": text for page in PAGES for line, text in blocks(page, "python")}
+# Pages whose blocks run one after the other are run as a whole, below or by `make docs-run`.
+WHOLE = [page for page in PAGES if runs(page)]
+PYTHON = {f"{named(page)}:{line}": text for page in PAGES if page not in WHOLE for line, text in blocks(page, "python")}
 
 
 def commands_of(page: Path) -> Iterator[tuple[str, list[str]]]:
@@ -104,7 +110,9 @@ def test_relative_links_resolve(page: Path) -> None:
         path, _, anchor = target.partition("#")
         place = (page.parent / path) if path else page
         assert place.exists(), f"{named(page)} links to {target}"
-        assert not anchor or anchor in anchors(place), f"{named(page)} links to {target}"
+        # Of pictures, the anchor says on which pages they are shown.
+        known = {"only-light", "only-dark"} if place.suffix == ".svg" else anchors(place)
+        assert not anchor or anchor in known, f"{named(page)} links to {target}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -140,6 +148,27 @@ def test_python_examples_run(place: str, tmp_path: Path) -> None:
     """Those that need nothing but makeweight and what it needs raise nothing; with fewer steps."""
     with contextlib.chdir(tmp_path):
         exec(re.sub(r"n_steps=\d+", "n_steps=2", ALONE[place]), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=named)
+def test_blocks_of_whole_pages_are_code(page: Path) -> None:
+    found = blocks_of(page.read_text(encoding="utf-8"))
+    assert found or "docs/how-to" not in named(page)
+    for block in found:
+        if block.language == "python":
+            ast.parse(block.code)
+        else:
+            assert block.commands()
+
+
+@pytest.mark.parametrize("page", [page for page in WHOLE if is_quick(page)], ids=named)
+def test_whole_pages_run(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path)
+
+
+def test_new_pages_run_as_a_whole() -> None:
+    inside = [page for page in PAGES_OF_SITE if page.parent.name in ("how-to", "concepts") or page.stem == "tutorial"]
+    assert {page for page in inside if "\n```" in page.read_text(encoding="utf-8")} <= set(WHOLE)
 
 
 def test_every_method_has_a_line_and_a_page() -> None:
@@ -238,3 +267,23 @@ def test_the_page_of_results_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatc
     page = results_page.PAGE.read_text(encoding="utf-8")
     assert set(results_page.marked(page)) == set(results_page.PLACES)
     assert results_page.filled(page) == page
+
+
+def test_the_site_leads_to_every_page() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named_there = re.findall(r"^ +- [^:]+: (\S+\.md)$", text.partition("\nnav:\n")[2], re.MULTILINE)
+    assert sorted(named_there) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES_OF_SITE)
+
+
+def test_the_reference_holds_every_public_name_and_part() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    told = set(re.findall(r"^::: ([\w.]+)$", "\n".join(p.read_text(encoding="utf-8") for p in pages), re.MULTILINE))
+    last = {name.rpartition(".")[2] for name in told}
+    doors = ("makeweight", "makeweight.balance", "makeweight.compare", "makeweight.quality", "makeweight.bench")
+    public = {name for door in doors for name in importlib.import_module(door).__all__}
+    assert public - last == {"METRICS"}
+    shown_elsewhere = {id(ARMS), id(TABLES)}
+    for registry in _REGISTRIES.values():
+        if id(registry) not in shown_elsewhere:
+            parts = {f"{part.__module__}.{part.__qualname__}" for part in registry}
+            assert not {part for part in parts if part.startswith("makeweight.")} - told

@@ -9,10 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from makeweight.balance import balance_folder, sample_folder, verify_folder
+    from makeweight.balance import BalancedDataset, balance_folder, sample_folder, verify_folder
     from makeweight.classifiers.gamo import GAMOClassifier
     from makeweight.classifiers.gan_classifier import GANClassifier
     from makeweight.classifiers.small_cnn import CNNClassifier
+    from makeweight.data.hugging_face import read_hugging_face
     from makeweight.errors import InputError
     from makeweight.evolution import Annealed, Evolution
     from makeweight.methods.acgan import ACGAN
@@ -53,6 +54,7 @@ _HOMES = {
     "BAGAN": "methods.bagan",
     "BAGANGP": "methods.bagan_gp",
     "balance_folder": "balance",
+    "BalancedDataset": "balance",
     "BorderlineSMOTE": "methods.borderline_smote",
     "CAGAN": "methods.ca_gan",
     "CGAN": "methods.cgan",
@@ -73,6 +75,7 @@ _HOMES = {
     "ModifiedACGAN": "methods.modified_acgan",
     "OwnNetworks": "networks",
     "ProjectionGAN": "methods.projection_gan",
+    "read_hugging_face": "data.hugging_face",
     "ResNet": "networks",
     "sample_folder": "balance",
     "SMOTE": "methods.smote",
@@ -100,6 +103,7 @@ __all__ = [
     "WGANLP",
     "Annealed",
     "Augmented",
+    "BalancedDataset",
     "BorderlineSMOTE",
     "CNNClassifier",
     "ClassDCGAN",
@@ -117,6 +121,7 @@ __all__ = [
     "evaluate_folder",
     "evaluate_images",
     "load",
+    "read_hugging_face",
     "sample_folder",
     "verify_folder",
 ]

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from makeweight.balance.dataset import BalancedDataset, LabelledImage
     from makeweight.balance.job import BalanceSummary, ClassCount, balance_folder
     from makeweight.balance.listener import Listener
     from makeweight.balance.manifest import ManifestRow, read_manifest
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BalanceSummary": "job",
+    "BalancedDataset": "dataset",
     "ClassCount": "job",
+    "LabelledImage": "dataset",
     "Listener": "listener",
     "ManifestRow": "manifest",
     "SampleSummary": "sampling",
@@ -29,7 +32,9 @@ _HOMES = {
 }
 __all__ = [
     "BalanceSummary",
+    "BalancedDataset",
     "ClassCount",
+    "LabelledImage",
     "Listener",
     "ManifestRow",
     "SampleSummary",

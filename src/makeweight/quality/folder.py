@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
-from makeweight.balance.names import IMAGES
+from makeweight.balance.reading import entry_of, look_or_refuse
 from makeweight.data.arrays import Channels
 from makeweight.data.checks import check_options
-from makeweight.data.folders import Entry, Listing
-from makeweight.data.images import ImageFacts, ImageSpec, Progress
-from makeweight.data.source import find_source, look_at_files
+from makeweight.data.folders import Listing
+from makeweight.data.images import ImageSpec, Progress
+from makeweight.data.source import find_source
 from makeweight.data.stores import ArraySource, FolderSource
-from makeweight.data.wording import counted, listed, shown
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.networks import SMALLEST_SIDE
 from makeweight.quality.copies import Copy
@@ -135,8 +135,8 @@ def evaluate_folder(
     if not any(row.origin == "drawn" for row in rows) or not any(row.origin == "real" for row in rows):
         raise InputError(f"{shown(out)} holds no real images or no drawn ones: give an output of makeweight balance.")
     listener.stage("reading")
-    entries = [_entry(folder, row) for row in rows]
-    found = _look(entries, shown(out), listener.count)
+    entries = [entry_of(folder, row) for row in rows]
+    found = look_or_refuse(entries, shown(out), listener.count)
     drawn = np.array([row.origin == "drawn" for row in rows])
     spec = target(found[int(drawn.argmax())][1].spec, resize)
     source = FolderSource(Listing(folder, entries), folder.name, found, spec, None, skipped=(), resize=True)
@@ -186,22 +186,6 @@ def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:
     return ImageSpec(height, width, drawn.channels, drawn.dtype, drawn.mode)
 
 
-def _entry(folder: Path, row: ManifestRow) -> Entry:
-    path = folder / row.file
-    if not path.resolve().is_relative_to((folder / IMAGES).resolve()):
-        raise InputError(f"the manifest names {shown(row.file)}, outside images/: run makeweight verify.")
-    return Entry(path, row.label, row.file, row.file)
-
-
-def _look(entries: Sequence[Entry], where: str, progress: Progress) -> list[tuple[Entry, ImageFacts]]:
-    found, bad = look_at_files(entries, progress)
-    if bad:
-        raise InputError(
-            f"{where} holds {counted(len(bad), 'file')} that cannot be read: {listed(bad)}; restore or remove them."
-        )
-    return found
-
-
 def _read_test(
     test: str | Path, spec: ImageSpec, progress: Progress
 ) -> tuple[NDArray[Any], NDArray[np.str_], list[str]]:
@@ -216,7 +200,7 @@ def _read_test(
                 f"and {spec.dtype}: bring them to one form."
             )
         return X, source.labels, source.files
-    entries = _look(found.listing.entries, found.where, progress)
+    entries = look_or_refuse(found.listing.entries, found.where, progress)
     if not entries:
         raise InputError(f"{found.where} holds no images: give a folder with one folder of images per class.")
     folder = FolderSource(found.listing, found.name, entries, spec, None, skipped=(), resize=True)
