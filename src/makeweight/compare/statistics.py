@@ -327,7 +327,7 @@ def seeds_needed(
     Examples
     --------
     >>> seeds_needed(0.05, 0.025, 9.0, 0.0, 0.0009, 5)
-    4
+    5
     """
     if gap <= 0 or (gap / min(norm.isf(tail), most)) ** 2 <= image_variance:
         return None
