@@ -19,7 +19,7 @@ from torch import nn
 
 import makeweight.train as training
 from makeweight.checkpoints import Checkpoints, State
-from makeweight.errors import InputError
+from makeweight.errors import InputError, TrainingError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.game import StepOutcome, step
 from makeweight.gan_sampler import GANSampler
@@ -355,6 +355,13 @@ def test_classes_that_never_came_alive_are_told(monkeypatch: pytest.MonkeyPatch)
     progress = healthy_training(monkeypatch).run(real_batches())
     assert progress.n_rollbacks == 0
     assert progress.told == ["drawn images of boot, coat are all alike: train longer, or look at the real ones."]
+
+
+def test_a_model_whose_classes_never_came_alive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LOOK_EVERY", 10)
+    find(monkeypatch, *[Finding(dull=(0, 1, 2), n_looked=3)] * 9)
+    with pytest.raises(TrainingError, match=r"^after \d+ steps the drawn images of .* are all alike, so the model is"):
+        healthy_training(monkeypatch).run(real_batches())
 
 
 def test_a_rollback_after_a_resumption_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
