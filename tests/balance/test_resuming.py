@@ -11,7 +11,8 @@ from PIL import Image
 
 import makeweight.train
 from makeweight.balance import Listener, balance_folder
-from makeweight.balance.resuming import check_kept, keep_in, kept_training, settle_finished, training_folder
+from makeweight.balance.output import MARKER, training_folder
+from makeweight.balance.resuming import check_kept, keep_in, kept_training, settle_finished
 from makeweight.errors import InputError, TrainingError
 from makeweight.train import StepReport
 
@@ -91,8 +92,10 @@ def test_a_run_that_was_killed_after_its_end(folder: Path, tmp_path: Path) -> No
     assert not settle_finished(out)
     balance(folder, out)
     keep_in(training_folder(out))
+    (out / MARKER).touch()
     assert settle_finished(out)
     assert not training_folder(out).exists()
+    assert not (out / MARKER).exists()
 
 
 def test_a_run_without_a_checkpoint_leaves_nothing(folder: Path, tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import numpy as np
 from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, numbers_at, strategy_at
 from makeweight.balance.gate import GatedClass
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, is_manifest
+from makeweight.balance.manifest import MANIFEST, is_output
 from makeweight.balance.models import find_model, prepare_sampler, with_conditions
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, Fill, check_fill, check_gate
-from makeweight.balance.output import MARKER, OutputFolder
-from makeweight.balance.resuming import check_kept, kept_training, remove_kept, training_folder
+from makeweight.balance.output import MARKER, OutputFolder, training_folder
+from makeweight.balance.resuming import check_kept, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
@@ -260,11 +260,6 @@ def balance_folder(
         fill=work.fill,
         gate=None if work.gated is None else tuple(work.gated),
     )
-
-
-def is_output(folder: Path) -> bool:
-    """Tell whether a folder was written by `balance_folder`: a manifest of ours beside ``images/``."""
-    return is_manifest(folder / MANIFEST) and (folder / IMAGES).is_dir()
 
 
 def output_fault(folder: Path) -> str | None:

@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TextIO
 
+from makeweight.balance.names import IMAGES
 from makeweight.data.files import open_regular
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -148,6 +149,11 @@ def is_manifest(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(len(header)) == header
+
+
+def is_output(folder: Path) -> bool:
+    """Tell whether a folder was written by `balance_folder`: a manifest of ours beside ``images/``."""
+    return is_manifest(folder / MANIFEST) and (folder / IMAGES).is_dir()
 
 
 def guard(cell: str) -> str:

@@ -19,8 +19,9 @@ from makeweight.team import team
 MARKER = ".makeweight-partial"
 
 
-def nothing() -> None:
-    """Do nothing."""
+def training_folder(out: Path) -> Path:
+    """Give the folder in which the trainings for an output are kept while it is not finished."""
+    return out.resolve().with_name(out.resolve().name + ".training")
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,6 @@ class OutputFolder:
     def replaced(self) -> Path:
         """Where the older output waits for the moment in which the new one takes its place."""
         return self.path.with_name(self.path.name + ".replaced")
-
-    @property
-    def training(self) -> Path:
-        """Where trainings are kept while the output is not finished."""
-        return self.path.with_name(self.path.name + ".training")
 
     def check(self, inputs: Iterable[Path] = ()) -> None:
         """Refuse what cannot or must not be written; nothing is touched. Of a team, the first process looks.
@@ -121,7 +117,7 @@ class OutputFolder:
             )
 
     @contextmanager
-    def writing(self, note: Callable[[str], None], done: Callable[[], None] = nothing) -> Iterator[Path]:
+    def writing(self, note: Callable[[str], None], done: Callable[[], None] | None = None) -> Iterator[Path]:
         """Give the folder to write into; at the end it becomes the output, after an error in between it is gone.
 
         A finished folder that cannot take the output's place is kept where it is.
@@ -169,10 +165,11 @@ class OutputFolder:
                     error.add_note("unfinished work was removed")
                 raise
             self._commit(note)
-            done()
+            if done is not None:
+                done()
 
     @contextmanager
-    def writing_together(self, note: Callable[[str], None], done: Callable[[], None] = nothing) -> Iterator[Path]:
+    def writing_together(self, note: Callable[[str], None], done: Callable[[], None] | None = None) -> Iterator[Path]:
         """Like `writing`, for all processes of a team: the first one makes the folder and puts it in its place.
 
         The others wait for both. All must have written their parts before the first one leaves.
@@ -193,11 +190,10 @@ class OutputFolder:
             if _has_entries(self.path) and (not self.overwrite or self.fault(self.path) is not None):
                 raise InputError(f"{self.given} was filled by something else meanwhile, so {kept}")
             swapped = self._swap()
-        except InputError:
+        except (InputError, OSError) as error:
             (self.partial / MARKER).unlink()
-            raise
-        except OSError as error:
-            (self.partial / MARKER).unlink()
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"{self.given} cannot be put in place ({error.strerror}), so {kept}") from error
         (self.path / MARKER).unlink()
         sync_folder(self.path.parent)
@@ -300,7 +296,7 @@ class OutputFolder:
         if not source.exists():
             return
         self.check_outside(source)
-        for place in (self.path, self.partial, self.replaced, self.training):
+        for place in (self.path, self.partial, self.replaced, training_folder(self.path)):
             if any(_same(parent, place) for parent in (source.resolve(), *source.resolve().parents)):
                 raise InputError(f"the input {source} lies inside the output {self.given}: name another output folder.")
         if not self.path.is_dir():

@@ -8,18 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from makeweight.balance.manifest import MANIFEST, is_manifest
+from makeweight.balance import output
+from makeweight.balance.manifest import is_output
+from makeweight.balance.output import training_folder
 from makeweight.data.wording import shown
 from makeweight.errors import InputError, TrainingError
 from makeweight.team import team
 
-CHOOSING, LEARNING, IMAGES = "choosing", "learning", "images"
+CHOOSING, LEARNING = "choosing", "learning"
 MARKER = ".makeweight-training"
-
-
-def training_folder(out: Path) -> Path:
-    """Give the folder in which the trainings for an output are kept while it is not finished."""
-    return out.resolve().with_name(out.resolve().name + ".training")
 
 
 def check_kept(out: Path, resume: bool) -> None:
@@ -40,12 +37,13 @@ def check_kept(out: Path, resume: bool) -> None:
 
 
 def settle_finished(out: Path) -> bool:
-    """Tell whether an output is there already, and remove what was kept for it.
+    """Tell whether an output is there already, and remove its marker and what was kept for it.
 
-    A run that is killed between putting its output in place and removing its training leaves both.
+    A run that is killed between putting its output in place and clearing up leaves these.
     """
-    if not (is_manifest(out / MANIFEST) and (out / IMAGES).is_dir()):
+    if not is_output(out):
         return False
+    (out / output.MARKER).unlink(missing_ok=True)
     remove_kept(training_folder(out))
     return True
 
