@@ -23,7 +23,7 @@ from makeweight.checkpoints import (
     chance_of,
     check_alike,
     check_chance,
-    check_lengths,
+    in_parts,
     numbers_as,
     part_of,
     restore_chance,
@@ -347,8 +347,7 @@ def _keep(
     if together.rank > 0:
         return
     parts = {"learner": learner.named_tensors(), "chance": chance_of(random, learner.weights.device)}
-    tensors = {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
-    checkpoints.write(stand.done, State(tensors, asdict(stand)))
+    checkpoints.write(stand.done, State(in_parts(parts), asdict(stand)))
     stand.notes += checkpoints.notes
     checkpoints.notes.clear()
 
@@ -367,7 +366,8 @@ def _resumed(
     def taken(state: State) -> tuple[_Stand, dict[str, Tensor], dict[str, Tensor]]:
         stand = numbers_as(_Stand, state.numbers)
         named, chance = (part_of(state.tensors, f"{part}.") for part in ("learner", "chance"))
-        check_lengths(stand.done, stand.n_steps, schedule)
+        if not schedule.allows(stand.done, stand.n_steps):
+            raise ValueError("steps that the schedule does not have")
         check_alike(named, learner.named_tensors())
         check_chance(chance, learner.weights.device)
         return stand, named, chance

@@ -27,13 +27,11 @@ from makeweight.data.files import read_regular, sync_folder, write_synced
 from makeweight.data.lazy import LazyImages
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
-from makeweight.schedule import Schedule
 
 N_KEPT = 2
 BLOCK = 4096  # images
 NAME = re.compile(r"(\d{9,18})-([0-9a-f]{64})\.safetensors")
 PARTIAL = re.compile(r"\d{9,18}-[0-9a-f]+\.partial")
-QUICKEST_STEP = 1e-4  # seconds; no training takes more steps in its budget
 Whole = Annotated[int, Field(ge=0, le=2**53)]
 T = TypeVar("T")
 
@@ -193,21 +191,17 @@ def check_alike(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
             raise ValueError(f"{name} is of another shape or type")
 
 
-def check_lengths(done: int, n_steps: int | None, schedule: Schedule) -> None:
-    """Raise `ValueError` where so many steps, of so many, cannot have been taken by a schedule."""
-    most = n_steps if schedule.budget is None else schedule.budget / QUICKEST_STEP
-    if schedule.budget is None and n_steps != schedule.n_steps:
-        raise ValueError("the steps in all are not those of the schedule")
-    if done > (most or 0) or (n_steps is not None and not done <= n_steps):
-        raise ValueError("more steps than there are in all")
-
-
 def restore_chance(tensors: Mapping[str, Tensor], random: torch.Generator, device: torch.device) -> None:
     """Take over what `chance_of` described, as far as it concerns this device."""
     random.set_state(tensors["own"])
     torch.set_rng_state(tensors["torch"])
     if "cuda" in tensors and device.type == "cuda":
         torch.cuda.set_rng_state(tensors["cuda"], device)
+
+
+def in_parts(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Put the tensors of several parts together, under the part's name and their own; `part_of` takes them apart."""
+    return {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

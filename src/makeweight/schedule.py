@@ -8,6 +8,7 @@ import torch
 
 SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
 KEEP_EVERY = 30.0  # seconds between two checkpoints
+QUICKEST_STEP = 1e-4  # seconds; no training takes more steps in its budget
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,19 @@ class Schedule:
         if n_done == 0 or seconds < self.budget * steady:
             return None
         return max(n_done, round(n_done / steady))
+
+    def allows(self, n_done: int, n_steps: int | None) -> bool:
+        """Tell whether a training on this schedule can have taken so many steps, of so many in all (None while open).
+
+        Examples
+        --------
+        >>> schedule = Schedule(n_steps=9, budget=None, steps_per_epoch=3, learning_rate=1e-3, decay=0.5, best_every=0)
+        >>> schedule.allows(9, 9), schedule.allows(10, 9), schedule.allows(5, 8)
+        (True, False, False)
+        """
+        if self.budget is None:
+            return n_steps is not None and n_steps == self.n_steps and n_done <= n_steps
+        return n_done <= self.budget / QUICKEST_STEP and (n_steps is None or n_done <= n_steps)
 
     def rate(self, n_done: int, n_steps: int | None) -> float:
         """Learning rate of the step after `n_done`."""

@@ -17,7 +17,7 @@ from makeweight.checkpoints import (
     Whole,
     chance_of,
     check_chance,
-    check_lengths,
+    in_parts,
     numbers_as,
     part_of,
     restore_chance,
@@ -364,12 +364,11 @@ class Training:
         if self.game.team.rank > 0:
             return
         now = state_of(self.players)
-        tensors = {f"now.{name}": value for name, value in now.tensors.items()}
+        parts = {"now": now.tensors, "chance": chance_of(self.random, self.game.device)}
         if self.healthy.numbers["done"] != self.progress.done:
-            tensors |= {f"healthy.{name}": value for name, value in self.healthy.tensors.items()}
-        tensors |= {f"chance.{name}": value for name, value in chance_of(self.random, self.game.device).items()}
+            parts["healthy"] = self.healthy.tensors
         numbers = {"now": now.numbers, "healthy": self.healthy.numbers, "progress": asdict(self.progress)}
-        self.checkpoints.write(self.progress.done, State(tensors, numbers))
+        self.checkpoints.write(self.progress.done, State(in_parts(parts), numbers))
         self._take_notes()
 
     def _resume(self) -> None:
@@ -398,8 +397,9 @@ class Training:
             raise ValueError("other parts")
         progress = numbers_as(Progress, numbers["progress"])
         numbers_as(list[StepReport], progress.history)
-        check_lengths(progress.done, progress.n_steps, self.schedule)
         lost, own = progress.n_batches - progress.done, self.game.batch_size // self.game.team.size
+        if not self.schedule.allows(progress.done, progress.n_steps):
+            raise ValueError("steps that the schedule does not have")
         if not (0 <= lost <= MOST_BATCHES_LOST and progress.noted <= progress.done and progress.n_parts <= max(own, 1)):
             raise ValueError("numbers that no training has")
         if len(progress.norms) != len(self.progress.norms) or len(progress.recent) > REPORT_WINDOW:
