@@ -171,15 +171,19 @@ def run_table(
         raise InputError(absent[0])
     known = {row.key for row in rows}
     heard.stage("reading")
+
+    def split_of(case: Case) -> Split:
+        return job.table.split(sets[case.dataset], case, job.settings)
+
     missing: list[tuple[Case, Run]] = []
     for case in at_hand:
-        run = job.describe(case, job.table.split(sets[case.dataset], case, job.settings))
+        run = job.describe(case, split_of(case))
         if run.key not in known:
             missing.append((case, run))
     n_known, n_added = len(at_hand) - len(missing), 0
     heard.stage("training")
     heard.count(n_known, len(at_hand))
-    waiting = ((case, job.table.split(sets[case.dataset], case, job.settings), run) for case, run in missing)
+    waiting = ((case, split_of(case), run) for case, run in missing)
     for row in _rows(job, waiting, n_jobs, deadline):
         if row is not None:
             rows.append(row)

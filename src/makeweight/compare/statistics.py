@@ -18,7 +18,7 @@ CONFIDENCE = 0.95
 N_DRAWS, DRAWS_A_COLUMN = 4000, 40
 LARGEST_DRAWS = 1 << 28  # numbers
 LARGEST_BLOCK = 4_000_000
-MOST_SEEDS = 5000
+MOST_MORE_SEEDS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,11 +331,11 @@ def seeds_needed(
     """
     if gap <= 0 or (gap / min(norm.isf(tail), most)) ** 2 <= image_variance:
         return None
-    more = np.arange(1, MOST_SEEDS + 1)
+    more = np.arange(1, MOST_MORE_SEEDS + 1)
     total = n_seeds + more
     reach = np.minimum(t.isf(tail, total - 1), most)
     enough = image_variance + seed_variance * n_seeds / total <= (gap / reach) ** 2
-    return int(more[enough][0]) if enough.any() else MOST_SEEDS
+    return int(more[enough][0]) if enough.any() else MOST_MORE_SEEDS
 
 
 @dataclass(frozen=True, eq=False)

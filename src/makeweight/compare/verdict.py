@@ -305,27 +305,29 @@ class _Maker:
         )
 
     def leave_open(self, need: _Need, why: str) -> Verdict:
-        each = "" if self.label is not None else " of each class"
-        differences = self.evidence.differences
-        wild_images = need.images is not None and need.images > max(
-            MANY * differences.n_images[self.column], MANY_IMAGES
-        )
-        wild_seeds = need.seeds is not None and need.seeds > MOST_SEEDS
-        needs = []
-        if need.images is not None:
-            images = (f"more test image{each}", f"more test images{each}")
-            needs.append(f"far {images[1]}" if wild_images else counted(need.images, *images))
-        if need.seeds is not None:
-            needs.append("far more seeds" if wild_seeds else counted(need.seeds, "more seed"))
-        single = len(needs) == 1 and 1 in (need.images, need.seeds)
-        about = "" if wild_images or (wild_seeds and need.images is None) else "about "
-        if about and differences.n_seeds <= FEW_SEEDS:
-            about = "very roughly "
-        what = f", {about}{' and '.join(needs)} {'is' if single else 'are'} needed" if needs else ""
-        if differences.n_seeds < FEW_SEEDS:
-            what = f", since {counted(differences.n_seeds, 'seed')} say too little: give five"
-        sentence = f"{self._about}: cannot tell{what} (best: {self.title}, {self._figures(self.critical)}{why})"
+        figures = self._figures(self.critical)
+        sentence = f"{self._about}: cannot tell{self._needed(need)} (best: {self.title}, {figures}{why})"
         return self._made("cannot tell", sentence, self.critical, need)
+
+    def _needed(self, need: _Need) -> str:
+        """Say what more it takes; numbers that nobody would believe, or could go by, are not told."""
+        differences = self.evidence.differences
+        if differences.n_seeds < FEW_SEEDS:
+            return f", since {counted(differences.n_seeds, 'seed')} say too little: give five"
+        each = "" if self.label is not None else " of each class"
+        most_images = max(MANY * int(differences.n_images[self.column]), MANY_IMAGES)
+        words, wild = [], []
+        for number, one, most in ((need.images, "test image", most_images), (need.seeds, "seed", MOST_SEEDS)):
+            if number is not None:
+                whose = each if one == "test image" else ""
+                wild.append(number > most)
+                told = counted(number, f"more {one}{whose}", f"more {one}s{whose}")
+                words.append(f"far more {one}s{whose}" if wild[-1] else told)
+        if not words:
+            return ""
+        about = "" if wild[0] else "very roughly " if differences.n_seeds == FEW_SEEDS else "about "
+        single = len(words) == 1 and 1 in (need.images, need.seeds)
+        return f", {about}{' and '.join(words)} {'is' if single else 'are'} needed"
 
     @property
     def label(self) -> str | None:

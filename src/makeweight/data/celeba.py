@@ -49,17 +49,7 @@ Coding = Callable[[Sequence[bool]], int | None]
 
 
 def missing_celeba(folder: Path) -> list[str]:
-    """Name what a folder lacks of CelebA.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look; it need not exist.
-
-    Returns
-    -------
-    list of str
-    """
+    """Name what a folder lacks of CelebA."""
     return [name for name in CELEBA_FILES if _found(folder, name) is None]
 
 

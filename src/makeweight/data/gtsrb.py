@@ -58,17 +58,7 @@ class Sign(NamedTuple):
 
 
 def missing_gtsrb(folder: Path) -> list[str]:
-    """Name what a folder lacks of the official layout, unless it holds the class folders.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look; it need not exist.
-
-    Returns
-    -------
-    list of str
-    """
+    """Name what a folder lacks of the official layout, unless it holds the class folders."""
     return [] if _has_class_folders(folder) else _missing_official(folder)
 
 

@@ -38,17 +38,7 @@ _BLOCK_IMAGES, _BLOCK_BYTES = 256, 1 << 25
 
 
 def missing_lsun(folder: Path) -> list[str]:
-    """Name the databases that a folder lacks.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look; it need not exist.
-
-    Returns
-    -------
-    list of str
-    """
+    """Name the databases that a folder lacks."""
     return [name for name in LSUN_FILES if not (folder / name / DATA_FILE).is_file()]
 
 

@@ -21,17 +21,7 @@ LARGEST = 1 << 29
 
 
 def missing_svhn(folder: Path) -> list[str]:
-    """Name the files of SVHN's cropped digits that a folder lacks.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look; it need not exist.
-
-    Returns
-    -------
-    list of str
-    """
+    """Name the files of SVHN's cropped digits that a folder lacks."""
     return [name for name in SVHN_FILES if not (folder / name).is_file()]
 
 
