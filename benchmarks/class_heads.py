@@ -29,6 +29,7 @@ from sklearn.metrics import recall_score
 
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
+from makeweight.bench.running import device_name
 from makeweight.casting import drawer
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.component import describe
@@ -57,6 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fresh-noise": {"evolution": Evolution(acceptance=Annealed(), fresh_noise=True)},
     "slow-cooling": {"evolution": Evolution(acceptance=Annealed(cooling=0.999))},
     "bfloat16": {"precision": "bf16-mixed"},
+    "single-precision": {"precision": "32-true"},  # what the default is on a processor, for a GPU
 }
 
 
@@ -139,7 +141,8 @@ def run_gan(split: Split, method: str, variant: str, n_steps: int, judge: CNNCla
         metrics = split.recalls(sampler.classifier_.predict(split.X_eval), sampler.classes_)
         metrics |= {"variant": variant, "seconds_per_step": round(marks[-1] / n_steps, 4)}
         metrics["drawn_accuracy"] = drawn_accuracy(sampler, judge)
-        return Outcome(metrics | {"threads": torch.get_num_threads()}, history=sampler.history_, seconds=marks[-1])
+        metrics["threads"] = torch.get_num_threads()
+        return Outcome(metrics, history=sampler.history_, device=device_name("auto"), seconds=marks[-1])
 
     return run_once(rows, split.run(method, sampler.settings_, n_steps), compute)
 
@@ -152,7 +155,7 @@ def run_twin(split: Split, variant: str, n_steps: int, rows: RowFile) -> Row:
     def compute(run: Run) -> Outcome:
         twin.fit(split.X, split.y)
         metrics = split.recalls(twin.predict(split.X_eval), twin.classes_)
-        return Outcome(metrics | {"variant": variant, "threads": torch.get_num_threads()})
+        return Outcome(metrics | {"variant": variant, "threads": torch.get_num_threads()}, device=device_name("auto"))
 
     return run_once(
         rows, split.run("twin", {key: describe(value) for key, value in twin.get_params().items()}, n_steps), compute

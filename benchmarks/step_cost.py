@@ -28,11 +28,14 @@ from torch.utils.flop_counter import flop_registry
 
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
-from makeweight.devices import fabric_for, set_threads
+from makeweight.bench.running import device_name
+from makeweight.chance import Chance as Draws
+from makeweight.devices import fabric_for, repeatable, set_threads
 from makeweight.game import step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.methods import get_method
+from makeweight.replay import Replay
 from makeweight.rules import Game, Players
 
 HERE = Path(__file__).resolve().parent
@@ -41,6 +44,8 @@ from tests.reference import Chance, Player, Rules, reference_step  # noqa: E402
 
 N_CLASSES = 10
 METHODS = ("acgan", "egan", "aggan", "reference")
+STEPS_ON_GPU = 8  # taken in one go, as a training does not wait for the GPU after every step
+WARM_UP = 3  # rounds; on a GPU the second captures the step
 SETTINGS: dict[str, tuple[tuple[int, int, int], bool]] = {
     "published-28": ((1, 28, 28), True),
     "default-28": ((1, 28, 28), False),
@@ -81,7 +86,17 @@ def real_batch(game: Game, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]
 
 
 def shipped(game: Game, players: Players, shape: tuple[int, int, int]) -> Stepper:
-    """Return a function that takes one step of the shipped kind."""
+    """Return a function that takes one step as a training does, on a GPU from a graph."""
+    images, codes = real_batch(game, shape)
+    random = torch.Generator().manual_seed(2)
+    if not Replay.fits(game):
+        return lambda: step(game, players, images, codes, random)
+    replay = Replay(game, players, random)
+    return lambda: replay(images, codes)
+
+
+def launched(game: Game, players: Players, shape: tuple[int, int, int]) -> Stepper:
+    """Return a function that takes one step without a graph."""
     images, codes = real_batch(game, shape)
     random = torch.Generator().manual_seed(2)
     return lambda: step(game, players, images, codes, random)
@@ -105,8 +120,10 @@ def plain(game: Game, players: Players, shape: tuple[int, int, int]) -> Stepper:
     state = {"parent": Player.of(players.generator.network, players.generator.learning_rate), "number": 0}
 
     def one() -> None:
-        noise, asked = game.request(random)
-        chance = Chance(noise, asked, noise, asked, game.transform(random), game.transform(random), 0.5)
+        drawn = Draws(random, game.device)
+        noise, asked = drawn.draw(game.request)
+        show_real, show_fake = drawn.draw(game.transform), drawn.draw(game.transform)
+        chance = Chance(noise, asked, noise, asked, show_real, show_fake, 0.5)
         state["parent"], _ = reference_step(
             state["parent"], judge, rules, images, codes, chance, number=state["number"], parent_draws_again=False
         )
@@ -138,12 +155,12 @@ def arithmetic(work: Stepper) -> int:
 def passes(sampler: GANSampler, shape: tuple[int, int, int], make_stepper: Callable[..., Stepper]) -> float:
     """Arithmetic of a step in forward passes of generator and discriminator together, weighed by the paper's count."""
     game, players = set_table(sampler, shape)
-    request = game.request(torch.Generator().manual_seed(0))
+    request = Draws(torch.Generator().manual_seed(0), game.device).draw(game.request)
     images, _ = real_batch(game, shape)
     with torch.no_grad():
         of_generator = arithmetic(lambda: players.generator.network(request.noise, request.codes))
         of_discriminator = arithmetic(lambda: players.discriminator.network(images))
-    done = arithmetic(make_stepper(game, players, shape))
+    done = arithmetic(make_stepper(game, players, shape))  # a replayed step is recorded first, and counted then
     kind = "alike" if players.judges_alike else "by mode"
     g, d = COUNTED[kind]["reference" if make_stepper is plain else sampler.name]
     return done / (g * of_generator + d * of_discriminator)
@@ -156,15 +173,18 @@ def measure(name: str, device: str, precision: str | None, n_rounds: int) -> dic
     makers = {method: plain if method == "reference" else shipped for method in METHODS}
     tables = {method: set_table(sampler, shape) for method, sampler in samplers.items()}
     steppers = {method: makers[method](*table, shape) for method, table in tables.items()}
+    on_gpu = device.startswith("cuda")
+    n_each = {method: STEPS_ON_GPU if on_gpu and method != "reference" else 1 for method in METHODS}
     seconds: dict[str, list[float]] = {method: [] for method in METHODS}
-    for number in range(n_rounds + 2):
+    for number in range(n_rounds + WARM_UP):
         for method, take in steppers.items():
             begin = time.perf_counter()
-            take()
-            if device.startswith("cuda"):
+            for _ in range(n_each[method]):
+                take()
+            if on_gpu:
                 torch.cuda.synchronize()
-            if number >= 2:
-                seconds[method].append(time.perf_counter() - begin)
+            if number >= WARM_UP:
+                seconds[method].append((time.perf_counter() - begin) / n_each[method])
     _, players = tables["aggan"]
     kind = "alike" if players.judges_alike else "by mode"
 
@@ -184,6 +204,54 @@ def measure(name: str, device: str, precision: str | None, n_rounds: int) -> dic
         "reference_to_aggan": ratio("reference", "aggan"),
         "passes_counted": {m: "{}G + {}D".format(*COUNTED[kind][m]) for m in METHODS},
         "passes_measured_to_counted": {m: round(passes(samplers[m], shape, makers[m]), 3) for m in METHODS},
+        **(on_a_gpu(samplers, shape) if on_gpu else {}),
+    }
+
+
+def on_a_gpu(samplers: dict[str, GANSampler], shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Kernels of a step, how long they take, and how busy they keep the GPU; replayed, and launched one by one."""
+    found: dict[str, Any] = {}
+    for way, maker in (("replayed", shipped), ("launched", launched)):
+        for method in METHODS[:3]:
+            take = maker(*set_table(samplers[method], shape), shape)
+            found.setdefault(way, {})[method] = activity(take)
+    return found
+
+
+def activity(take: Stepper, n_steps: int = 10) -> dict[str, float]:
+    """Look at the kernels of some steps.
+
+    Returns
+    -------
+    dict
+        `kernels` a step, milliseconds a step by the clock, in which at least one kernel ran (`busy_ms`) and of all
+        kernels added up (`kernel_ms`), and the share of the time in which none ran (`gaps`).
+    """
+    for _ in range(WARM_UP * 8):
+        take()
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    for _ in range(n_steps):
+        take()
+    torch.cuda.synchronize()
+    clock = (time.perf_counter() - begin) / n_steps
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(n_steps):
+            take()
+        torch.cuda.synchronize()
+    cuda = torch.autograd.DeviceType.CUDA
+    spans = sorted((e.time_range.start, e.time_range.end) for e in profile.events() if e.device_type == cuda)
+    busy, until = 0.0, -np.inf
+    for start, end in spans:
+        busy += max(0.0, end - max(start, until))
+        until = max(until, end)
+    per_step = 1e-3 / n_steps
+    return {
+        "kernels": round(len(spans) / n_steps, 1),
+        "clock_ms": round(1e3 * clock, 3),
+        "busy_ms": round(busy * per_step, 3),
+        "kernel_ms": round(sum(end - start for start, end in spans) * per_step, 3),
+        "gaps": round(1 - busy * per_step / (1e3 * clock), 3),
     }
 
 
@@ -202,11 +270,23 @@ def print_table(rows: RowFile) -> None:
             found["setting"],
             where,
             row.settings["precision"],
-            f"{found['milliseconds']['acgan'][0]:.0f}",
+            f"{found['milliseconds']['acgan'][0]:.3g}",
             *ratios,
         ]
         cells += [found["passes_counted"]["aggan"], str(found["passes_measured_to_counted"]["aggan"])]
         print("|", " | ".join(map(str, cells)), "|")
+
+
+def print_table_of_gpus(rows: RowFile) -> None:
+    """Print what was seen of the kernels, in Markdown."""
+    print("\n| setting | device | method | kernels | ms replayed | of them busy | gaps | ms launched | gaps |")
+    print("|" + "---|" * 9)
+    for row in rows:
+        for method in METHODS[:3] if "replayed" in row.metrics else ():
+            replayed, launched = row.metrics["replayed"][method], row.metrics["launched"][method]
+            cells = [row.metrics["setting"], row.device, method, f"{replayed['kernels']:.0f}"]
+            cells += [f"{replayed['clock_ms']:.2f}", f"{replayed['busy_ms']:.2f}", f"{replayed['gaps']:.0%}"]
+            print("|", " | ".join([*cells, f"{launched['clock_ms']:.1f}", f"{launched['gaps']:.0%}"]), "|")
 
 
 def main() -> None:
@@ -237,12 +317,16 @@ def main() -> None:
                 settings=settings,
                 budget=f"{options.rounds} rounds",
             )
-            compute = lambda run, name=name: Outcome(  # noqa: E731
-                measure(name, options.device, options.precision, options.rounds)
-            )
+
+            def compute(run: Run, name: str = name) -> Outcome:
+                with repeatable(torch.device(options.device)):
+                    found = measure(name, options.device, options.precision, options.rounds)
+                return Outcome(found, device=device_name(options.device))
+
             row: Row = run_once(rows, run, compute)
             print(name, row.metrics["milliseconds"], flush=True)
     print_table(rows)
+    print_table_of_gpus(rows)
 
 
 if __name__ == "__main__":

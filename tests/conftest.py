@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 MakeImages = Callable[..., tuple[NDArray[np.uint8], NDArray[np.str_]]]
 
 torch.set_num_threads(1)
+os.environ["CUDA_VISIBLE_DEVICES"] = (
+    ""  # bytes and reports of a processor are asserted; benchmarks/gpu_checks.py is for GPUs
+)
 
 
 def _make_images(

@@ -101,8 +101,8 @@ def discriminator_loss(
     if rules.squares:
         adversarial = 0.5 * ((on_real.scores - 1) ** 2).mean() + 0.5 * (on_fake.scores**2).mean()
     else:
-        adversarial = binary_cross_entropy_with_logits(on_real.scores, torch.ones(len(real)))
-        adversarial = adversarial + binary_cross_entropy_with_logits(on_fake.scores, torch.zeros(len(fake)))
+        adversarial = binary_cross_entropy_with_logits(on_real.scores, torch.ones_like(on_real.scores))
+        adversarial = adversarial + binary_cross_entropy_with_logits(on_fake.scores, torch.zeros_like(on_fake.scores))
     of_classes = cross_entropy(on_real.class_logits, labels)
     if rules.classes_of_fakes:
         of_classes = of_classes + cross_entropy(on_fake.class_logits, asked)

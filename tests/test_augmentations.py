@@ -10,8 +10,11 @@ from makeweight.augmentations import (
     Augmentation,
     DiffAugment,
     InstanceNoise,
+    Warp,
     coloured,
     cut,
+    grid_of,
+    look_through,
     translated,
 )
 from makeweight.errors import InputError
@@ -168,3 +171,29 @@ class TestInstanceNoise:
     def test_impossible_parameters_are_refused(self) -> None:
         with pytest.raises(InputError, match=r"^InstanceNoise\(deviation=-1, n_steps=2000\) is impossible"):
             InstanceNoise(deviation=-1).draw(2, seeded())
+
+
+def test_places_are_not_rounded_to_bfloat16() -> None:
+    images = torch.rand(2, 1, 28, 28)
+    transform = Affine().draw(2, torch.Generator().manual_seed(0))
+    again = Affine().draw(2, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        changed = transform(images)
+    assert torch.equal(changed, again(images))
+    assert torch.equal(transform(images), changed)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (9, 5), (1, 6)])
+def test_the_repeatable_gradient_is_that_of_torch(size: tuple[int, int]) -> None:
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(6, 2, *size, generator=random).requires_grad_()
+    grid = grid_of(Affine(degrees=40, scale=0.5, shift=0.5, mirror=True).draw(6, random).numbers, images.shape)
+    towards = 1e-3 * torch.randn(6, 2, *size, generator=random)
+    found: list[Tensor] = []
+    for look in (look_through, Warp.apply):
+        changed = look(images, grid)
+        found += [changed, *torch.autograd.grad(changed, images, towards)]
+    assert torch.equal(found[0], found[2])
+    torch.testing.assert_close(found[3], found[1], rtol=1e-4, atol=1e-8)
+    assert torch.autograd.grad(Warp.apply(images, grid), images, 0 * towards)[0].abs().max() == 0
+    assert torch.autograd.grad(Warp.apply(images, grid), images, towards / 0)[0].isfinite().logical_not().all()

@@ -378,6 +378,18 @@ class TestSettings:
         assert str(caught.value) == f"there is no {axis} called 'zzz': choose from {', '.join(choices)}."
 
 
+def test_estimate_where_reports_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, which is asked for figures every twentieth step."""
+    for module in ("estimate", "train"):
+        monkeypatch.setattr(f"makeweight.{module}.report_every", lambda device: 20)
+    steps: list[int] = []
+    fit = ACGAN.fit
+    monkeypatch.setattr(ACGAN, "fit", lambda self, *data: steps.append(self.n_steps) or fit(self, *data))
+    cost = estimate(ACGAN(**TINY), (8, 8), n_classes=3, n_images=20)
+    assert steps == [40]
+    assert 0 < cost.seconds < 60
+
+
 @pytest.mark.parametrize("sides", [(8, 8), (9, 12, 3)])
 def test_estimate_leaves_the_sampler_and_foretells_its_steps(sides: tuple[int, ...]) -> None:
     sampler = AGGAN(**{**TINY, "n_steps": 7})

@@ -48,6 +48,34 @@ def test_a_broken_training_is_named_by_its_step(monkeypatch: pytest.MonkeyPatch)
         play(make_game(), schedule(45))
 
 
+def test_steps_that_cannot_be_replayed_are_taken_as_they_are_and_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    class Refusing:
+        refused: str | None = None
+
+        def __init__(self, game: Game, players: Players, random: torch.Generator) -> None:
+            self.own = game, players, random
+
+        @staticmethod
+        def fits(game: Game) -> bool:
+            return True
+
+        def __call__(self, *batch: Tensor) -> StepOutcome:
+            game, players, random = self.own
+            taken.append(players.n_steps)
+            self.refused = "not permitted" if players.n_steps == 2 else None
+            return step(game, players, *batch, random)
+
+    expected = play(make_game(THREE, Annealed()), schedule(5))
+    monkeypatch.setattr(training, "Replay", Refusing)
+    told = play(make_game(THREE, Annealed()), schedule(5))
+    assert taken == [0, 1, 2]
+    assert [report.generator_loss for report in told] == [report.generator_loss for report in expected]
+    notes = [report.notes for report in told]
+    assert notes == [(), (), ("steps are launched part by part, which takes longer: not permitted.",), (), ()]
+
+
 def schedule(n_steps: int | None = 5, **changes: Any) -> Schedule:
     settings: dict[str, Any] = {
         "budget": None,

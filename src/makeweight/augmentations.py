@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
+from makeweight.chance import Changes
 from makeweight.component import Component, Registry
 from makeweight.errors import InputError
 from makeweight.transfer import moved
@@ -30,8 +32,12 @@ class Augmentation(Component):
             Source of chance, on the processor.
         n_steps : int, default=0
             Steps of the game so far, for changes that fade.
+
+        Notes
+        -----
+        On a GPU, steps of a game can be replayed from CUDA graphs where the answer is `Changes`.
         """
-        return lambda images: images
+        return Changes(lambda images, _: images, torch.empty(0))
 
 
 AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", Augmentation)
@@ -75,22 +81,66 @@ class Affine(Augmentation):
         rows = [torch.stack([flip * cos, -sin, 2 * self.shift * uniform[3]], 1)]
         rows += [torch.stack([flip * sin, cos, 2 * self.shift * uniform[4]], 1)]
         maps = torch.stack(rows, 1)
+        return Changes(warped, maps, grid_of)
 
-        grids: dict[tuple[int, ...], Tensor] = {}
 
-        def transform(images: Tensor) -> Tensor:
-            if images.shape[2:] == (1, 1):
-                return images
-            grid = grids.get(tuple(images.shape))
-            if grid is None:
-                # affine_grid stretches both sides to 2; the aspect keeps a rotation a rotation if they are not equal.
-                aspect = images.shape[2] / images.shape[3]
-                stretch = torch.tensor([[1.0, aspect, 1.0], [1 / aspect, 1.0, 1.0]])
-                grid = affine_grid(moved(maps * stretch, images.device), list(images.shape), align_corners=False)
-                grids[tuple(images.shape)] = grid
-            return grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+def grid_of(maps: Tensor, shape: torch.Size) -> Tensor:
+    """Give the places that affine maps of shape (batch, 2, 3) look at, for images of a shape (batch, c, h, w)."""
+    if shape[2:] == (1, 1):
+        return maps
+    # affine_grid stretches both sides to 2; the aspect keeps a rotation a rotation if they are not equal.
+    aspect = shape[2] / shape[3]
+    stretched = maps.clone()
+    stretched[:, 0, 1] *= aspect
+    stretched[:, 1, 0] *= 1 / aspect
+    with torch.autocast(maps.device.type, enabled=False):  # bfloat16 would miss places by a tenth of a pixel
+        return affine_grid(stretched, list(shape), align_corners=False)
 
-        return transform
+
+def warped(images: Tensor, grid: Tensor) -> Tensor:
+    """Look at images through a grid of shape (batch, h, w, 2); flat rows stay as they are."""
+    if images.shape[2:] == (1, 1):
+        return images
+    # Elsewhere torch's own gradient is repeatable, too.
+    look = Warp.apply if images.device.type == "cuda" else look_through
+    changed: Tensor = look(images.float(), grid)
+    return changed
+
+
+def look_through(images: Tensor, grid: Tensor) -> Tensor:
+    """Sample images bilinearly; beyond the border is the nearest pixel of it."""
+    return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+class Warp(torch.autograd.Function):
+    """`look_through` with a gradient by the images that is the same to the last bit every time.
+
+    Several places add to one pixel. Floats do not add up to the same in another order, and a GPU keeps none, so what
+    they add is rounded to whole numbers, of 2⁻⁴⁶ of the largest, which do.
+    """
+
+    @staticmethod
+    def forward(context: Any, images: Tensor, grid: Tensor) -> Tensor:
+        """Look through the grid."""
+        context.save_for_backward(grid)
+        context.shape = images.shape
+        return look_through(images, grid)
+
+    @staticmethod
+    def backward(context: Any, slopes: Tensor) -> tuple[Tensor, None]:
+        """Give every pixel the slopes of the places that see it, by how much they see of it."""
+        (grid,) = context.saved_tensors
+        n, c, h, w = context.shape
+        places = [((grid[..., axis] + 1) * side - 1).div(2).clamp(0, side - 1) for axis, side in ((0, w), (1, h))]
+        (left, top), (along, down) = zip(*((place.floor(), place.frac()) for place in places), strict=True)
+        scale = 2.0**46 / slopes.abs().amax().clamp(min=1e-30)
+        whole = torch.zeros(n, c, h * w, dtype=torch.int64, device=slopes.device)
+        for right, share in ((0, 1 - along), (1, along)):
+            for below, part in ((0, 1 - down), (1, down)):
+                pixel = (top + below).clamp(max=h - 1) * w + (left + right).clamp(max=w - 1)
+                index = pixel.long().view(n, 1, -1).expand(n, c, -1)
+                whole.scatter_add_(2, index, ((share * part).unsqueeze(1) * slopes * scale).long().flatten(2))
+        return (whole / scale.double()).float().view(n, c, h, w), None
 
 
 @AUGMENTATIONS.register("diff_augment")
@@ -125,20 +175,18 @@ class DiffAugment(Augmentation):
                 f"DiffAugment(translation={self.translation}, cutout={self.cutout}) is impossible: both are shares of "
                 "a side, 0 or more and below 1."
             )
-        chances = torch.rand(7, n, generator=generator)
+        return Changes(self.change, torch.rand(7, n, generator=generator))
 
-        def transform(images: Tensor) -> Tensor:
-            if images.shape[2:] == (1, 1):
-                return images
-            drawn = moved(chances, images.device)
-            changed = images.float()
-            if self.colour:
-                changed = coloured(changed, *drawn[:3].view(3, -1, 1, 1, 1))
-            if self.translation:
-                changed = translated(changed, drawn[3], drawn[4], self.translation)
-            return cut(changed, drawn[5], drawn[6], self.cutout) if self.cutout else changed
-
-        return transform
+    def change(self, images: Tensor, chances: Tensor) -> Tensor:
+        """Change images by chances in [0, 1], of shape (7, batch)."""
+        if images.shape[2:] == (1, 1):
+            return images
+        changed = images.float()
+        if self.colour:
+            changed = coloured(changed, *chances[:3].view(3, -1, 1, 1, 1))
+        if self.translation:
+            changed = translated(changed, chances[3], chances[4], self.translation)
+        return cut(changed, chances[5], chances[6], self.cutout) if self.cutout else changed
 
 
 def coloured(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:

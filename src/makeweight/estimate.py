@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from makeweight.schedule import Schedule
+from makeweight.devices import fabric_for
+from makeweight.schedule import Schedule, report_every
 
 
 class Trains(Protocol):
     """A sampler that trains, of any kind; `ImageSampler.learns` says which do."""
+
+    device: str
+    precision: str | None
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule: ...
 
@@ -40,7 +44,8 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], n_classes: int, n_im
     n_classes, n_images : int
         Size of the training set, of one byte a value.
     """
-    warm_up, timed = 1, 3
+    pause = report_every(fabric_for(sampler.device, sampler.precision).device)
+    warm_up, timed = pause, max(3, pause)
     marks: list[tuple[int, float]] = []
     n_tried = max(2 * n_classes, 64)
     trial = clone(sampler).set_params(
@@ -54,7 +59,7 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], n_classes: int, n_im
     trial.set_params(**{name: value for name, value in of_gans.items() if name in trial.get_params(deep=False)})
     X = np.random.default_rng(0).integers(0, 256, (n_tried, *image_shape)).astype(np.uint8)
     trial.fit(X, np.arange(n_tried) % n_classes)
-    (first, begin), (last, end) = marks[warm_up - 1], marks[-1]
+    (first, begin), (last, end) = marks[0], marks[-1]
     pace = (end - begin) / (last - first)  # a method that trains once a class takes more steps than were asked for
     schedule = sampler._schedule(np.full(n_classes, -(-n_images // n_classes)))
     n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)

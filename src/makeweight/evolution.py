@@ -33,8 +33,16 @@ class Acceptance(Component):
         """Whether the unit of cooling is the epoch, rather than the step."""
         return False
 
-    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
-        """Probability, 0 to 1, that an offspring of fitness `best` replaces a parent of fitness `parent`; scalars."""
+    def chance(self, best: Tensor, parent: Tensor, temperature: Tensor | float | None) -> Tensor:
+        """Probability, 0 to 1, that an offspring of fitness `best` replaces a parent of fitness `parent`.
+
+        Parameters
+        ----------
+        best, parent : Tensor of shape (n_survivors,) or ()
+            Fitnesses, of pairs of rivals.
+        temperature : Tensor of shape (), float or None
+            Temperature now, on the device of the fitnesses; None for rules without one.
+        """
         raise TypeError(f"{type(self).__name__} must say when an offspring is accepted")
 
 
@@ -52,7 +60,7 @@ class Always(Acceptance):
 
     scores_parent = False
 
-    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
+    def chance(self, best: Tensor, parent: Tensor, temperature: Tensor | float | None) -> Tensor:
         """Return 1."""
         return torch.ones_like(best)
 
@@ -61,7 +69,7 @@ class Always(Acceptance):
 class Elitist(Acceptance):
     """A fitter offspring replaces its parent, a worse one never does."""
 
-    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
+    def chance(self, best: Tensor, parent: Tensor, temperature: Tensor | float | None) -> Tensor:
         """Return 1 for a fitter offspring, else 0."""
         return (best > parent).to(best.dtype)
 
@@ -75,10 +83,11 @@ class _Cooling(Acceptance):
         """Whether T cools once an epoch."""
         return self.per == "epoch"
 
-    def chance(self, best: Tensor, parent: Tensor, temperature: float | None) -> Tensor:
+    def chance(self, best: Tensor, parent: Tensor, temperature: Tensor | float | None) -> Tensor:
         """Return min(1, exp((F_best − F_parent)/T)); 0 for one that is not fitter once T has vanished."""
         gap = best - parent
-        worse = (gap / temperature).exp() if temperature else torch.zeros_like(gap)
+        heat = gap.new_tensor(temperature or 0.0) if not isinstance(temperature, Tensor) else temperature
+        worse = torch.where(heat > 0, (gap / heat).exp(), 0.0)
         return torch.where(gap > 0, 1.0, worse)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from makeweight.augmentations import Transform
+from makeweight.chance import Chance
 from makeweight.evolution import fitness
 from makeweight.individual import Individual, Population
 from makeweight.litter import Lesson, Litter, breed, half_of, mixed_share, whole_of
@@ -16,7 +18,7 @@ from makeweight.penalties import Shown
 from makeweight.priors import Request
 from makeweight.rules import Batch, Game, Players
 from makeweight.stabilisers import advance_norms
-from makeweight.transfer import moved
+from makeweight.transfer import abreast
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ def compete(
     litters: Sequence[Litter] = (),
 ) -> Contest:
     """Let generators draw what is asked for and score them; the parents of litters come last, by what they drew."""
-    halves, images = [], []
-    for individual in individuals:
+
+    def drawn_and_judged(individual: Individual) -> tuple[Tensor, Lesson]:
         with torch.no_grad():
-            images.append(game.draw(individual.network, request))
-        judgement = game.judge(players.discriminator.network, Batch(images[-1], request.codes, transform))
-        halves.append(half_of(game, players, judgement, request.codes, real=False))
-    halves += [litter.half for litter in litters if litter.half is not None]
-    images += [litter.images for litter in litters if litter.half is not None]
+            images = game.draw(individual.network, request)
+        judgement = game.judge(players.discriminator.network, Batch(images, request.codes, transform))
+        return images, half_of(game, players, judgement, request.codes, real=False)
+
+    shown = abreast([partial(drawn_and_judged, individual) for individual in individuals], game.device)
+    shown += [(litter.images, litter.half) for litter in litters if litter.half is not None]
+    images, halves = zip(*shown, strict=True)
     gradients = torch.stack([half.gradient for half in halves]) + real.gradient
     losses = torch.stack([half.loss for half in halves]) + real.loss
     realness = torch.stack([half.realness for half in halves])
@@ -82,7 +86,7 @@ def evolve(
     real: Lesson,
     request: Request,
     transform: Transform,
-    random: torch.Generator,
+    chance: Chance,
 ) -> tuple[Contest, Tensor, Tensor, Tensor]:
     """Raise all litters from their parents, score all on the same request, and make the survivors the parents.
 
@@ -96,7 +100,7 @@ def evolve(
     for number, child in enumerate(population.offspring):
         child.become(population.parents[number // n_each])
         child.step(litters[number // n_each].gradients[number % n_each])
-    test = game.request(random) if game.evolution.fresh_noise else request
+    test = chance.draw(game.request) if game.evolution.fresh_noise else request
     again = population.parents if game.acceptance.scores_parent and litters[0].half is None else []
     contest = compete(game, players, [*population.offspring, *again], real, test, transform, litters)
     n_offspring = len(population.offspring)
@@ -104,11 +108,18 @@ def evolve(
     fittest, accepted = survivors[0], torch.ones_like(survivors, dtype=torch.bool)
     if game.acceptance.scores_parent:
         rivals, places = contest.fitness[n_offspring:].sort(descending=True, stable=True)
-        coins = moved(torch.rand(n_survivors, generator=random), game.device)
-        accepted = coins < game.acceptance.chance(best, rivals, players.temperature)
+        coins = chance.draw(lambda random: torch.rand(n_survivors, generator=random))
+        accepted = coins < game.acceptance.chance(best, rivals, temperature_of(players, chance))
         survivors = torch.where(accepted, survivors, n_offspring + places)
     population.choose(survivors)
     return contest, fittest, accepted[0], survivors
+
+
+def temperature_of(players: Players, chance: Chance) -> Tensor | None:
+    """Give the temperature as a number on the device, of shape ()."""
+    if players.temperature is None:
+        return None
+    return chance.draw(lambda _: torch.tensor(players.temperature, dtype=torch.float64))
 
 
 def step(game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator) -> StepOutcome:
@@ -126,34 +137,39 @@ def step(game: Game, players: Players, images: Tensor, codes: Tensor, random: to
     random : torch.Generator
         Source of all chance, on the processor; alike in all processes.
     """
+    return play(game, players, images, codes, Chance(random, game.device))
+
+
+def play(game: Game, players: Players, images: Tensor, codes: Tensor, chance: Chance) -> StepOutcome:
+    """One step of the game, as `step` says, by what `chance` draws."""
     judge, population = players.discriminator.network, players.population
-    show_real, show_fake = (game.transform(random, players.n_steps) for _ in range(2))
+    show_real, show_fake = transforms(game, players, chance)
     own_images, own_codes = images.chunk(game.discriminator_steps), codes.chunk(game.discriminator_steps)
     real, lesson = Batch(own_images[0], own_codes[0], show_real), None
 
-    request = game.request(random)
+    request = chance.draw(game.request)
     litters = [breed(game, players, parent, real, request, show_fake) for parent in players.parents]
     losses = torch.cat([litter.losses for litter in litters])
     if population is None:
         players.generator.step(litters[0].gradients[0])
         fittest, values = losses.new_zeros((), dtype=torch.long), None
         accepted = torch.ones_like(fittest, dtype=torch.bool)
-        drawn = draw_anew(game, players, show_fake, random)
+        drawn = draw_anew(game, players, show_fake, chance)
     else:
         judge.eval()
         half = half_of(game, players, game.judge(judge, real), real.codes, real=True)
         contest, fittest, accepted, survivors = evolve(
-            game, players, population, litters, half, request, show_fake, random
+            game, players, population, litters, half, request, show_fake, chance
         )
         players.generator, values = population.parent, contest.fitness
         drawn = [Batch(own, contest.codes, show_fake) for own in contest.images.index_select(0, survivors)]
         if players.judges_alike:
             known = contest.losses.index_select(0, survivors), contest.gradients.index_select(0, survivors)
             lesson = known[0].mean(), known[1].mean(0)
-    loss = teach(game, players, real, drawn, random, lesson)
+    loss = teach(game, players, real, drawn, chance, lesson)
     for more in zip(own_images[1:], own_codes[1:], strict=True):
-        show_real, show_fake = (game.transform(random, players.n_steps) for _ in range(2))
-        teach(game, players, Batch(*more, show_real), draw_anew(game, players, show_fake, random), random)
+        show_real, show_fake = transforms(game, players, chance)
+        teach(game, players, Batch(*more, show_real), draw_anew(game, players, show_fake, chance), chance)
     game.team.average(*(each.statistics for each in (*players.parents, players.discriminator)))
     players.n_steps += 1
     return StepOutcome(
@@ -161,11 +177,22 @@ def step(game: Game, players: Players, images: Tensor, codes: Tensor, random: to
     )
 
 
-def draw_anew(game: Game, players: Players, transform: Transform, random: torch.Generator) -> list[Batch]:
+def transforms(game: Game, players: Players, chance: Chance) -> tuple[Transform, Transform]:
+    """Draw what is done to a real and to a drawn batch."""
+    real, drawn = (chance.draw(lambda random: game.transform(random, players.n_steps)) for _ in range(2))
+    return real, drawn
+
+
+def draw_anew(game: Game, players: Players, transform: Transform, chance: Chance) -> list[Batch]:
     """Let every surviving generator draw the same new request."""
-    request = game.request(random)
+    request = chance.draw(game.request)
     with torch.no_grad():
         return [Batch(game.draw(each.network, request), request.codes, transform) for each in players.parents]
+
+
+def is_penalty_due(game: Game, players: Players) -> bool:
+    """Tell whether the discriminator's next step has a penalty."""
+    return bool(game.penalty.every) and players.n_steps % game.penalty.every == 0
 
 
 def teach(
@@ -173,7 +200,7 @@ def teach(
     players: Players,
     real: Batch,
     drawn: list[Batch],
-    random: torch.Generator,
+    chance: Chance,
     lesson: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """One step of the discriminator on a real batch and each survivor's images; returns its loss.
@@ -191,9 +218,9 @@ def teach(
         )
         game.team.average(*lesson)
     loss, gradient = lesson
-    if penalty.every and players.n_steps % penalty.every == 0:
+    if is_penalty_due(game, players):
         n = len(real.images) if penalty.interpolates else 0
-        between = moved(game.team.own(lambda: torch.rand(n, generator=random)), game.device)
+        between = chance.draw(lambda random: game.team.own(lambda: torch.rand(n, generator=random)))
         seen, own = real.transform(real.images), drawn[0]
         with game.autocast():
             shown = Shown(seen, real.codes, own.transform(own.images), own.codes, between)
@@ -216,9 +243,10 @@ def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, ra
         players.best = players.generator.offspring()
         return
     players.discriminator.network.eval()
-    show = game.transform(random, players.n_steps)
+    chance = Chance(random, game.device)
+    show = chance.draw(lambda random: game.transform(random, players.n_steps))
     n = len(images) // game.discriminator_steps
-    real, request, lessons = Batch(images[:n], codes[:n], show), game.request(random), []
+    real, request, lessons = Batch(images[:n], codes[:n], show), chance.draw(game.request), []
     for contender in (players.best, players.generator):
         with torch.no_grad():
             drawn = Batch(game.draw(contender.network, request), request.codes, show)

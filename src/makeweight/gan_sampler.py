@@ -18,7 +18,7 @@ from makeweight.casting import build_discriminator, check_draws, drawer, house
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.lazy import LazyImages
-from makeweight.devices import fabric_for
+from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import InputError
 from makeweight.evolution import Evolution
 from makeweight.heads import HEADS, AuxiliaryClassifier, Head
@@ -38,7 +38,7 @@ from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.starts import Material, Setting, Start
 from makeweight.team import team
 from makeweight.train import StepReport, Training
-from makeweight.training_sampler import TrainingSampler, fitting_the_card, own_chance, to_arrays, to_tensors
+from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
 
 
@@ -286,7 +286,7 @@ class GANSampler(TrainingSampler):
             keeps = self._setting("average_decay"), self._setting("best_every")
             check_draws(self._setting("draws"), *keeps, schedule.n_steps)
         fabric = fabric_for(self.device, self.precision)
-        with own_chance(fabric.device):
+        with repeatable(fabric.device):
             torch.manual_seed(seed)
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
             if self._goes_on():
@@ -433,7 +433,7 @@ class GANSampler(TrainingSampler):
         fabric = fabric_for(self.device, self.precision)
         self._check_settings()
         check_size(self._parts, weights, training)
-        with own_chance(fabric.device):
+        with repeatable(fabric.device):
             game = self._game(self.class_counts_, fabric.device, fabric.autocast)
             players = self._players(self.codec_.image_shape, game)
         with fitting_the_card():

@@ -63,13 +63,23 @@ class Individual:
         _move_into(self.statistics, floats)
         row[size : 3 * size + ALIGNMENT] = 0
         self.weights = nn.Parameter(weights)
-        self.optimiser = torch.optim.Adam([self.weights], lr=learning_rate, betas=betas, fused=True)
+        on_gpu = row.device.type == "cuda"
+        # There the step size lies in the row, so that a step captured as a CUDA graph reads what it is by then.
+        self.rate = step[1] if on_gpu else None
+        self.optimiser = torch.optim.Adam(
+            [self.weights],
+            lr=learning_rate if self.rate is None else self.rate,
+            betas=betas,
+            fused=True,
+            capturable=on_gpu,
+        )
         self.optimiser.state[self.weights] = {"step": step[0], "exp_avg": first, "exp_avg_sq": second}
+        self.learning_rate = learning_rate
 
     def offspring(self, row: Tensor | None = None) -> Individual:
         """Return a new individual that equals this one."""
-        group = self.optimiser.param_groups[0]
-        child = Individual(detached_copy(self.network), group["lr"], group["betas"], row)
+        betas = self.optimiser.param_groups[0]["betas"]
+        child = Individual(detached_copy(self.network), self.learning_rate, betas, row)
         child.become(self)
         return child
 
@@ -79,16 +89,22 @@ class Individual:
         self.row.copy_(other.row)
         for mine, theirs in zip(self.others, other.others, strict=True):
             mine.copy_(theirs)
-        self.learning_rate = other.learning_rate
+        self._learning_rate = other.learning_rate
+        if self.rate is None:
+            self.learning_rate = other.learning_rate
 
     @property
     def learning_rate(self) -> float:
         """Adam's step size."""
-        return float(self.optimiser.param_groups[0]["lr"])
+        return self._learning_rate
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self.optimiser.param_groups[0]["lr"] = rate
+        self._learning_rate = rate
+        if self.rate is None:
+            self.optimiser.param_groups[0]["lr"] = rate
+        else:
+            self.rate.fill_(rate)
 
     def gradient(self, outputs: Any, towards: Any = None, *, keep: bool = False, into: Tensor | None = None) -> Tensor:
         """Differentiate outputs by the weights.

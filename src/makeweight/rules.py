@@ -25,7 +25,6 @@ from makeweight.penalties import Free, Penalty
 from makeweight.priors import Prior, Request
 from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.team import Team
-from makeweight.transfer import moved
 
 
 class Batch(NamedTuple):
@@ -85,10 +84,9 @@ class Game:
         return len(self.mutations) == self.evolution.n_survivors == 1 and not self.acceptance.scores_parent
 
     def request(self, random: torch.Generator) -> Request:
-        """Draw what the generator is asked for in this process's part of one batch."""
+        """Draw what the generator is asked for in this process's part of one batch, on the processor."""
         n = self.batch_size // self.team.size
-        noise, codes = self.team.own(lambda: self.prior.draw(n, self.latent_dim, self.class_counts, random))
-        return Request(moved(noise, self.device), moved(codes, self.device))
+        return self.team.own(lambda: self.prior.draw(n, self.latent_dim, self.class_counts, random))
 
     def transform(self, random: torch.Generator, n_steps: int = 0) -> Transform:
         """Draw the augmentation of this process's part of one batch, after `n_steps` of the game."""

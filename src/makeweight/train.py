@@ -25,6 +25,7 @@ from makeweight.checkpoints import (
 from makeweight.errors import TrainingError
 from makeweight.game import rescore_best, step
 from makeweight.health import LOOK_EVERY, Finding, Watch, weight_norms
+from makeweight.replay import Replay
 from makeweight.rules import Game, Players
 from makeweight.schedule import KEEP_EVERY, Schedule, report_every
 from makeweight.training_state import check_fit, restore, state_of
@@ -195,6 +196,8 @@ class Training:
         self.progress = Progress(n_steps=schedule.settle(0, 0.0), norms=weight_norms(players))
         self.healthy = self._snapshot()
         self.kept_at = 0.0
+        self.replay: Replay | None = None
+        self._use_replay()
         self._resume()
 
     def run(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Progress:
@@ -244,7 +247,10 @@ class Training:
         players.discriminator.learning_rate = self.game.discriminator_speed * rate
         for parent in players.parents:
             parent.learning_rate = rate
-        outcome = step(game, players, images, codes, self.random)
+        outcome = step(game, players, images, codes, self.random) if self.replay is None else self.replay(images, codes)
+        if self.replay is not None and self.replay.refused is not None:
+            progress.notes.append(f"steps are launched part by part, which takes longer: {self.replay.refused}.")
+            self.replay = None
         progress.done += 1
         if players.average is not None:
             players.average.update(players.generator.network, players.n_steps)
@@ -337,6 +343,11 @@ class Training:
 
     def _use_parts(self) -> None:
         self.game = self.watch.game = replace(self.game, n_parts=self.progress.n_parts)
+        self._use_replay()
+
+    def _use_replay(self) -> None:
+        """Let steps be replayed where they can be; whatever was captured before is let go."""
+        self.replay = Replay(self.game, self.players, self.random) if Replay.fits(self.game) else None
 
     def _snapshot(self) -> State:
         """Copy the players."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -139,11 +139,6 @@ class TrainingSampler(ImageSampler):
                 f"are {codec.shape}, {codec.dtype}: both must be the same."
             )
         return self.codec_
-
-
-def own_chance(device: torch.device) -> AbstractContextManager[None]:
-    """Set torch's global random states aside, that of the device included, and put them back at the end."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 @contextmanager

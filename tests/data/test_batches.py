@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.batches import default_workers, encoder, from_device, read_batches
+from makeweight.data.batches import default_workers, encoder, from_device, is_looked_up, read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.data.source import open_source
 from makeweight.errors import InputError
@@ -167,3 +167,16 @@ def test_processes_that_may_start_none_read_themselves(monkeypatch: pytest.Monke
     monkeypatch.delenv("MAKEWEIGHT_WORKERS", raising=False)
     monkeypatch.setattr("makeweight.data.batches.can_fork", lambda: False)
     assert default_workers(CPU) == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "looked_up"),
+    [((4, 8, 8), "uint8", True), ((4, 8, 8, 3), "uint8", True), ((4, 6), "uint8", False), ((4, 8, 8), "uint16", False)],
+)
+def test_what_may_lie_on_a_device_as_it_is(shape: tuple[int, ...], dtype: str, looked_up: bool) -> None:
+    X = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    codec = ImageCodec.learn(X)
+    assert is_looked_up(codec) is looked_up
+    if looked_up:
+        encoded = encoder(codec, torch.device("cpu"))(torch.from_numpy(X))
+        assert np.array_equal(encoded.numpy(), codec.encode(X))

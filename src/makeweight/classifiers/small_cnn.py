@@ -23,7 +23,7 @@ from makeweight.classifiers.risks import Criterion, Risk, Study
 from makeweight.component import describe
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.batches import encoder
-from makeweight.devices import fabric_for
+from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import InputError
 from makeweight.judges import Discriminator
 from makeweight.networks import Networks
@@ -164,7 +164,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.class_counts_ = self._counts(codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         fabric = fabric_for(self.device, None)
-        with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+        with repeatable(fabric.device):
             torch.manual_seed(seed)
             self.network_ = self._build().to(fabric.device)
             self._train(array, codes, fabric.device, seed)

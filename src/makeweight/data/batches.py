@@ -85,7 +85,7 @@ def read_batches(
     pixels: Iterator[tuple[NDArray[np.int64], NDArray[Any] | Tensor]]
     if isinstance(X, LazyImages):
         pixels = _from_files(X, indices, default_workers(device) if n_workers is None else n_workers)
-    elif device.type == "cuda" and X.dtype == np.uint8 and X.nbytes < SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
+    elif device.type == "cuda" and is_looked_up(codec) and X.nbytes < SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
         pixels = from_device(X, indices, device)
     else:
         pixels = ((index, X[index]) for index in indices)
@@ -133,12 +133,17 @@ def cores_for_this_process() -> int:
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
+def is_looked_up(codec: ImageCodec) -> bool:
+    """Tell whether `encoder` looks values up in a table, so that they may lie on the device as they are."""
+    return codec.dtype == "uint8" and codec.layout != "rows"
+
+
 def encoder(codec: ImageCodec, device: torch.device) -> Encode:
     """Give a function from a batch in the layout of a codec to floats on a device, equal to `ImageCodec.encode`.
 
     Bytes are moved as they are and looked up in a table there.
     """
-    if codec.dtype != "uint8" or codec.layout == "rows":
+    if not is_looked_up(codec):
         return lambda pixels: moved(codec.encode(np.asarray(pixels)), device)
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     table = moved(replace(codec, layout="grey", shape=(16, 16)).encode(levels).ravel(), device)

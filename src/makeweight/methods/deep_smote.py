@@ -21,7 +21,7 @@ from makeweight.autoencoder import (
     train_autoencoder,
 )
 from makeweight.data.arrays import Channels, ImageCodec
-from makeweight.devices import fabric_for
+from makeweight.devices import fabric_for, repeatable
 from makeweight.individual import Individual, detached_copy
 from makeweight.methods.duplicates import added, block_seed
 from makeweight.methods.smote import smote
@@ -31,7 +31,7 @@ from makeweight.recipe import LIMITS
 from makeweight.sampler import METHODS, Strategy
 from makeweight.saving import Arrays, check_codes
 from makeweight.team import team
-from makeweight.training_sampler import TrainingSampler, fitting_the_card, own_chance, to_arrays, to_tensors
+from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 
 N_STEPS = 4000
 
@@ -179,7 +179,7 @@ class DeepSMOTE(TrainingSampler):
         self._check_team()
         schedule = self._schedule(np.bincount(codes))
         fabric = fabric_for(self.device, self.precision)
-        with own_chance(fabric.device):
+        with repeatable(fabric.device):
             torch.manual_seed(seed)
             learner = self.learner_ if self._goes_on() else self._learner(codec, fabric.device)
             autoencoder, history = train_autoencoder(
@@ -228,7 +228,7 @@ class DeepSMOTE(TrainingSampler):
         self._check_settings()
         if not isinstance(self._setting("networks"), OwnNetworks):
             check_size(self._parts, weights, training)
-        with own_chance(device):
+        with repeatable(device):
             learner = self._learner(self.codec_, device)
         prefix = "decoder."
         decoder = {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
