@@ -20,9 +20,11 @@ import numpy as np
 from makeweight.bench.results import markdown, sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
+from makeweight.methods import method_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results"
+METHOD_PAGES = ROOT / "docs" / "methods"
 BENCH = RESULTS / "bench.jsonl"
 
 
@@ -59,7 +61,8 @@ def means(name: str, protocol: str, scale: float = 100.0) -> str:
     found: dict[tuple[str, str], list[float]] = {}
     for row in rows_of(name):
         if row.protocol == protocol and "acsa" in row.metrics:
-            found.setdefault((row.method, row.budget), []).append(scale * float(str(row.metrics["acsa"])))
+            method = row.method if row.device == "cpu" else f"{row.method} ({row.device})"
+            found.setdefault((method, row.budget), []).append(scale * float(str(row.metrics["acsa"])))
     lines = ["| | length | seeds | mean recall | deviation |", "|---|---|---|---|---|"]
     for (method, length), values in sorted(found.items(), key=lambda item: -np.mean(item[1])):
         deviation = f"{np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
@@ -73,11 +76,46 @@ PLACES: dict[str, Callable[[], str]] = {
     "verdict": partial(means, "verdict", "compare/fashion-mnist/test"),
     "ensemble": partial(means, "ensemble", "ensemble/fashion-mnist"),
 }
+SEEN = {
+    "seen": "drawn images in which a classifier of the whole data sees the class asked for, %",
+    "seen_rarest": "the same in the two rarest classes, %",
+    "likeness": "SSIM of two drawn images of a class",
+    "likeness_of_real": "SSIM of two real ones",
+    "acsa_of_head": "mean recall of the discriminator's class output, %",
+    "acsa_of_cnn": "mean recall of a small CNN on the balanced set, %",
+}
 
 
-def filled(page: str) -> str:
-    """Give the page with every marked place made anew."""
-    for name, make in PLACES.items():
+def measured(method: str) -> str:
+    """Say what `samplers.py` found of a method, as means over its seeds."""
+    rows = [row for row in rows_of("samplers") if row.method == method]
+    if not rows:
+        return "Not measured yet on Fashion-MNIST with the papers' counts."
+    seeds = "one seed" if len(rows) == 1 else f"{len(rows)} seeds"
+    lines = [
+        f"Fashion-MNIST with the papers' counts in reverse, 20 minutes of one core, {seeds} "
+        "([how, and beside all others](../benchmarks.md#samplers)):",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    for name, words in SEEN.items():
+        values = [float(str(row.metrics[name])) for row in rows if row.metrics.get(name) is not None]
+        if values:
+            digits = 2 if name.startswith("likeness") else 1
+            lines.append(f"| {words} | {np.mean(values):.{digits}f} |")
+    return "\n".join(lines)
+
+
+def pages() -> dict[Path, dict[str, Callable[[], str]]]:
+    """Give the pages that are written, and what is at their marked places."""
+    of_methods = {METHOD_PAGES / f"{name}.md": {"measured": partial(measured, name)} for name in method_names()}
+    return {PAGE: PLACES, **of_methods}
+
+
+def filled(page: str, places: dict[str, Callable[[], str]]) -> str:
+    """Give a page with every marked place made anew."""
+    for name, make in places.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         page = re.sub(re.escape(begin) + ".*?" + re.escape(end), partial(_placed, begin, make(), end), page, flags=re.S)
     return page
@@ -96,11 +134,12 @@ def main() -> None:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    old = PAGE.read_text(encoding="utf-8")
-    new = filled(old)
+    old = {page: page.read_text(encoding="utf-8") for page in pages()}
+    new = {page: filled(old[page], places) for page, places in pages().items()}
     if parser.parse_args().check:
         sys.exit(int(old != new))
-    PAGE.write_text(new, encoding="utf-8")
+    for page, text in new.items():
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -264,9 +264,18 @@ def test_the_page_of_results_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatc
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import results_page
 
-    page = results_page.PAGE.read_text(encoding="utf-8")
-    assert set(results_page.marked(page)) == set(results_page.PLACES)
-    assert results_page.filled(page) == page
+    for page, places in results_page.pages().items():
+        text = page.read_text(encoding="utf-8")
+        assert set(results_page.marked(text)) == set(places), page
+        assert results_page.filled(text, places) == text, page
+
+
+def test_every_method_page_shows_its_parts() -> None:
+    for name in method_names():
+        text = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
+        for kind in ("light", "dark"):
+            assert f"(../figures/methods/{name}-{kind}.svg#only-{kind})" in text
+            assert (ROOT / "docs" / "figures" / "methods" / f"{name}-{kind}.svg").is_file()
 
 
 def test_the_site_leads_to_every_page() -> None:

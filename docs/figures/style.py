@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -13,7 +14,7 @@ INKS = {"light": ("#1f2328", "#d0d7de"), "dark": ("#e6edf3", "#4a4f5a")}
 COLOURS = ("#00897b", "#d9822b", "#7a6ff0", "#c2477f")
 
 
-def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE) -> None:
+def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE, **look: Any) -> None:
     """Draw a figure for both kinds of page.
 
     Parameters
@@ -24,9 +25,11 @@ def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE) -> 
         Draws the figure; it is given the colour of lines and letters.
     folder : Path
         Where the files go.
+    **look
+        Settings of matplotlib beside those of all figures.
     """
     for kind, (ink, grid) in INKS.items():
-        look = {
+        own = {
             "axes.edgecolor": ink,
             "axes.facecolor": "none",
             "axes.grid": True,
@@ -43,6 +46,7 @@ def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE) -> 
             "text.color": ink,
             "xtick.color": ink,
             "ytick.color": ink,
+            **look,
         }
-        with mpl.rc_context(look):
+        with mpl.rc_context(own):
             draw(ink).savefig(folder / f"{name}-{kind}.svg", metadata={"Date": None}, bbox_inches="tight")
