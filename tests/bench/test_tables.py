@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from makeweight.cli import app
 from makeweight.data import subsets
 from makeweight.data.named import NamedSet
 from makeweight.errors import InputError
+from makeweight.methods.ca_gan import CAGAN
 from makeweight.methods.deep_smote import DeepSMOTE
 
 NAMES = ("5", "6", "7")
@@ -125,6 +127,93 @@ def test_a_method_learns_once_for_all_fills(tmp_path: Path, monkeypatch: pytest.
     assert learnt == [35]
     assert len(list((tmp_path / "models").iterdir())) == 1
     assert len(sections("blend", rows)[0].differences) == 2
+
+
+@pytest.fixture
+def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makeweight.quality.crossfit.DEFAULT_STEPS", (20, 20))
+    monkeypatch.setattr("makeweight.bench.drawn.N_JUDGED", 6)
+
+
+@pytest.mark.usefixtures("quick_judges")
+def test_a_class_of_which_a_share_is_dropped(tmp_path: Path) -> None:
+    """By seed another class; what is drawn of it is judged by the whole training images."""
+    practical = ReadingSettings(methods=["augmentation", "smote"], epochs=2, fill=1.0)
+    own = settings(paper=None, practical=practical, dropped=[0.5, 0.9])
+    _, rows = run(tmp_path, "bagan", own)
+    assert [(row.protocol.rsplit("/", 1)[1], row.subset_seed, row.method, row.metrics["counts"]) for row in rows] == [
+        ("mnist without 50.0% of a class", 0, "augmentation", [15, 30, 30]),
+        ("mnist without 50.0% of a class", 0, "smote", [15, 30, 30]),
+        ("mnist without 90.0% of a class", 0, "augmentation", [3, 30, 30]),
+        ("mnist without 90.0% of a class", 0, "smote", [3, 30, 30]),
+        ("mnist without 50.0% of a class", 1, "augmentation", [30, 15, 30]),
+        ("mnist without 50.0% of a class", 1, "smote", [30, 15, 30]),
+        ("mnist without 90.0% of a class", 1, "augmentation", [30, 3, 30]),
+        ("mnist without 90.0% of a class", 1, "smote", [30, 3, 30]),
+    ]
+    assert all(row.metrics["recall_of_rare"] == row.metrics["recall"][NAMES[row.subset_seed]] for row in rows)
+    assert all(("drawn" in row.metrics) == (row.method == "smote") for row in rows)
+    judged = rows[1].metrics["drawn"]
+    assert judged["n_judged"] == 6
+    assert 0 <= judged["seen"] <= 1
+    assert judged["ssim_of_real"] == pytest.approx(judged["ssim"], abs=0.2)
+    (section, _) = sections("bagan", rows)
+    by_method = {line.method: line for line in section.lines}
+    assert section.of_drawn[:2] == ["recall_of_rare", "seen"]
+    told = [row.metrics["drawn"]["seen"] for row in rows if row.method == "smote" and "50.0" in row.protocol]
+    assert by_method["smote"].drawn["seen"] == pytest.approx(np.mean(told))
+    assert "seen" not in by_method["augmentation"].drawn
+    head = next(part for part in markdown([section]).splitlines() if part.startswith("| method"))
+    assert head.startswith(
+        "| method | seeds | mean recall | 95 % interval | F1 | geometric mean | paper | rare | seen |"
+    )
+    assert len({part.count("|") for part in markdown([section]).splitlines() if part.startswith("|")}) == 1
+
+
+@pytest.mark.usefixtures("quick_judges")
+def test_one_large_class_with_and_without_mixed_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from makeweight.bench import tables
+
+    monkeypatch.setattr(tables, "CAGAN_COUNTS", (20, 8, 8))
+    monkeypatch.setattr(CAGAN, "recipe", replace(CAGAN.recipe, n_steps=2))
+    practical = ReadingSettings(methods=["augmentation", "ca_gan", "ca_gan mixed"], epochs=1, fill=1.0)
+    own = settings(paper=None, practical=practical, seeds=1)
+    _, rows = run(tmp_path, "cagan", own)
+    assert [row.method for row in rows] == practical.methods
+    assert {tuple(row.metrics["counts"]) for row in rows} == {(20, 8, 8)}
+    for row, mixed in zip(rows[1:], ("none", "mixed"), strict=True):
+        draws = {"mixed_batches": {"name": "none"}, **row.settings["learner"]["draws"]}
+        assert (draws["networks"]["name"], draws["mixed_batches"]["name"]) == ("published_28", mixed)
+    figures = runner_page(tmp_path, "cagan")
+    assert "Drawn images" in figures
+    assert "SSIM of two real" in figures
+    for methods, message in (
+        (["smote mixed"], "^smote plays no game, so its batches cannot be mixed: leave out 'mixed'"),
+        (["ca_gan mixt"], "^there is no way to learn called 'mixt': choose from mixed; did you mean 'mixed'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(tmp_path, "cagan", own, Selection(methods=methods))
+
+
+def runner_page(tmp_path: Path, name: str) -> str:
+    """Give what `bench figures` writes."""
+    target = tmp_path / "page.html"
+    ran = CliRunner().invoke(
+        app, ["bench", "figures", name, "--rows", str(tmp_path / "rows.jsonl"), "--html", str(target)]
+    )
+    assert ran.exit_code == 0, ran.output
+    return target.read_text(encoding="utf-8")
+
+
+def test_gtsrb_is_taken_as_it_is(small_set: NamedSet) -> None:
+    table, case = TABLES.get("bagan")(), Case("practical", "gtsrb", "augmentation", 3, {"dropped": 0.4})
+    own = settings(dropped=[0.4, 0.9])
+    assert table.details(own, "gtsrb") == [{"dropped": 0.4}]
+    assert table.group("gtsrb", case.details) == "gtsrb"
+    rare = replace(small_set, X_train=small_set.X_train[:-20], y_train=small_set.y_train[:-20])
+    split = table.split(rare, case, own)
+    assert split.X is rare.X_train
+    assert split.rare == ("7", "5", "6")
 
 
 @pytest.mark.parametrize("fill", ["0", "2", "x", "nan"])

@@ -195,7 +195,7 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
     if name not in games:
         raise InputError(no_such("method of a table", name, [TWIN, *own, *games]))
     sampler: GANSampler = get_method(name).from_paper()
-    sampler.set_params(n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
+    sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
     return Learner(sampler=sampler)
 
 

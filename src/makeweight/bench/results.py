@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -24,7 +24,16 @@ CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
 RIVAL = "augmentation"
+LARGEST_DISTANCE = 1e6
 COLUMNS = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
+# Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
+OF_DRAWN = {
+    "recall_of_rare": ("rare", 2, 100),
+    "seen": ("seen", 1, 100),
+    "frechet": ("Fréchet", 2, 1),
+    "ssim": ("SSIM", 3, 1),
+    "ssim_of_real": ("of real", 3, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class Line:
         Half of the 95 % interval of mean recall (Student's t over seeds); None for a single seed.
     published : float or None
         Mean recall that the paper prints.
+    drawn : dict of str to float
+        Recall of the rare classes, and figures of drawn images, by the names of `OF_DRAWN`; means over seeds.
     """
 
     method: str
@@ -52,6 +63,7 @@ class Line:
     geometric_mean: float
     reach: float | None
     published: float | None
+    drawn: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,22 @@ class Section:
     lines: list[Line]
     differences: list[Difference]
 
+    @property
+    def of_drawn(self) -> list[str]:
+        """Names of the figures that some of the lines have beside recall."""
+        return [name for name in OF_DRAWN if any(name in line.drawn for line in self.lines)]
+
+
+class DrawnMetrics(BaseModel):
+    """What tables read from the figures of drawn images."""
+
+    model_config = ConfigDict(strict=True)
+
+    seen: Share | None = None
+    frechet: Annotated[float, Field(ge=0, le=LARGEST_DISTANCE)] | None = None
+    ssim: Annotated[float, Field(ge=-1, le=1)] | None = None
+    ssim_of_real: Annotated[float, Field(ge=-1, le=1)] | None = None
+
 
 class CaseMetrics(BaseModel):
     """What tables and figures read from the metrics of a row; rows may come from anybody."""
@@ -117,6 +145,8 @@ class CaseMetrics(BaseModel):
     classes: list[str] = Field(min_length=2)
     counts: list[int]
     confusion: list[list[int]]
+    recall_of_rare: Share | None = None
+    drawn: DrawnMetrics | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -201,7 +231,16 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
         )
         reach, published = _reach(recall), known.get(method)
         lines.append(
-            Line(method, len(recall), float(recall.mean()), float(f1.mean()), float(geometric.mean()), reach, published)
+            Line(
+                method,
+                len(recall),
+                float(recall.mean()),
+                float(f1.mean()),
+                float(geometric.mean()),
+                reach,
+                published,
+                _of_drawn(by_seed.values()),
+            )
         )
     claims: Sequence[tuple[str, str]] = CLAIMS if reading == "paper" else [(each, RIVAL) for each in methods]
     differences = [_difference(one, other, methods, known) for one, other in claims if one != other]
@@ -224,6 +263,19 @@ def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]
     return Difference(one, other, len(shared), float((mine - theirs).mean()), _reach(mine - theirs), published)
 
 
+def _of_drawn(rows: Iterable[Row]) -> dict[str, float]:
+    """Means over seeds of what tables about drawn images tell."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        drawn = row.metrics.get("drawn")
+        told = {**(drawn if isinstance(drawn, dict) else {}), "recall_of_rare": row.metrics.get("recall_of_rare")}
+        for name in OF_DRAWN:
+            value = told.get(name)
+            if isinstance(value, (int, float)):
+                found.setdefault(name, []).append(float(value))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
 def _percent(rows: Iterable[Row], metric: str) -> NDArray[np.float64]:
     return 100 * np.array([row.metrics[metric] for row in rows], float)
 
@@ -241,9 +293,10 @@ def markdown(found: Sequence[Section]) -> str:
     parts = []
     for section in found:
         parts.append(f"### {title_of(section)}\n")
-        parts.append(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+        columns = [*COLUMNS, *(OF_DRAWN[name][0] for name in section.of_drawn)]
+        parts.append(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         for line in section.lines:
-            parts.append(f"| {' | '.join(cells_of(line))} |")
+            parts.append(f"| {' | '.join(cells_of(line, section.of_drawn))} |")
         parts.append("")
         parts += [f"- {sentence_of(each)}" for each in section.differences]
         if section.differences:
@@ -257,12 +310,16 @@ def title_of(section: Section) -> str:
     return shown(f"{section.group}, {section.reading}, {section.budget}{settings}")
 
 
-def cells_of(line: Line) -> list[str]:
-    """Write the cells of a line."""
+def cells_of(line: Line, of_drawn: Sequence[str] = ()) -> list[str]:
+    """Write the cells of a line, those of some figures of drawn images last."""
     reach = "" if line.reach is None else f"± {line.reach:.2f}"
     published = "" if line.published is None else f"{line.published:.2f}"
     figures = [f"{value:.2f}" for value in (line.f1, line.geometric_mean)]
-    return [shown(line.method), str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
+    cells = [shown(line.method), str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
+    for name in of_drawn:
+        _, digits, times = OF_DRAWN[name]
+        cells.append(f"{times * line.drawn[name]:.{digits}f}" if name in line.drawn else "")
+    return cells
 
 
 def word_of(difference: Difference) -> str:

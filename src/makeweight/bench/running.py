@@ -17,6 +17,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 from makeweight.balance.listener import Listener
+from makeweight.bench.drawn import drawn_metrics
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
@@ -124,6 +125,10 @@ class Job:
             "threads": torch.get_num_threads(),
             "n_test": len(true),
         }
+        if split.rare:
+            metrics["recall_of_rare"] = float(np.mean([metrics["recall"][label] for label in split.rare]))
+            if learner.sampler is not None:
+                metrics["drawn"] = drawn_metrics(learner.sampler, split, self.device)
         return Outcome(metrics, history=learner.history_, device=device_name(self.device), seconds=seconds)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -57,6 +57,8 @@ class TableSettings(BaseModel):
         Images of the larger of two classes, by set.
     temperatures, coolings : list of float
         What an annealing is tried with.
+    dropped : list of float
+        Shares of a class that are left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +70,7 @@ class TableSettings(BaseModel):
     majority: dict[str, int] = {}
     temperatures: list[float] = []
     coolings: list[float] = []
+    dropped: list[Annotated[float, Field(ge=0, lt=1)]] = []
 
     @property
     def hash(self) -> str:

@@ -17,7 +17,14 @@ from makeweight.data.subsets import PAPER_COUNTS, PAPER_PAIRS, PAPER_RATIOS, imb
 from makeweight.data.wording import no_such
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
+from makeweight.gan_sampler import GANSampler
 from makeweight.methods.aggan import AGGAN
+from makeweight.networks import NETWORKS
+
+CELEBA, GTSRB, MIXED = "celeba", "gtsrb", "mixed"
+CAGAN_COUNTS = (5500, *[500] * 9)
+MOST_WHOLE = 1000  # images a class by which drawn ones are judged
+RAREST = 5  # classes of GTSRB that are judged
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,25 @@ class Case:
 
 
 class Split(NamedTuple):
-    """Images to learn from and to test on; nothing is chosen on the latter."""
+    """Images to learn from and to test on; nothing is chosen on the latter.
+
+    Attributes
+    ----------
+    X, y, X_test, y_test : array
+        Images and labels of both parts.
+    rare : tuple of str
+        Labels of the classes whose drawn images are judged; none where a table is not about them.
+    X_whole, y_whole : array, optional
+        Training images before any were left out, by which drawn ones are judged.
+    """
 
     X: NDArray[Any]
     y: NDArray[Any]
     X_test: NDArray[Any]
     y_test: NDArray[Any]
+    rare: tuple[str, ...] = ()
+    X_whole: NDArray[Any] | None = None
+    y_whole: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +127,7 @@ class Table(Component):
             for seed in range(wanted.seeds or settings.seeds)
             for reading in wanted.readings or there
             for dataset in wanted.datasets or settings.datasets
-            for details in self.details(settings)
+            for details in self.details(settings, dataset)
             for method in wanted.methods or settings.reading(reading).methods
         ]
         if not cases:
@@ -118,7 +138,7 @@ class Table(Component):
         """Name the sets that the table can be run on."""
         yield from PAPER_COUNTS
 
-    def details(self, settings: TableSettings) -> list[dict[str, Any]]:
+    def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
         """Give what is varied beside set, method and seed."""
         return [{}]
 
@@ -161,7 +181,7 @@ class AGGANBinary(Table):
         """Name the sets of which the paper takes two classes."""
         yield from PAPER_PAIRS
 
-    def details(self, settings: TableSettings) -> list[dict[str, Any]]:
+    def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
         """Give the ratios."""
         return [{"ratio": ratio} for ratio in PAPER_RATIOS]
 
@@ -196,7 +216,7 @@ class AGGANAnnealing(Table):
     about = "mean recall of AGGAN by starting temperature and cooling"
     paper = "Hao et al., Annealing Genetic GAN for Imbalanced Web Data Learning, Figure 10"
 
-    def details(self, settings: TableSettings) -> list[dict[str, Any]]:
+    def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
         """Give the temperatures and coolings."""
         return [{"temperature": t, "cooling": c} for t in settings.temperatures for c in settings.coolings]
 
@@ -218,3 +238,82 @@ class Blend(Table):
 
     about = "mean recall by how many drawn images a classifier learns from"
     paper = "a question that Sampath et al. leave open in their survey of GANs for imbalance problems"
+
+
+class DrawnTable(Table):
+    """A table about drawn images: how good they are, and what a classifier makes of them."""
+
+    def sets(self) -> Iterator[str]:
+        """Name the sets."""
+        raise TypeError(f"{type(self).__name__} must name its sets")
+
+    def judged(self, known: NamedSet, X: NDArray[Any], y: NDArray[Any], rare: Sequence[str]) -> Split:
+        """Give a split whose drawn images of some classes are judged by an even part of the whole training images."""
+        _, counts = np.unique(known.y_train, return_counts=True)
+        even = np.minimum(counts, MOST_WHOLE).tolist()
+        whole = imbalanced_subset(known.X_train, known.y_train, even, classes=known.class_names, random_state=0)
+        return Split(X, y, known.X_test, known.y_test, tuple(rare), whole.X, whole.y)
+
+
+@TABLES.register("bagan")
+class BAGANDropped(DrawnTable):
+    """One class of which a share is dropped, by seed another one; GTSRB as it is."""
+
+    about = "recall of one class of which 40 to 97.5 % is dropped, and how good its drawn images are; GTSRB as it is"
+    paper = "Mariani et al., BAGAN: Data Augmentation with Balancing GAN, Figures 7 to 9"
+
+    def sets(self) -> Iterator[str]:
+        """Name the paper's sets, and Fashion-MNIST in place of its flowers."""
+        yield from ("mnist", "fashion-mnist", "cifar10", GTSRB)
+
+    def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
+        """Give the dropped shares."""
+        return [{"dropped": share} for share in (settings.dropped if dataset != GTSRB else settings.dropped[:1])]
+
+    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
+        """Drop a share of the class that the seed stands for, at random; the rarest classes of GTSRB are judged."""
+        X, y = known.X_train, known.y_train
+        labels, counts = np.unique(y, return_counts=True)
+        if case.dataset == GTSRB:
+            return self.judged(known, X, y, labels[np.argsort(counts, kind="stable")[:RAREST]].tolist())
+        rare = known.class_names[case.seed % len(known.class_names)]
+        own = np.flatnonzero(y == rare)
+        n_left = max(1, round((1 - case.details["dropped"]) * len(own)))
+        kept = np.random.default_rng(case.seed).permutation(own)[:n_left]
+        chosen = np.sort(np.concatenate([np.flatnonzero(y != rare), kept]))
+        return self.judged(known, X[chosen], y[chosen], [rare])
+
+    def group(self, dataset: str, details: Mapping[str, Any]) -> str:
+        """Name set and share."""
+        return dataset if dataset == GTSRB else f"{dataset} without {details['dropped']:.1%} of a class"
+
+
+@TABLES.register("cagan")
+class CAGANMixed(DrawnTable):
+    """One class is eleven times as large as each other; discriminators have batch norm, and some mixed batches."""
+
+    about = "drawn images of nine classes beside one that is eleven times larger, with and without mixed batches"
+    paper = "Cho and Yoon, Conditional Activation GAN: Improved Auxiliary Classifier GAN, Figures 12 to 14"
+
+    def sets(self) -> Iterator[str]:
+        """Name the sets; on CelebA the hair colours as often as they come."""
+        yield from ("mnist", "fashion-mnist", CELEBA)
+
+    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
+        """Draw the counts; all classes but the first are judged."""
+        counts = PAPER_COUNTS[CELEBA] if case.dataset == CELEBA else CAGAN_COUNTS
+        own = imbalanced_subset(known.X_train, known.y_train, counts, classes=known.class_names, random_state=case.seed)
+        return self.judged(known, own.X, own.y, known.class_names[1:])
+
+    def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
+        """Give a method with a discriminator that has batch norm; "ca_gan mixed" has mixed batches, too."""
+        method, _, mixed = case.method.partition(" ")
+        if mixed not in ("", MIXED):
+            raise InputError(no_such("way to learn", mixed, [MIXED]))
+        learner = practical_learner(method, settings.reading(case.reading), n_steps, case.seed)
+        if isinstance(learner.sampler, GANSampler):
+            networks = "resnet" if case.dataset == CELEBA else "published_28"
+            learner.sampler.set_params(networks=NETWORKS.get(networks)(), mixed_batches=mixed or "none")
+        elif mixed:
+            raise InputError(f"{method} plays no game, so its batches cannot be mixed: leave out {MIXED!r}.")
+        return learner

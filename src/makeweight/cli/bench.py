@@ -174,15 +174,16 @@ def _print(found: list[Section]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.bench.results import cells_of, sentence_of, title_of
+    from makeweight.bench.results import OF_DRAWN, cells_of, sentence_of, title_of
 
     for section in found:
         title = Text(title_of(section))
         grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
-        for column in ("method", "seeds", "recall", "95 %", "F1", "GM", "paper"):
+        of_drawn = [OF_DRAWN[name][0] for name in section.of_drawn]
+        for column in ("method", "seeds", "recall", "95 %", "F1", "GM", "paper", *of_drawn):
             grid.add_column(Text(column), justify="left" if column == "method" else "right")
         for line in section.lines:
-            grid.add_row(*map(Text, cells_of(line)))
+            grid.add_row(*map(Text, cells_of(line, section.of_drawn)))
         show(grid)
         for difference in section.differences:
             say(f"- {sentence_of(difference)}")

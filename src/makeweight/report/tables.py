@@ -45,7 +45,14 @@ def bench_page(
     sections = [
         Section(
             title,
-            [_lines(result), *_differences(result), _classes(group), *_confusions(group), *_curves(group)],
+            [
+                _lines(result),
+                *_drawn(result),
+                *_differences(result),
+                _classes(group),
+                *_confusions(group),
+                *_curves(group),
+            ],
         )
         for title, result, group in results
     ]
@@ -68,6 +75,29 @@ def _lines(result: Result) -> Table:
     columns = ("method", "seeds", "mean recall", "F1", "geometric mean", "paper")
     note = "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds)."
     return Table("Mean recall", columns, rows, note=note)
+
+
+def _drawn(result: Result) -> list[Block]:
+    """How good drawn images are, where a table is about them."""
+    if not result.of_drawn:
+        return []
+    rows = [
+        [line.method, *(f"{line.drawn[name]:.3g}" if name in line.drawn else "–" for name in result.of_drawn)]
+        for line in sorted(result.lines, key=lambda line: -line.drawn.get("seen", 0.0))
+    ]
+    note = (
+        "Recall of the rare classes and how often classifiers of the whole data see the class asked for, as shares "
+        "of 1; Fréchet distance on these classifiers' features, lower is better; SSIM of two drawn images of a class, "
+        "to be like that of two real ones."
+    )
+    words = {
+        "recall_of_rare": "recall of rare classes",
+        "seen": "seen",
+        "frechet": "Fréchet distance",
+        "ssim": "SSIM of two drawn",
+        "ssim_of_real": "SSIM of two real",
+    }
+    return [Table("Drawn images", ("method", *(words[name] for name in result.of_drawn)), rows, note=note)]
 
 
 def _differences(result: Result) -> list[Block]:

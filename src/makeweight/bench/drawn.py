@@ -1,0 +1,48 @@
+"""How good the images are that a learner drew, by classifiers of the whole training part of a set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from makeweight.bench.tables import Split
+from makeweight.quality import evaluate_images
+from makeweight.sampler import ImageSampler
+
+N_JUDGED = 200  # images a class
+FIGURES = {"seen": "accuracy", "frechet": "frechet", "ssim": "ssim"}
+
+
+def drawn_metrics(sampler: ImageSampler, split: Split, device: str) -> dict[str, float | int]:
+    """Measure what a method draws of a split's rare classes.
+
+    Parameters
+    ----------
+    sampler : ImageSampler
+        One that has learnt.
+    split : Split
+        Its `X_whole` are what drawn images are held against: classifiers are trained on one part of them and judge by
+        what they have not seen.
+    device : str
+        Where these are trained.
+
+    Returns
+    -------
+    dict
+        `seen`, how often the classifiers see the class asked for, 0 to 1; `frechet`, the mean over the classes of the
+        Fréchet distance on the classifiers' features; `ssim`, the mean SSIM of two drawn images of a class, and
+        `ssim_of_real`; what could not be told is left out. `n_judged` images a class.
+    """
+    assert split.X_whole is not None
+    assert split.y_whole is not None
+    X_drawn = np.concatenate([sampler.draw(label, range(N_JUDGED)) for label in split.rare])
+    y_drawn = np.repeat(split.rare, N_JUDGED)
+    report = evaluate_images(split.X_whole, split.y_whole, X_drawn, y_drawn, device=device)
+    found: dict[str, list[float | None]] = {
+        name: [each.figures[figure].value for each in report.classes] for name, figure in FIGURES.items()
+    }
+    found["ssim_of_real"] = [each.figures["ssim"].reference for each in report.classes]
+    told = {name: [value for value in values if value is not None] for name, values in found.items()}
+    means: dict[str, Any] = {name: float(np.mean(values)) for name, values in told.items() if values}
+    return {**means, "n_judged": N_JUDGED}
