@@ -345,6 +345,13 @@ def test_a_disk_that_fills_up_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_that_is_too_large_is_told_in_a_sentence(tmp_path: Path) -> None:
+    message = r"^a file of .*out grew larger than this system or its limits \(ulimit -f\) allow: raise the limit and"
+    with pytest.raises(InputError, match=message), folder(tmp_path / "out").writing(print):
+        raise OSError(errno.EFBIG, "File too large")
+    assert os.listdir(tmp_path) == []
+
+
 def test_sizes_read_well() -> None:
     assert [size_text(n) for n in (0, 999, 1000, 1_550_000, 12e9, 3e15)] == [
         "0 bytes",

@@ -158,6 +158,11 @@ class OutputFolder:
                     raise InputError(
                         f"the disk filled up while {self.given} was written: make room and start again."
                     ) from error
+                if error.errno == errno.EFBIG:
+                    raise InputError(
+                        f"a file of {self.given} grew larger than this system or its limits (ulimit -f) allow: raise "
+                        "the limit and start again."
+                    ) from error
                 raise
             except BaseException as error:
                 _remove_tree(self.partial)
