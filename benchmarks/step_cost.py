@@ -7,6 +7,7 @@ inputs.
 
     python benchmarks/step_cost.py                                  # what is missing, then the table
     python benchmarks/step_cost.py --settings default-28 --rounds 9
+    python benchmarks/step_cost.py --precisions                     # AGGAN in float32 and in bfloat16, in turn
     python benchmarks/step_cost.py --table
 """
 
@@ -30,7 +31,7 @@ from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
 from makeweight.bench.running import device_name
 from makeweight.chance import Chance as Draws
-from makeweight.devices import fabric_for, repeatable, set_threads
+from makeweight.devices import PRECISIONS, fabric_for, repeatable, set_threads
 from makeweight.game import step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
@@ -255,6 +256,34 @@ def activity(take: Stepper, n_steps: int = 10) -> dict[str, float]:
     }
 
 
+def measure_precisions(name: str, device: str, n_rounds: int) -> dict[str, Any]:
+    """Time AGGAN in both precisions, in turn."""
+    shape, published = SETTINGS[name]
+    steppers = {}
+    for precision in PRECISIONS:
+        sampler = make("aggan", shape, published, device, precision)
+        steppers[precision] = shipped(*set_table(sampler, shape), shape)
+    n_each = STEPS_ON_GPU if device.startswith("cuda") else 1
+    seconds: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    for number in range(n_rounds + WARM_UP):
+        for precision, take in steppers.items():
+            begin = time.perf_counter()
+            for _ in range(n_each):
+                take()
+            if n_each > 1:
+                torch.cuda.synchronize()
+            if number >= WARM_UP:
+                seconds[precision].append((time.perf_counter() - begin) / n_each)
+    single, half = (np.array(seconds[precision]) for precision in PRECISIONS)
+    return {
+        "setting": name,
+        "threads": torch.get_num_threads(),
+        "rounds": n_rounds,
+        "milliseconds": {p: [round(1e3 * v, 2) for v in np.percentile(s, [50, 25, 75])] for p, s in seconds.items()},
+        "single_to_bfloat16": quartiles(single / half),
+    }
+
+
 COLUMNS = ("setting", "device", "precision", "ACGAN ms", "AGGAN/ACGAN", "E-GAN/ACGAN", "plain/AGGAN", "AGGAN counted")
 
 
@@ -264,6 +293,8 @@ def print_table(rows: RowFile) -> None:
     print("|" + "---|" * (len(COLUMNS) + 1))
     for row in rows:
         found = row.metrics
+        if "single_to_bfloat16" in found:
+            continue
         ratios = ["{} ({}–{})".format(*found[key]) for key in ("aggan_to_acgan", "egan_to_acgan", "reference_to_aggan")]
         where = f"{row.device}, {found['threads']} thread" + "s" * (found["threads"] > 1)
         cells = [
@@ -289,6 +320,19 @@ def print_table_of_gpus(rows: RowFile) -> None:
             print("|", " | ".join([*cells, f"{launched['clock_ms']:.1f}", f"{launched['gaps']:.0%}"]), "|")
 
 
+def print_table_of_precisions(rows: RowFile) -> None:
+    """Print how much faster bfloat16 is, in Markdown."""
+    print("\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |\n|---|---|---|---|---|")
+    for row in rows:
+        found = row.metrics
+        if "single_to_bfloat16" in found:
+            where = row.versions["processor"] if row.device == "cpu" else row.device
+            threads = f"{found['threads']} thread" + "s" * (found["threads"] > 1)
+            times = [f"{found['milliseconds'][precision][0]:.3g}" for precision in PRECISIONS]
+            ratio = "{} ({}–{})".format(*found["single_to_bfloat16"])
+            print("|", " | ".join([found["setting"], f"{where}, {threads}", *times, ratio]), "|")
+
+
 def main() -> None:
     """Measure what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -296,6 +340,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="32-true")
+    parser.add_argument("--precisions", action="store_true", help="compare precisions in place of methods")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "step_cost.jsonl")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     options = parser.parse_args()
@@ -309,6 +354,8 @@ def main() -> None:
                 "threads": torch.get_num_threads(),
                 "methods": {m: make(m, shape, published, options.device, options.precision).settings_ for m in METHODS},
             }
+            if options.precisions:
+                settings = {"precision": "both", "threads": torch.get_num_threads(), "methods": "aggan"}
             run = Run(
                 protocol=f"step-cost/{name}",
                 data_hash=hash_data(np.zeros((1, *shape)), np.zeros(1)),
@@ -320,13 +367,17 @@ def main() -> None:
 
             def compute(run: Run, name: str = name) -> Outcome:
                 with repeatable(torch.device(options.device)):
-                    found = measure(name, options.device, options.precision, options.rounds)
+                    if options.precisions:
+                        found = measure_precisions(name, options.device, options.rounds)
+                    else:
+                        found = measure(name, options.device, options.precision, options.rounds)
                 return Outcome(found, device=device_name(options.device))
 
             row: Row = run_once(rows, run, compute)
             print(name, row.metrics["milliseconds"], flush=True)
     print_table(rows)
     print_table_of_gpus(rows)
+    print_table_of_precisions(rows)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,23 @@ def test_the_gate_is_told_class_by_class(
     lines = {" ".join(line.split()) for line in text.splitlines()}
     if width > 60:
         assert {"ankle boot 130 31% 20 15 5 4%", "clog 120 98% 0 118 0 10%", "mule 0 – 0 0 0 –"} <= lines
+
+
+@pytest.mark.parametrize(
+    ("gate", "who", "model"),
+    [
+        (None, "smote", "draws more: makeweight sample"),
+        ((BOOT, replace(BOOT, label="clog")), "smote", "draws more: makeweight sample"),
+        ((BOOT, CLOG), "smote, augmentation", "draws more: makeweight sample"),
+        ((replace(CLOG, label="ankle boot"), CLOG), "augmentation", "of smote, whose images the gate rejected"),
+    ],
+)
+def test_it_is_told_what_drew(
+    gate: object, who: str, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(monkeypatch, capsys, 100, gate=gate)
+    assert f"Balanced by {who}" in map(str.strip, text.splitlines())
+    assert f"out/model  ({model})" in text
 
 
 def test_a_fill_of_nothing_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,9 +44,9 @@ def test_a_test_set_is_the_same_for_every_seed() -> None:
 
 
 def test_impossible_folds() -> None:
-    with pytest.raises(InputError, match=r"9 folds are impossible: .* \('a' has 8\)"):
+    with pytest.raises(InputError, match=r"folds=9 is impossible: .* \('a' has 8\)"):
         make_splits(made(), [0], 9)
-    with pytest.raises(InputError, match="1 folds are impossible"):
+    with pytest.raises(InputError, match="folds=1 is impossible"):
         make_splits(made(), [0], 1)
     groups: list[object] = ["all" if place % 3 == 0 else None for place in range(24)]
     with pytest.raises(InputError, match="all images of class 'a' fall into one fold, since groups"):

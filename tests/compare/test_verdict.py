@@ -105,12 +105,12 @@ def test_where_both_are_short_both_are_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("recall", "spread", "n_seeds", "more_images", "more_seeds"),
-    [(0.715, 0.02, 2, 250, 1), (0.705, 0.002, 3, 1600, None)],
+    [(0.715, 0.02, 3, 1300, 33), (0.705, 0.002, 3, 1600, None)],
 )
 def test_no_heap_of_images_is_asked_for_where_a_seed_would_do(
     recall: float, spread: float, n_seeds: int, more_images: int, more_seeds: int | None
 ) -> None:
-    """With two seeds 2,500 images alone would do; where seeds hardly differ, images alone are the better way."""
+    """Where seeds differ both are asked for; where they hardly differ, images alone are the better way."""
     clog = of_clog(give_verdicts(evidence(60, {**PLAIN, AUGMENTED: recall}, seeds_spread=spread, n_seeds=n_seeds)))
     assert (clog.answer, clog.more_images, clog.more_seeds) == ("cannot tell", more_images, more_seeds)
 
@@ -204,6 +204,7 @@ def test_an_arm_that_gains_nothing_does_not_pay_with_precision() -> None:
     assert clog.gain <= 0
     assert "so far its precision falls too, F1 −" in clog.sentence
     assert "cannot tell, since 2 seeds say too little: give five (best: " in clog.sentence
+    assert (clog.more_images, clog.more_seeds) == (None, None)
 
 
 def test_wild_numbers_are_not_told() -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from makeweight import InputError
 from makeweight.balance import Listener, balance_folder, verify_folder
+from makeweight.balance.manifest import read_manifest
 from makeweight.data.images import ImageSpec
 from makeweight.quality.folder import evaluate_folder, target
 
@@ -60,6 +61,14 @@ def test_copies_carry_the_names_of_the_manifest(out: Path) -> None:
     assert [each["label"] for each in data["classes"]] == ["clog"]
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert verify_folder(out).good
+
+
+def test_a_file_that_is_not_as_the_manifest_says_is_told(out: Path) -> None:
+    assert not any("manifest" in warning for warning in evaluate_folder(out).report.warnings)
+    rows = [row for row in read_manifest(out / "manifest.csv") if row.origin == "drawn"]
+    shutil.copyfile(out / rows[1].file, out / rows[0].file)
+    warning = evaluate_folder(out).report.warnings[0]
+    assert warning == f"not as the manifest says any more: {rows[0].file}. makeweight verify tells more"
 
 
 def test_the_test_set_is_named_too(out: Path, tmp_path: Path) -> None:

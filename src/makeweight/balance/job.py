@@ -17,7 +17,7 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_output
 from makeweight.balance.models import find_model, prepare_sampler, with_conditions
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
-from makeweight.balance.options import AUTO, Fill, check_fill, check_gate
+from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
 from makeweight.balance.resuming import check_kept, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
@@ -91,6 +91,14 @@ class BalanceSummary:
     seconds: float
     fill: FillReport | None = None
     gate: tuple[GatedClass, ...] | None = None
+
+    @property
+    def drawn_by(self) -> list[str]:
+        """Names of the methods that drew: another than `method`, too, or alone, where the gate had classes replaced."""
+        replaced = {each.label for each in self.gate or () if each.replaced}
+        own = [each for each in self.classes if each.drawn and each.label not in replaced]
+        others = [each for each in self.classes if each.drawn and each.label in replaced]
+        return [*([self.method] if own else []), *([FALLBACK_METHOD] if others else [])]
 
 
 def balance_folder(

@@ -164,7 +164,7 @@ def _check_files(
     inside = [row for row in rows if _is_inside(row.file)]
     for number, row in enumerate(inside, 1):
         try:
-            digest = _digest(folder / row.file)
+            digest = digest_of(folder / row.file)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             missing.append(row.file)
         except (OSError, ValueError):
@@ -359,7 +359,8 @@ def _is_inside(file: str) -> bool:
     return path.parts[:1] == (IMAGES,) and ".." not in path.parts and not path.is_absolute() and "\\" not in file
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Hash a file as the manifest does."""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > LARGEST_FILE:
             raise OSError(errno.EFBIG, "larger than any image")

@@ -63,7 +63,7 @@ def print_balance(summary: BalanceSummary) -> None:
     rows = [(shown(c.label), f"{c.real:,}", f"{c.drawn:,}", f"{c.total:,}") for c in summary.classes]
     totals = [sum(getattr(c, part) for c in summary.classes) for part in ("real", "drawn", "total")]
     _print_table(
-        f"Balanced by {summary.method}" if summary.model_hash else "Nothing drawn: the originals alone",
+        f"Balanced by {listed(summary.drawn_by)}" if summary.model_hash else "Nothing drawn: the originals alone",
         ("class", "real", "drawn", "total"),
         [*rows, ("all", *(f"{total:,}" for total in totals))],
         ruled=True,
@@ -79,13 +79,15 @@ def print_balance(summary: BalanceSummary) -> None:
     else:
         say(f"Time {time_text(summary.seconds)}")
     replaced = any(each.replaced for each in summary.gate or ())
+    failed = summary.method not in summary.drawn_by
+    sampled = f"of {summary.method}, whose images the gate rejected" if failed else "draws more: makeweight sample"
     for part, what, written in (
         ("images", "class folders", True),
         ("report.html", "what was done, to read and look at", True),
         ("samples.png", "real and drawn images side by side", True),
         ("manifest.csv", "one row per image", True),
         ("balance.json", "what was tried and rejected", summary.fill is not None or summary.gate is not None),
-        ("model", "draws more: makeweight sample", bool(summary.model_hash)),
+        ("model", sampled, bool(summary.model_hash)),
         ("fallback", "the augmentation that filled classes", replaced),
     ):
         if written:

@@ -24,6 +24,7 @@ from makeweight.compare.runs import Bench, Predictions, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.compare.statistics import CONFIDENCE, Differences, Sample, holm, paired_differences
 from makeweight.compare.verdict import Evidence, Verdict, give_verdicts
+from makeweight.data.wording import listed
 from makeweight.sampler import FEW
 
 RIVALS = (NOTHING, RIVAL)
@@ -161,12 +162,13 @@ def summarise(
     differences = {rival: paired_differences(correct, correct[_place(arms, rival)], sample) for rival in RIVALS}
     against = {rival: _tables(each, _place(arms, rival)) for rival, each in differences.items()}
     counts = images.class_counts
-    n_drawn = np.stack([arm.counts(counts) * _taken(bench, arm, splits) for arm in arms])
+    planned = np.stack([arm.counts(counts) for arm in arms])
+    n_drawn = np.stack([_drawn(bench, arm, splits) for arm in arms])
     labels = [str(label) for label in images.classes.tolist()]
     evidence = Evidence(
         arms=arms,
         labels=labels,
-        drawn=n_drawn > 0,
+        drawn=(n_drawn > 0) & ~_is_held_back(n_drawn, planned, bench.folds),
         differences=differences[RIVAL],
         recall=_with_mean([figures.classes["recall"] for figures in found]),
         f1=_with_mean([figures.classes["f1"] for figures in found]),
@@ -196,7 +198,11 @@ def summarise(
         settings=dict(settings),
         verdicts=give_verdicts(evidence, worthwhile=worthwhile),
         arms=results,
-        warnings=[*warnings, *_doubts(arms, differences[RIVAL]), *_held_back(arms, counts, n_drawn)],
+        warnings=[
+            *warnings,
+            *_doubts(arms, differences[RIVAL]),
+            *_held_back(arms, labels, n_drawn, planned, bench.folds),
+        ],
         left_out=list(left_out),
     )
 
@@ -227,14 +233,21 @@ def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[in
     return _Figures(np.stack(correct), summaries, mean_over_seeds(classes), mean_over_seeds(natural))
 
 
-def _taken(bench: Bench, arm: Arm, splits: Sequence[Split]) -> NDArray[np.bool_]:
-    """Tell which classes of an arm hold drawn images on any split: a gate may have let none of a class through."""
+def _drawn(bench: Bench, arm: Arm, splits: Sequence[Split]) -> NDArray[np.int64]:
+    """Count the drawn images of each class of an arm; what a gate let through is a mean over the splits."""
     if not arm.gated:
-        return np.ones(len(bench.images.classes), bool)
+        return arm.counts(bench.images.class_counts)
     rows = {row.key: row for row in bench.rows}
     drawn = [rows[bench.arm_run(arm, split).key].metrics["drawn"] for split in splits]
-    taken: NDArray[np.bool_] = np.array(drawn).max(axis=0) > 0
-    return taken
+    means: NDArray[np.int64] = np.rint(np.array(drawn, float).mean(axis=0)).astype(np.int64)
+    return means
+
+
+def _is_held_back(n_drawn: NDArray[np.int64], planned: NDArray[np.int64], folds: int | None) -> NDArray[np.bool_]:
+    """Tell where less than half of the drawn images asked for is there, so that little can be said of them."""
+    share = 1.0 if folds is None else 1 - 1 / folds  # of the images that a training part holds
+    held_back: NDArray[np.bool_] = 2 * n_drawn < share * planned
+    return held_back
 
 
 def _by_seed(
@@ -269,14 +282,26 @@ def _doubts(arms: Sequence[Arm], differences: Differences) -> list[str]:
     return doubts
 
 
-def _held_back(arms: Sequence[Arm], counts: NDArray[np.int64], n_drawn: NDArray[np.int64]) -> list[str]:
-    """Say which arms learnt from no drawn image, since the gate let none through."""
-    return [
-        f"the arm {arm.title!r} learnt from real images alone: nothing drawn passed the gate, which judges no class of "
-        f"fewer than {FEW} images."
-        for arm, drawn in zip(arms, n_drawn, strict=True)
-        if arm.gated and arm.counts(counts).any() and not drawn.any()
-    ]
+def _held_back(
+    arms: Sequence[Arm],
+    labels: Sequence[str],
+    n_drawn: NDArray[np.int64],
+    planned: NDArray[np.int64],
+    folds: int | None,
+) -> list[str]:
+    """Say which arms learnt from no drawn image, or from few, since the gate let no more through."""
+    told = []
+    for arm, drawn, few in zip(arms, n_drawn, _is_held_back(n_drawn, planned, folds), strict=True):
+        if arm.gated and few.any():
+            named = listed([label for label, is_few in zip(labels, few, strict=True) if is_few])
+            told.append(
+                f"the arm {arm.title!r} learnt from real images alone: nothing drawn passed the gate, which judges no "
+                f"class of fewer than {FEW} images."
+                if not drawn.any()
+                else f"the arm {arm.title!r} says nothing about drawn images of {named}: the gate let less than half "
+                "of what was asked for through."
+            )
+    return told
 
 
 def _tables(differences: Differences, rival: int) -> dict[str, list[list[float]]]:

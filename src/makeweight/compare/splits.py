@@ -119,7 +119,7 @@ def _check_folds(images: Images, folds: int) -> None:
     fewest = int(counts.argmin())
     if folds < 2 or counts[fewest] < folds:
         raise InputError(
-            f"{folds} folds are impossible: give 2 or more, and no more than the smallest class has images "
+            f"folds={folds} is impossible: give 2 or more, and no more than the smallest class has images "
             f"({shown(images.classes[fewest])!r} has {counts[fewest]})."
         )
 

@@ -306,6 +306,8 @@ class _Maker:
 
     def leave_open(self, need: _Need, why: str) -> Verdict:
         figures = self._figures(self.critical)
+        if self.evidence.differences.n_seeds < FEW_SEEDS:
+            need = _Need(None, None)
         sentence = f"{self._about}: cannot tell{self._needed(need)} (best: {self.title}, {figures}{why})"
         return self._made("cannot tell", sentence, self.critical, need)
 

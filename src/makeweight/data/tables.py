@@ -134,7 +134,8 @@ def find_column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
     found = next((name for name in names if name in header), None)
     if found is None:
         advice = f"name the column {names[0]}, or one of {', '.join(names[1:])}" if names[1:] else "name one of these"
-        raise InputError(f"{shown(path)} has no column {shown(names[0])} (its columns are {listed(header)}): {advice}.")
+        there = f"its columns are {listed(header)}" if any(header) else "it has none"
+        raise InputError(f"{shown(path)} has no column {shown(names[0])} ({there}): {advice}.")
     return header.index(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.reading import entry_of, look_or_refuse
+from makeweight.balance.verify import digest_of
 from makeweight.data.arrays import Channels
 from makeweight.data.checks import check_options
 from makeweight.data.folders import Listing
 from makeweight.data.images import ImageSpec, Progress
 from makeweight.data.source import find_source
 from makeweight.data.stores import ArraySource, FolderSource
-from makeweight.data.wording import shown
+from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 from makeweight.networks import SMALLEST_SIDE
 from makeweight.quality.copies import Copy
@@ -159,6 +160,10 @@ def evaluate_folder(
         crossfit=crossfit,
         progress=tell,
     )
+    changed = [row.file for row in rows if digest_of(folder / row.file) != row.sha256]
+    if changed:
+        warning = f"not as the manifest says any more: {listed(changed)}. makeweight verify tells more"
+        report = replace(report, warnings=(warning, *report.warnings))
     files = np.array([row.file for row in rows], dtype=object)
     return FolderQuality(
         name=folder.resolve().name,

@@ -71,9 +71,9 @@ def balance_page(
     )
     curves = learning_curves(kind, [getattr(sampler, "history_", [])])
     return Page(
-        title=f"{shown(name)}, balanced by {kind}",
+        title=f"{shown(name)}, balanced by {listed(_drawn_by(rows, sampler)) or kind}",
         lead=f"{counted(sum(real), 'real image')} of {counted(len(labels), 'class', 'classes')}, {sum(drawn):,} drawn.",
-        answers=_answers(labels, real, drawn, sampler, record or {}),
+        answers=_answers(labels, real, rows, sampler, record or {}),
         sections=[
             Section("Classes", [*class_bars(labels, real, drawn), table]),
             Section("How far classes are filled", _fill(record or {})),
@@ -91,23 +91,35 @@ def _sentence(note: str) -> str:
     return shown(f"{note[:1].upper()}{note[1:]}")
 
 
+def _drawn_by(rows: Rows, sampler: ImageSampler) -> list[str]:
+    """Name what drew, the method first: where the gate lets nothing through, augmentation draws."""
+    names = {row.method for row in rows if row.origin == "drawn"}
+    kind = [type(sampler).__name__] if sampler.name in names else []
+    return [*kind, *sorted(names - {sampler.name})]
+
+
 def _answers(
     labels: Sequence[str],
     real: Sequence[int],
-    drawn: Sequence[int],
+    rows: Rows,
     sampler: ImageSampler,
     record: Mapping[str, Any],
 ) -> list[Answer]:
     kind = type(sampler).__name__
-    filled = [label for label, count in zip(labels, drawn, strict=True) if count]
-    if not filled:
+    drawn = [row for row in rows if row.origin == "drawn"]
+    if not drawn:
         return [Answer("note", "Nothing is drawn: the real images are all there is.")]
+    by_method = {
+        who: [row.label for row in drawn if (row.method == sampler.name) == (who == kind)]
+        for who in _drawn_by(rows, sampler)
+    }
+    numbers = {who: f"{counted(len(own), 'image')} of {listed(sorted(set(own)), 10)}" for who, own in by_method.items()}
+    told = " and ".join(f"{number} drawn by {who}" for who, number in numbers.items())
     answers = [
         Answer(
             "not tested",
-            f"{counted(sum(drawn), 'image')} of {listed(filled, 10)} drawn by {kind}. Whether they help a classifier "
-            f"has not been tested: makeweight compare does that. Whether they show their class, or copy real images, "
-            f"makeweight evaluate tells.",
+            f"{told}. Whether they help a classifier has not been tested: makeweight compare does that. Whether they "
+            "show their class, or copy real images, makeweight evaluate tells.",
         )
     ]
     answers += [Answer("note", _sentence(note)) for note in getattr(sampler, "training_notes_", [])]
@@ -215,7 +227,12 @@ def _run(rows: Rows, sampler: ImageSampler) -> Section:
         ("Method", type(sampler).__name__),
         ("Seed of the drawing", _each(row.seed for row in rows)),
         ("Hash of the original files", hash_of_originals(originals)),
-        ("Model", _each(row.model_hash for row in rows)),
+        ("Model", sampler.model_hash_ if any(row.origin == "drawn" for row in rows) else "none"),
+        *(
+            (f"Model of {name}, which filled classes", _each(row.model_hash for row in rows if row.method == name))
+            for name in _drawn_by(rows, sampler)
+            if name != type(sampler).__name__
+        ),
         ("Settings", sampler.settings_hash_),
     ]
     if sampler.learns:
