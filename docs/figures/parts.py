@@ -160,7 +160,7 @@ def chain(axes: Axes, steps: list[tuple[str, str]], ink: str, grid: str) -> None
     """Draw steps, one after the other."""
     for number, (title, text) in enumerate(steps):
         left = 37 * number
-        box(axes, (left, 0, 27, 17), title, text, ink, COLOURS[1] if number else grid)
+        box(axes, (left, 0, 27, 17), title, text, ink, grid)
         if number:
             arrow(axes, [(left - 10, 8.5), (left, 8.5)], ink)
     axes.set_ylim(-0.5, 18)
