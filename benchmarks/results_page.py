@@ -11,17 +11,19 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from makeweight.bench.results import markdown, sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
+from makeweight.component import describe, rebuild
 from makeweight.data.wording import counted
-from makeweight.methods import method_names
+from makeweight.methods import get_method, method_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results"
@@ -79,6 +81,8 @@ PLACES: dict[str, Callable[[], str]] = {
 }
 HEADS = "class-heads/fashion-mnist/test"
 CHEAP = ("nothing", "duplicates")
+NO_SETTINGS = ("method", "random_state", "budget", "channels", "sampling_strategy", "precision")
+HAND_WRITTEN = "aggan"  # whose page has a table of its own, with the paper's symbols
 SEEN = {
     "seen": "drawn images in which a classifier of the whole data sees the class asked for, %",
     "seen_rarest": "the same in the two rarest classes, %",
@@ -134,9 +138,47 @@ def _of_heads(method: str) -> list[str]:
     )
 
 
+def flat(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Lay settings out by name, those of parts behind a dot; without what is no setting of the method itself."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if name in NO_SETTINGS:
+            continue
+        if isinstance(value, dict):
+            found[name] = repr(value["name"])
+            own = rebuild(value).get_params(deep=False)  # those, too, that rows leave out
+            described = {key: describe(each) for key, each in own.items()}
+            found |= {f"{name}.{key}": each for key, each in flat(described).items()}
+        else:
+            found[name] = repr(tuple(value) if isinstance(value, list) else value)
+    return found
+
+
+def settings(method: str) -> str:
+    """Give the settings of a method, by default and as in its paper."""
+    kind = get_method(method)
+    own = flat(kind().settings_)
+    if not own:
+        return "It has none of its own."
+    if not hasattr(kind, "from_paper"):
+        return "\n".join(
+            ["| setting | default |", "|---|---|", *(f"| `{name}` | {own[name]} |" for name in sorted(own))]
+        )
+    paper = flat(kind.from_paper().settings_)
+    lines = ["| setting | default | `from_paper()` |", "|---|---|---|"]
+    for name in sorted(own | paper):
+        ours, theirs = own.get(name, "–"), paper.get(name, "–")
+        lines.append(f"| `{name}` | {ours} | {'the same' if ours == theirs else theirs} |")
+    return "\n".join(lines)
+
+
 def pages() -> dict[Path, dict[str, Callable[[], str]]]:
     """Give the pages that are written, and what is at their marked places."""
-    of_methods = {METHOD_PAGES / f"{name}.md": {"measured": partial(measured, name)} for name in method_names()}
+    of_methods: dict[Path, dict[str, Callable[[], str]]] = {}
+    for name in method_names():
+        places = of_methods[METHOD_PAGES / f"{name}.md"] = {"measured": partial(measured, name)}
+        if name != HAND_WRITTEN:
+            places["settings"] = partial(settings, name)
     return {PAGE: PLACES, **of_methods}
 
 
