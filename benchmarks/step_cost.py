@@ -167,6 +167,24 @@ def passes(sampler: GANSampler, shape: tuple[int, int, int], make_stepper: Calla
     return done / (g * of_generator + d * of_discriminator)
 
 
+def in_turn(
+    steppers: dict[str, Stepper], n_rounds: int, on_gpu: bool, at_once: tuple[str, ...]
+) -> dict[str, list[float]]:
+    """Take steps of all kinds in turn, and give the seconds a step of each round; on a GPU of several taken at once."""
+    seconds: dict[str, list[float]] = {name: [] for name in steppers}
+    for number in range(n_rounds + WARM_UP):
+        for name, take in steppers.items():
+            n_steps = STEPS_ON_GPU if on_gpu and name in at_once else 1
+            begin = time.perf_counter()
+            for _ in range(n_steps):
+                take()
+            if on_gpu:
+                torch.cuda.synchronize()
+            if number >= WARM_UP:
+                seconds[name].append((time.perf_counter() - begin) / n_steps)
+    return seconds
+
+
 def measure(name: str, device: str, precision: str | None, n_rounds: int) -> dict[str, Any]:
     """Time all methods in turn."""
     shape, published = SETTINGS[name]
@@ -175,17 +193,7 @@ def measure(name: str, device: str, precision: str | None, n_rounds: int) -> dic
     tables = {method: set_table(sampler, shape) for method, sampler in samplers.items()}
     steppers = {method: makers[method](*table, shape) for method, table in tables.items()}
     on_gpu = device.startswith("cuda")
-    n_each = {method: STEPS_ON_GPU if on_gpu and method != "reference" else 1 for method in METHODS}
-    seconds: dict[str, list[float]] = {method: [] for method in METHODS}
-    for number in range(n_rounds + WARM_UP):
-        for method, take in steppers.items():
-            begin = time.perf_counter()
-            for _ in range(n_each[method]):
-                take()
-            if on_gpu:
-                torch.cuda.synchronize()
-            if number >= WARM_UP:
-                seconds[method].append((time.perf_counter() - begin) / n_each[method])
+    seconds = in_turn(steppers, n_rounds, on_gpu, at_once=("acgan", "egan", "aggan"))
     _, players = tables["aggan"]
     kind = "alike" if players.judges_alike else "by mode"
 
@@ -263,17 +271,7 @@ def measure_precisions(name: str, device: str, n_rounds: int) -> dict[str, Any]:
     for precision in PRECISIONS:
         sampler = make("aggan", shape, published, device, precision)
         steppers[precision] = shipped(*set_table(sampler, shape), shape)
-    n_each = STEPS_ON_GPU if device.startswith("cuda") else 1
-    seconds: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    for number in range(n_rounds + WARM_UP):
-        for precision, take in steppers.items():
-            begin = time.perf_counter()
-            for _ in range(n_each):
-                take()
-            if n_each > 1:
-                torch.cuda.synchronize()
-            if number >= WARM_UP:
-                seconds[precision].append((time.perf_counter() - begin) / n_each)
+    seconds = in_turn(steppers, n_rounds, device.startswith("cuda"), at_once=PRECISIONS)
     single, half = (np.array(seconds[precision]) for precision in PRECISIONS)
     return {
         "setting": name,

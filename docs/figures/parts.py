@@ -129,7 +129,7 @@ def of_game(sampler: GANSampler) -> dict[str, tuple[str, str]]:
         "augmentation": ("augmentation", named(get("augmentation"))),
         "discriminator": (
             "discriminator",
-            "\n".join([f"head: {named(get('head'))}".replace(": ", ":\n"), *map(named, extras)]),
+            "\n".join([f"head:\n{named(get('head'))}", *map(named, extras)]),
         ),
         "step": step,
         "real": ("real images", "every class\nalike" if get("balanced_batches") else "as they come"),

@@ -315,6 +315,13 @@ def test_the_twin_is_the_discriminator_of_the_papers() -> None:
     assert twin["n_steps"] == aggan["n_steps"] == 7
 
 
+def test_the_settings_of_committed_rows_are_those_that_come_with_makeweight() -> None:
+    """A setting that one table gains changes the hash of no other, so that their rows are not run again."""
+    rows = RowFile(Path(__file__).parents[2] / "benchmarks" / "results" / "bench.jsonl").read()
+    assert {row.settings["fixed"] for row in rows} == {read_settings()["aggan-multiclass"].hash}
+    assert settings().hash == settings(dropped=[]).hash != settings(dropped=[0.5]).hash
+
+
 def line(method: str, seed: int, acsa: float, table: str = "aggan-multiclass") -> Any:
     from makeweight.bench.machine import software_and_processor
     from makeweight.bench.rows import Row

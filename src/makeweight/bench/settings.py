@@ -16,6 +16,7 @@ from makeweight.errors import InputError
 OWN = Path(__file__).with_name("settings.toml")
 LARGEST = 1 << 20
 MOST_EPOCHS = 10_000
+LATER = ("dropped",)  # settings that there were not when the first rows were made
 
 
 class ReadingSettings(BaseModel):
@@ -74,8 +75,9 @@ class TableSettings(BaseModel):
 
     @property
     def hash(self) -> str:
-        """Hash of all of it, which rows carry."""
-        return hash_settings(self.model_dump(mode="json"))
+        """Hash of all of it, which rows carry; what came later counts only where it is set, so that rows stay valid."""
+        told = self.model_dump(mode="json")
+        return hash_settings({name: value for name, value in told.items() if value or name not in LATER})
 
     def reading(self, name: str) -> ReadingSettings:
         """Give the settings of a reading that there is, by its name."""

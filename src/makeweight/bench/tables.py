@@ -296,7 +296,7 @@ class CAGANMixed(DrawnTable):
     paper = "Cho and Yoon, Conditional Activation GAN: Improved Auxiliary Classifier GAN, Figures 12 to 14"
 
     def sets(self) -> Iterator[str]:
-        """Name the sets; on CelebA the hair colours as often as they come."""
+        """Name the sets; CelebA has the hair colours and counts of the other tables."""
         yield from ("mnist", "fashion-mnist", CELEBA)
 
     def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
