@@ -270,11 +270,14 @@ def test_the_page_of_results_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatc
         assert results_page.filled(text, places) == text, page
 
 
-def test_every_method_page_shows_its_parts() -> None:
+def test_every_method_page_shows_its_parts_and_tells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs" / "figures")
+    import parts
+
     for name in method_names():
         text = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
         for kind in ("light", "dark"):
-            assert f"(../figures/methods/{name}-{kind}.svg#only-{kind})" in text
+            assert f"![{parts.words(name)}](../figures/methods/{name}-{kind}.svg#only-{kind})" in text
             assert (ROOT / "docs" / "figures" / "methods" / f"{name}-{kind}.svg").is_file()
 
 

@@ -3,11 +3,13 @@
     python docs/figures/parts.py
 
 A game is drawn as what goes where, each box an axis with the part that the method's recipe takes there; boxes in colour
-are those in which it differs from ACGAN. What plays no game is drawn as a chain of steps.
+are those in which it differs from ACGAN. What plays no game is drawn as a chain of steps. The method's page gets the
+same in words, for those who do not see the picture.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +62,7 @@ WORDS = {
     "wasserstein": "Wasserstein",
     "convex": "mixes real images",
     "convex latent": "mixes codes of\nreal images",
+    "opposed classifier": "told the class, beside a\nclassifier to lead astray",
 }
 PLACES = {  # left, bottom, width, height
     "prior": (0, 30, 20, 15),
@@ -111,7 +114,7 @@ def of_game(sampler: GANSampler) -> dict[str, tuple[str, str]]:
             f"by {offspring};\nfittest by {fitness}\nreplaces the parent: {acceptance}",
         )
     start = named(get("start"))
-    begins = "" if start == "fresh" else f"\n{start}"
+    begins = "" if start == "fresh" else f",\n{start}"
     extras = [word for word in ("spectral_norm", "minibatch_deviation") if get(word)]
     if get("mixed_batches").name != "none":
         extras.append("mixed batches")
@@ -137,12 +140,24 @@ def of_game(sampler: GANSampler) -> dict[str, tuple[str, str]]:
     }
 
 
+def parts(name: str) -> dict[str, tuple[str, str]]:
+    """Say what is at each place of a method's game, in the order of the play."""
+    found = of_game(get_method(name)())
+    if name == "class_dcgan":
+        found["prior"] = ("asked for", "noise; a game for\neach rare class")
+        found["real"] = ("real images", "of that class")
+    return found
+
+
+def words(name: str) -> str:
+    """Say what the picture of a method shows."""
+    boxes = CHAINS[name] if name in CHAINS else parts(name).values()
+    return " ".join(f"{title.capitalize()}: {' '.join(text.split())}." for title, text in boxes)
+
+
 def game(axes: Axes, name: str, ink: str, grid: str) -> None:
     """Draw a game."""
-    own, plain = of_game(get_method(name)()), of_game(get_method("acgan")())
-    if name == "class_dcgan":
-        own["prior"] = ("asked for", "noise; a game for\neach rare class")
-        own["real"] = ("real images", "of that class")
+    own, plain = parts(name), parts("acgan")
     for place, (title, text) in own.items():
         box(axes, PLACES[place], title, text, ink, COLOURS[1] if own[place] != plain[place] else grid)
     for one, other in (("prior", "generator"), ("generator", "augmentation"), ("augmentation", "discriminator")):
@@ -181,8 +196,17 @@ def draw(name: str, ink: str) -> Figure:
     return figure
 
 
+def tell(name: str) -> None:
+    """Write what the picture shows into the page of a method."""
+    page = HERE.parent / "methods" / f"{name}.md"
+    text = page.read_text(encoding="utf-8")
+    told = f"![{words(name)}]"
+    page.write_text(re.sub(rf"!\[[^\]]*\](?=\(\.\./figures/methods/{name}-)", told, text), encoding="utf-8")
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "methods"
     folder.mkdir(exist_ok=True)
     for method in method_names():
         save_both(method, lambda ink, name=method: draw(name, ink), folder, **{"svg.fonttype": "none"})
+        tell(method)

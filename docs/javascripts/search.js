@@ -1,3 +1,7 @@
+/* Before two dashes the search would read "not": whoever asks for --gate means the option, not the pages without it. */
+const asked = (message) =>
+  message.type === 2 ? { ...message, data: message.data.replace(/(^|\s)-{2,}(?=\w)/g, "$1") } : message;
+
 /* Browsers start no worker from file://, so there the search runs in a hidden frame of the page instead.
    It offers what the pages use of Worker: postMessage, and the event "message". */
 if (location.protocol === "file:") {
@@ -21,8 +25,8 @@ if (location.protocol === "file:") {
     }
 
     postMessage(data) {
-      if (this.waiting) this.waiting.push(data);
-      else this.hand(data);
+      if (this.waiting) this.waiting.push(asked(data));
+      else this.hand(asked(data));
     }
 
     hand(data) {
@@ -30,5 +34,11 @@ if (location.protocol === "file:") {
     }
 
     terminate() {}
+  };
+} else {
+  window.Worker = class extends Worker {
+    postMessage(data) {
+      super.postMessage(asked(data));
+    }
   };
 }
