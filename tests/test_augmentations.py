@@ -150,8 +150,10 @@ class TestDiffAugment:
         assert torch.equal(DiffAugment(colour=False, translation=0, cutout=0).draw(4, seeded())(images), images)
 
     def test_impossible_shares_are_refused(self) -> None:
-        with pytest.raises(InputError, match=r"^DiffAugment\(translation=1.0, cutout=0.5\) is impossible"):
-            DiffAugment(translation=1.0).draw(2, seeded())
+        with pytest.raises(
+            InputError, match=r"^DiffAugment\(translation=1.0\) is impossible: it must be 0 or more and"
+        ):
+            DiffAugment(translation=1.0).check()
 
 
 class TestInstanceNoise:
@@ -169,8 +171,10 @@ class TestInstanceNoise:
         assert 0 < (noisy - clear).abs().max() < 0.1
 
     def test_impossible_parameters_are_refused(self) -> None:
-        with pytest.raises(InputError, match=r"^InstanceNoise\(deviation=-1, n_steps=2000\) is impossible"):
-            InstanceNoise(deviation=-1).draw(2, seeded())
+        with pytest.raises(InputError, match=r"^InstanceNoise\(deviation=-1\) is impossible: it must be 0 or more"):
+            InstanceNoise(deviation=-1).check()
+        with pytest.raises(InputError, match=r"^Affine\(scale=-1\) is impossible"):
+            InstanceNoise(after=Affine(scale=-1)).check()
 
 
 def test_places_are_not_rounded_to_bfloat16() -> None:

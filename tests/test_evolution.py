@@ -131,13 +131,11 @@ class TestAnnealed:
         ],
     )
     def test_impossible_parameters_are_refused(self, wrong: dict[str, float | str]) -> None:
-        rule = Annealed(**wrong)  # type: ignore[arg-type]
+        words = {"temperature": "above 0", "cooling": "above 0 and at most 1", "per": "'step' or 'epoch'"}
+        ((name, value),) = wrong.items()
         with pytest.raises(InputError) as caught:
-            rule.start()
-        assert str(caught.value) == (
-            f"Annealed(temperature={rule.temperature}, cooling={rule.cooling}, per={rule.per!r}) is impossible: "
-            "temperature must be above 0, cooling in (0, 1], per 'step' or 'epoch'."
-        )
+            Annealed(**wrong).check()  # type: ignore[arg-type]
+        assert str(caught.value) == f"Annealed({name}={value!r}) is impossible: it must be {words[name]}."
 
 
 @pytest.mark.parametrize("name", ACCEPTANCES.names())
@@ -176,11 +174,8 @@ class TestAnnealedLinearly:
 
     @pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"n_units": 0}, {"per": "batch"}])
     def test_impossible_parameters_are_refused(self, wrong: dict[str, Any]) -> None:
-        rule = AnnealedLinearly(**wrong)
-        with pytest.raises(
-            InputError, match=r"^AnnealedLinearly\(temperature=.*is impossible: temperature must be above"
-        ):
-            rule.start()
+        with pytest.raises(InputError, match=rf"^AnnealedLinearly\({next(iter(wrong))}=.* is impossible: it must be "):
+            AnnealedLinearly(**wrong).check()
 
 
 class TestEvolution:
@@ -189,21 +184,23 @@ class TestEvolution:
         evolution = Evolution(fitness=(Quality(weight=2.0), "diversity"))
         expected = [1 - 0.2 * math.log(5), 0.5]
         assert fitness(realness, gradients, evolution.terms()).tolist() == pytest.approx(expected, rel=1e-6)
-        alone = Evolution(fitness=("quality",)).terms()
-        assert fitness(realness, gradients, alone).tolist() == [0.5, 0.25]
+        for alone in (("quality",), ["quality"], "quality", Quality()):
+            assert fitness(realness, gradients, Evolution(fitness=alone).terms()).tolist() == [0.5, 0.25]  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"fitness": ()}, r"fitness=\(\) is no choice: give a tuple of at least one term."),
+            ({"fitness": ()}, r"fitness=\(\) is no choice: give a term, or a tuple of them."),
             ({"fitness": ("speed",)}, "there is no fitness_term called 'speed': choose from diversity, quality."),
-            ({"n_survivors": 0}, "n_survivors=0 is impossible: give a whole number, 1 to 1024."),
-            ({"n_survivors": True}, "n_survivors=True is impossible"),
+            ({"n_survivors": 0}, r"Evolution\(n_survivors=0\) is impossible: it must be a whole number, 1 to 1024."),
+            ({"n_survivors": True}, r"Evolution\(n_survivors=True\) is impossible"),
+            ({"acceptance": Annealed(cooling=2)}, r"Annealed\(cooling=2\) is impossible"),
+            ({"fitness": Quality(weight=math.nan)}, r"Quality\(weight=nan\) is impossible: it must be a finite"),
         ],
     )
     def test_impossible_parameters_are_refused(self, wrong: dict[str, Any], message: str) -> None:
         with pytest.raises(InputError, match=f"^{message}"):
-            make_parts(Evolution(**wrong))
+            Evolution(**wrong).check()
 
     def test_default_parts(self) -> None:
         mutations, acceptance = Evolution().parts()
@@ -213,12 +210,12 @@ class TestEvolution:
     def test_instances_are_cloned(self) -> None:
         rule = Annealed(cooling=0.5)
         mutation = OBJECTIVES.get("minimax")()
-        mutations, acceptance = Evolution(mutations=(mutation,), acceptance=rule).parts()
+        mutations, acceptance = Evolution(mutations=[mutation], acceptance=rule).parts()  # type: ignore[arg-type]
         assert acceptance is not rule
         assert mutations[0] is not mutation
         assert acceptance.get_params() == rule.get_params()
 
-    @pytest.mark.parametrize("wrong", [(), [], "minimax", ["minimax"], None])
+    @pytest.mark.parametrize("wrong", [(), [], "minimax", None])
     def test_no_mutations_are_refused(self, wrong: object) -> None:
         with pytest.raises(InputError) as caught:
             Evolution(mutations=wrong).parts()  # type: ignore[arg-type]

@@ -134,7 +134,7 @@ class TestConditionalActivation:
         assert not slope[[0, 2]].any()
 
     @pytest.mark.parametrize(
-        "attributes", [((1,), (0,)), ((1, 0), (1,), (0, 0)), ((1,), (2,), (0,)), ((1,), (1,), (0,))]
+        "attributes", [((1,), (0,)), ((1, 0), (1,), (0, 0)), ((1,), (2,), (0,)), ((1,), (1,), (0,)), 1, (1, 0, 0)]
     )
     def test_attributes_that_do_not_fit_are_refused(self, attributes: Any) -> None:
         with pytest.raises(InputError) as caught:
@@ -173,9 +173,9 @@ class TestKPlusOne:
 
 def test_an_impossible_width_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^ConcatenatedLabel\(width=0\) is impossible: give a whole number, 1 or more"
+        InputError, match=r"^ConcatenatedLabel\(width=0\) is impossible: it must be a whole number, 1 or more"
     ):
-        ConcatenatedLabel(width=0).build(nn.Flatten(), 1, 2)
+        ConcatenatedLabel(width=0).check()
 
 
 def test_a_head_must_say_how_a_discriminator_is_built() -> None:

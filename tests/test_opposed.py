@@ -43,5 +43,5 @@ def test_the_classifier_has_a_trunk_of_its_own() -> None:
 
 def test_impossible_weights() -> None:
     with pytest.raises(InputError) as caught:
-        OpposedClassifier(generator_weight=-1).build(nn.Flatten(), 4, 2)
+        OpposedClassifier(generator_weight=-1).check()
     assert str(caught.value) == "OpposedClassifier(generator_weight=-1) is impossible: it must be 0 or more."

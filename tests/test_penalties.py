@@ -133,15 +133,15 @@ class TestLeCam:
 @pytest.mark.parametrize(
     ("penalty", "message"),
     [
-        (R1(gamma=0.0), r"R1\(gamma=0.0, every=8\) is impossible: gamma must be above 0, every a whole number"),
-        (R1R2(every=0), r"R1R2\(gamma=0.1, every=0\)"),
-        (GradientPenalty(weight=-1.0), r"GradientPenalty\(weight=-1.0, every=1\)"),
-        (WeightClipping(limit=math.inf), r"WeightClipping\(limit=inf, every=1\)"),
-        (LeCam(weight=0), r"LeCam\(weight=0, every=1\)"),
+        (R1(gamma=0.0), r"R1\(gamma=0.0\) is impossible: it must be above 0\."),
+        (R1R2(every=0), r"R1R2\(every=0\) is impossible: it must be a whole number, 1 or more\."),
+        (GradientPenalty(weight=-1.0), r"GradientPenalty\(weight=-1.0\)"),
+        (WeightClipping(limit=math.inf), r"WeightClipping\(limit=inf\)"),
+        (LeCam(weight=0), r"LeCam\(weight=0\)"),
         (LeCam(decay=1.0), r"LeCam\(decay=1.0\) is impossible: it must be 0 or more and below 1."),
     ],
     ids=str,
 )
 def test_impossible_parameters_are_refused(penalty: Penalty, message: str) -> None:
     with pytest.raises(InputError, match=f"^{message}"):
-        penalty.prepare(Slanted())
+        penalty.check()

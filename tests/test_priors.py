@@ -81,8 +81,10 @@ class TestClassGaussian:
 
     def test_an_unknown_shrinkage(self) -> None:
         with pytest.raises(InputError) as caught:
-            ClassGaussian(shrinkage="none").fit(np.eye(4), np.zeros(4, int), 1)
-        assert str(caught.value) == "shrinkage='none' is impossible: choose 'ledoit_wolf' or 'oas'."
+            ClassGaussian(shrinkage="none").check()
+        assert str(caught.value) == (
+            "ClassGaussian(shrinkage='none') is impossible: it must be 'ledoit_wolf' or 'oas'."
+        )
 
     def test_the_map_of_the_noise_by_hand(self) -> None:
         """μ + F·z: (1, 2) + ((2, 0), (1, 3))·(1, −1) = (3, 0); the other class is left as it is."""

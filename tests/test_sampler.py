@@ -418,7 +418,7 @@ def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:
         ({"average_decay": 1.0}, r"^average_decay=1.0 is impossible"),
         ({"n_steps": None, "budget": math.nan}, r"^n_steps=None, n_epochs=None, budget=nan: give one of them"),
         ({"n_steps": "a"}, r"^n_steps=a, n_epochs=None, budget=None: give one of them"),
-        ({"evolution": Evolution(diversity_weight="x")}, r"^diversity_weight='x' is impossible"),  # type: ignore[arg-type]
+        ({"evolution": Evolution(diversity_weight="x")}, r"^Evolution\(diversity_weight='x'\) is impossible"),  # type: ignore[arg-type]
     ],
 )
 def test_impossible_settings_are_refused(boots: Images, settings: dict[str, Any], words: str) -> None:

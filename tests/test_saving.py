@@ -283,7 +283,7 @@ class TestAttacks:
             (("settings", "latent_dim"), -4, "latent_dim=-4 is impossible: it must be a whole number, 1 or more."),
             (("settings", "batch_size"), "many", "batch_size='many' is impossible"),
             (("settings", "evolution", "mutations"), ["minimax"] * 1_000, "1,000 mutations are too many: give 64"),
-            (("settings", "evolution", "n_survivors"), 10**9, "n_survivors=1000000000 is impossible"),
+            (("settings", "evolution", "n_survivors"), 10**9, "Evolution(n_survivors=1000000000) is impossible"),
             (("settings", "evolution", "n_survivors"), 1000, "networks of "),
             (
                 ("settings", "evolution", "mutations"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample, pad
 
 from makeweight.chance import Changes
 from makeweight.component import Component, Registry
-from makeweight.errors import InputError
+from makeweight.ranges import SWITCH, Ranges, at_least, below, whole, within
 from makeweight.transfer import moved
 
 Transform = Callable[[Tensor], Tensor]
@@ -51,11 +51,11 @@ class Affine(Augmentation):
     Parameters
     ----------
     degrees : float, default=10
-        Largest rotation to either side.
+        Largest rotation to either side, 0 to 360.
     scale : float, default=0.1
-        Largest relative change of size.
+        Largest relative change of size, 0 or more and below 1.
     shift : float, default=0.1
-        Largest shift, as a share of the side.
+        Largest shift, as a share of the side, 0 to 1.
     mirror : bool, default=False
         Whether half of the images are mirrored left to right. Off by default, since letters and digits do not bear it.
 
@@ -63,6 +63,8 @@ class Affine(Augmentation):
     ----------
     Zhao et al., 2020, "Differentiable Augmentation for Data-Efficient GAN Training", section 3.
     """
+
+    ranges: ClassVar[Ranges] = {"degrees": within(0, 360), "scale": below(1), "shift": within(0, 1), "mirror": SWITCH}
 
     def __init__(self, *, degrees: float = 10.0, scale: float = 0.1, shift: float = 0.1, mirror: bool = False) -> None:
         self.degrees = degrees
@@ -136,8 +138,8 @@ class Warp(torch.autograd.Function):
         scale = 2.0**46 / slopes.abs().amax().clamp(min=1e-30)
         whole = torch.zeros(n, c, h * w, dtype=torch.int64, device=slopes.device)
         for right, share in ((0, 1 - along), (1, along)):
-            for below, part in ((0, 1 - down), (1, down)):
-                pixel = (top + below).clamp(max=h - 1) * w + (left + right).clamp(max=w - 1)
+            for under, part in ((0, 1 - down), (1, down)):
+                pixel = (top + under).clamp(max=h - 1) * w + (left + right).clamp(max=w - 1)
                 index = pixel.long().view(n, 1, -1).expand(n, c, -1)
                 whole.scatter_add_(2, index, ((share * part).unsqueeze(1) * slopes * scale).long().flatten(2))
         return (whole / scale.double()).float().view(n, c, h, w), None
@@ -154,14 +156,16 @@ class DiffAugment(Augmentation):
     colour : bool, default=True
         Brightness ±0.5, saturation 0 to 2, contrast 0.5 to 1.5.
     translation : float, default=0.125
-        Largest shift, as a share of the side; 0 for none.
+        Largest shift, as a share of the side, below 1; 0 for none.
     cutout : float, default=0.5
-        Side of the square, as a share of the image's; 0 for none.
+        Side of the square, as a share of the image's, below 1; 0 for none.
 
     References
     ----------
     Zhao et al., 2020, "Differentiable Augmentation for Data-Efficient GAN Training", sections 3.2 and 4.
     """
+
+    ranges: ClassVar[Ranges] = {"colour": SWITCH, "translation": below(1), "cutout": below(1)}
 
     def __init__(self, *, colour: bool = True, translation: float = 0.125, cutout: float = 0.5) -> None:
         self.colour = colour
@@ -170,11 +174,6 @@ class DiffAugment(Augmentation):
 
     def draw(self, n: int, generator: torch.Generator, n_steps: int = 0) -> Transform:
         """Draw colours, shifts and places for `n` images."""
-        if not 0 <= self.translation < 1 or not 0 <= self.cutout < 1:
-            raise InputError(
-                f"DiffAugment(translation={self.translation}, cutout={self.cutout}) is impossible: both are shares of "
-                "a side, 0 or more and below 1."
-            )
         return Changes(self.change, torch.rand(7, n, generator=generator))
 
     def change(self, images: Tensor, chances: Tensor) -> Tensor:
@@ -250,18 +249,20 @@ class InstanceNoise(Augmentation):
     Sønderby et al., 2017, "Amortised MAP Inference for Image Super-resolution", section 3.2.2.
     """
 
+    ranges: ClassVar[Ranges] = {"deviation": at_least(0), "n_steps": whole(1)}
+
     def __init__(self, *, after: str | Augmentation = "none", deviation: float = 0.1, n_steps: int = 2000) -> None:
         self.after = after
         self.deviation = deviation
         self.n_steps = n_steps
 
+    def check(self) -> None:
+        """Refuse impossible parameters, of what is done before, too."""
+        super().check()
+        AUGMENTATIONS.resolve(self.after)
+
     def draw(self, n: int, generator: torch.Generator, n_steps: int = 0) -> Transform:
         """Draw what comes before, and a seed of the noise."""
-        if not 0 <= self.deviation < math.inf or self.n_steps < 1:
-            raise InputError(
-                f"InstanceNoise(deviation={self.deviation}, n_steps={self.n_steps}) is impossible: the deviation must "
-                "be 0 or more, n_steps 1 or more."
-            )
         before = AUGMENTATIONS.resolve(self.after).draw(n, generator, n_steps)
         deviation = self.deviation * max(0.0, 1 - n_steps / self.n_steps)
         seed = int(torch.randint(2**62, (), generator=generator))

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 
 from makeweight.data.wording import no_such, shown
 from makeweight.errors import InputError
+from makeweight.ranges import Ranges, check_ranges
 
 
 class Component(BaseEstimator):
@@ -22,6 +23,8 @@ class Component(BaseEstimator):
 
     Attributes
     ----------
+    ranges : dict
+        What its own numbers, switches and words may be, by parameter; `Registry.resolve` lets nothing else through.
     later : dict
         Parameters that came after models had been saved, with the value that does what was done before. At that value
         `describe` leaves them out, so that the hashes of older models hold.
@@ -29,7 +32,18 @@ class Component(BaseEstimator):
 
     axis: str = ""
     name: str = ""
+    ranges: ClassVar[Ranges] = {}
     later: ClassVar[dict[str, Any]] = {}
+
+    def check(self) -> None:
+        """Refuse impossible parameters.
+
+        Raises
+        ------
+        InputError
+            For the first that is out of its range.
+        """
+        check_ranges(self.ranges, self.__getattribute__, type(self).__name__)
 
 
 T = TypeVar("T", bound=BaseEstimator)
@@ -85,7 +99,13 @@ class Registry(Generic[T]):
         return self._parts[name]
 
     def resolve(self, part: str | T) -> T:
-        """Turn a name, or an instance, into an instance of its own (a clone, so that nothing is shared)."""
+        """Turn a name, or an instance, into an instance of its own (a clone, so that nothing is shared).
+
+        Raises
+        ------
+        InputError
+            If there is no such part, or its parameters are impossible.
+        """
         if isinstance(part, str):
             kind = self.get(part)
             try:
@@ -95,7 +115,10 @@ class Registry(Generic[T]):
                     f"the {self.axis} {part!r} cannot be named alone ({shown(error)}): give an instance in Python."
                 ) from None
         if isinstance(part, self.base):
-            return cast("T", clone(part))
+            own = cast("T", clone(part))
+            if isinstance(own, Component):
+                own.check()
+            return own
         raise InputError(f"{part!r} is no {self.axis}: give a name ({', '.join(self.names())}) or an instance.")
 
 

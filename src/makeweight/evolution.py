@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from makeweight.component import Component, Registry
 from makeweight.errors import InputError
 from makeweight.objectives import OBJECTIVES, Objective
+from makeweight.ranges import FINITE, SWITCH, Ranges, above, one_of, up_to, whole
 
 MOST_MUTATIONS, MOST_SURVIVORS = 64, 1024
 
@@ -112,18 +112,15 @@ class Annealed(_Cooling):
     Δ = F_best − F_parent < 0, which would always be above 1: the sign is a slip.
     """
 
+    ranges: ClassVar[Ranges] = {"temperature": above(0), "cooling": up_to(1), "per": one_of("step", "epoch")}
+
     def __init__(self, *, temperature: float = 1000.0, cooling: float = 0.99, per: str = "step") -> None:
         self.temperature = temperature
         self.cooling = cooling
         self.per = per
 
     def start(self) -> float:
-        """Return T₀, after a check of the parameters."""
-        if not self.temperature > 0 or not 0 < self.cooling <= 1 or self.per not in ("step", "epoch"):
-            raise InputError(
-                f"Annealed(temperature={self.temperature}, cooling={self.cooling}, per={self.per!r}) is impossible: "
-                "temperature must be above 0, cooling in (0, 1], per 'step' or 'epoch'."
-            )
+        """Return T₀."""
         return self.temperature
 
     def cooled(self, temperature: float | None) -> float | None:
@@ -149,18 +146,15 @@ class AnnealedLinearly(_Cooling):
     Kirkpatrick et al., 1983, "Optimization by Simulated Annealing", for the rule.
     """
 
+    ranges: ClassVar[Ranges] = {"temperature": above(0), "n_units": whole(1), "per": one_of("step", "epoch")}
+
     def __init__(self, *, temperature: float = 1.0, n_units: int = 2000, per: str = "step") -> None:
         self.temperature = temperature
         self.n_units = n_units
         self.per = per
 
     def start(self) -> float:
-        """Return T₀, after a check of the parameters."""
-        if not self.temperature > 0 or self.n_units < 1 or self.per not in ("step", "epoch"):
-            raise InputError(
-                f"AnnealedLinearly(temperature={self.temperature}, n_units={self.n_units}, per={self.per!r}) is "
-                "impossible: temperature must be above 0, n_units 1 or more, per 'step' or 'epoch'."
-            )
+        """Return T₀."""
         return self.temperature
 
     def cooled(self, temperature: float | None) -> float | None:
@@ -198,12 +192,14 @@ class Quality(FitnessTerm):
     Parameters
     ----------
     weight : float, default=1.0
-        Weight of the term.
+        Weight of the term, finite.
 
     References
     ----------
     Wang et al., 2019, "Evolutionary Generative Adversarial Networks", eq. 6.
     """
+
+    ranges: ClassVar[Ranges] = {"weight": FINITE}
 
     def __init__(self, *, weight: float = 1.0) -> None:
         self.weight = weight
@@ -220,12 +216,14 @@ class Diversity(FitnessTerm):
     Parameters
     ----------
     weight : float, default=0.2
-        Weight λ of the term.
+        Weight λ of the term, finite.
 
     References
     ----------
     Wang et al., 2019, "Evolutionary Generative Adversarial Networks", eq. 7.
     """
+
+    ranges: ClassVar[Ranges] = {"weight": FINITE}
 
     def __init__(self, *, weight: float = 0.2) -> None:
         self.weight = weight
@@ -254,8 +252,8 @@ class Evolution(Component):
     n_survivors : int, default=1
         Generators that survive a step and breed in the next one, at least 1. The best offspring of all challenges the
         best parent, the second best the second best, and so on. The discriminator learns from the images of all.
-    fitness : tuple of str or FitnessTerm, optional
-        Terms that are added up; by default ``Quality()`` and ``Diversity(weight=diversity_weight)``.
+    fitness : str, FitnessTerm, or tuple of these, optional
+        One term, or several that are added up; by default ``Quality()`` and ``Diversity(weight=diversity_weight)``.
 
     References
     ----------
@@ -263,6 +261,11 @@ class Evolution(Component):
     "Annealing Genetic GAN for Minority Oversampling", eq. 2 to 4.
     """
 
+    ranges: ClassVar[Ranges] = {
+        "diversity_weight": FINITE,
+        "fresh_noise": SWITCH,
+        "n_survivors": whole(1, MOST_SURVIVORS),
+    }
     later: ClassVar[dict[str, Any]] = {"n_survivors": 1, "fitness": None}
 
     def __init__(
@@ -273,7 +276,7 @@ class Evolution(Component):
         diversity_weight: float = 0.2,
         fresh_noise: bool = False,
         n_survivors: int = 1,
-        fitness: tuple[str | FitnessTerm, ...] | None = None,
+        fitness: str | FitnessTerm | tuple[str | FitnessTerm, ...] | None = None,
     ) -> None:
         self.mutations = mutations
         self.acceptance = acceptance
@@ -282,30 +285,25 @@ class Evolution(Component):
         self.n_survivors = n_survivors
         self.fitness = fitness
 
+    def check(self) -> None:
+        """Refuse impossible parameters, of the parts, too."""
+        super().check()
+        self.parts()
+        self.terms()
+
     def parts(self) -> tuple[list[Objective], Acceptance]:
         """Resolve mutations and acceptance rule from their names.
 
         Raises
         ------
         InputError
-            For an unknown name, no mutation at all, or an impossible number.
+            For an unknown name, or no mutation at all.
         """
-        if not isinstance(self.mutations, tuple) or not self.mutations:
+        if not isinstance(self.mutations, (tuple, list)) or not self.mutations:
             raise InputError(f"mutations={self.mutations!r} is no choice: give a tuple of at least one objective.")
         if len(self.mutations) > MOST_MUTATIONS:
             raise InputError(f"{len(self.mutations):,} mutations are too many: give {MOST_MUTATIONS} at the most.")
-        weight: Any = self.diversity_weight
-        if not isinstance(weight, (int, float)) or not math.isfinite(weight):
-            raise InputError(f"diversity_weight={self.diversity_weight!r} is impossible: give a finite number.")
-        number: Any = self.n_survivors
-        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_SURVIVORS:
-            raise InputError(
-                f"n_survivors={self.n_survivors!r} is impossible: give a whole number, 1 to {MOST_SURVIVORS}."
-            )
-        mutations = [OBJECTIVES.resolve(part) for part in self.mutations]
-        for mutation in mutations:
-            mutation.check()
-        return mutations, ACCEPTANCES.resolve(self.acceptance)
+        return [OBJECTIVES.resolve(part) for part in self.mutations], ACCEPTANCES.resolve(self.acceptance)
 
     def terms(self) -> list[FitnessTerm]:
         """Resolve the terms of the fitness.
@@ -317,9 +315,10 @@ class Evolution(Component):
         """
         if self.fitness is None:
             return [Quality(), Diversity(weight=self.diversity_weight)]
-        if not isinstance(self.fitness, tuple) or not self.fitness:
-            raise InputError(f"fitness={self.fitness!r} is no choice: give a tuple of at least one term.")
-        return [FITNESS_TERMS.resolve(term) for term in self.fitness]
+        terms = (self.fitness,) if isinstance(self.fitness, (str, FitnessTerm)) else self.fitness
+        if not isinstance(terms, (tuple, list)) or not terms:
+            raise InputError(f"fitness={self.fitness!r} is no choice: give a term, or a tuple of them.")
+        return [FITNESS_TERMS.resolve(term) for term in terms]
 
 
 EVOLUTIONS: Registry[Evolution] = Registry("evolution", Evolution)

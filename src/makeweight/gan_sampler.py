@@ -29,6 +29,7 @@ from makeweight.networks import NetworkPair, Networks, OwnNetworks
 from makeweight.objectives import Objective
 from makeweight.penalties import Penalty
 from makeweight.priors import Prior, row_noise
+from makeweight.ranges import check_ranges
 from makeweight.recipe import LIMITS, PARTS, Recipe
 from makeweight.rules import Game, Players, judges_alike
 from makeweight.sampler import Strategy
@@ -40,6 +41,11 @@ from makeweight.team import team
 from makeweight.train import StepReport, Training
 from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
+
+MIXES_NOTHING = (
+    "mixed_batches changes nothing, since the discriminator judges each image by itself: choose networks with batch "
+    "norm, such as 'published_28'"
+)
 
 
 class GANSampler(TrainingSampler):
@@ -95,7 +101,8 @@ class GANSampler(TrainingSampler):
     spectral_norm : bool, optional
         Whether each weight of the discriminator is divided by its largest singular value.
     minibatch_deviation : bool, optional
-        Whether the discriminator sees how much the images of a batch differ.
+        Whether the discriminator sees how much the images of a batch differ. What `classifier_` says of an image then
+        depends a little on the images that are judged with it.
     feature_matching : float, optional
         Weight, in the generator's loss, of the squared distance between the mean features of real and drawn images.
     mixed_batches : str or Mixing, optional
@@ -146,6 +153,11 @@ class GANSampler(TrainingSampler):
         "mixed_batches": Mixing(),
         "start": Start(),
     }
+
+    shaping: ClassVar[tuple[str, ...]] = (
+        "networks", "prior", "head", "penalty", "start", "latent_dim", "spectral_norm", "minibatch_deviation",
+        "average_decay", "betas",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -257,13 +269,8 @@ class GANSampler(TrainingSampler):
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
 
     def _check_settings(self) -> None:
-        self._check_numbers(LIMITS, ("spectral_norm", "minibatch_deviation", "balanced_batches"))
-        betas = self._setting("betas")
-        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
-        if not pair or not all(isinstance(beta, (int, float)) and 0 <= beta < 1 for beta in betas):
-            raise InputError(f"betas={betas!r} is impossible: give two numbers, 0 or more and below 1.")
+        check_ranges(LIMITS, self._setting)
         start, prior = self._setting("start"), self._setting("prior")
-        start.check()
         if prior.fitted and not start.encodes:
             raise InputError(
                 f"prior={prior.name!r} is fitted to encoded images, and start={start.name!r} encodes none: choose "
@@ -291,6 +298,7 @@ class GANSampler(TrainingSampler):
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
             if self._goes_on():
                 self._check_classes(classes)
+                self._check_built()
                 players = self.players_
                 house(players, game, players.parents)
             else:
@@ -307,8 +315,10 @@ class GANSampler(TrainingSampler):
             batches = self._batches(X, codes, codec, game.device, seed, training.progress.n_batches)
             progress = training.run(batches)
         self.players_ = players
+        self._note_built()
         self.history_, self.n_steps_ = progress.history, progress.done
-        self.training_notes_ = [*progress.told, *progress.notes]
+        idle = [MIXES_NOTHING] if players.judges_alike and game.mixing.name != "none" else []
+        self.training_notes_ = [*idle, *progress.told, *progress.notes]
         self.generator_ = drawer(players, self._setting("draws"))
 
     def _material(
@@ -404,7 +414,7 @@ class GANSampler(TrainingSampler):
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
         rows = np.arange(block * self.block_size, (block + 1) * self.block_size)
         device = next(self.generator_.parameters()).device
-        noise = row_noise(seed, code, rows, self._setting("latent_dim")).to(device)
+        noise = row_noise(seed, code, rows, self.built_["latent_dim"]).to(device)
         images = self.generator_(noise, torch.full((len(rows),), code, device=device))
         if not bool(torch.isfinite(images).all()):
             raise InputError("the model draws no finite images: its weights are damaged, so train and save it anew.")
@@ -421,6 +431,7 @@ class GANSampler(TrainingSampler):
         return to_arrays(self.generator_.state_dict())
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        self._check_built()
         state = state_of(self.players_)
         return to_arrays(state.tensors), {
             **state.numbers,
@@ -441,6 +452,7 @@ class GANSampler(TrainingSampler):
             self.generator_ = detached_copy(players.generator.network).eval()
             self.generator_.load_state_dict(to_tensors(weights))
         self.players_, self.history_ = players, numbers["history"]
+        self._note_built()
         # Models of older versions hold neither.
         self.n_steps_ = int(numbers.get("steps_of_fit", players.n_steps))
         self.training_notes_ = [str(note) for note in numbers.get("notes", [])]

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from makeweight.component import Component, Registry
 from makeweight.errors import InputError
 from makeweight.judges import Discriminator, Judge, Judgement
+from makeweight.ranges import SWITCH, Ranges, at_least, whole
 
 
 def _no_classes(features: Tensor) -> Tensor:
@@ -158,13 +159,13 @@ class ConcatenatedLabel(Head):
     Mirza and Osindero, 2014, "Conditional Generative Adversarial Nets", eq. 2 and section 4.1.
     """
 
+    ranges: ClassVar[Ranges] = {"width": whole(1)}
+
     def __init__(self, *, width: int = 256) -> None:
         self.width = width
 
     def build(self, trunk: nn.Module, n_features: int, n_classes: int) -> Judge:
         """Put the hidden layers and one linear output on the trunk."""
-        if isinstance(self.width, bool) or not isinstance(self.width, int) or self.width < 1:
-            raise InputError(f"ConcatenatedLabel(width={self.width!r}) is impossible: give a whole number, 1 or more.")
         return _Concatenated(trunk, n_features, n_classes, self.width)
 
 
@@ -189,6 +190,7 @@ class AuxiliaryClassifier(Head):
     """
 
     classifies = True
+    ranges: ClassVar[Ranges] = {"weight": at_least(0), "generator_weight": at_least(0), "fakes": SWITCH}
 
     def __init__(self, *, weight: float = 1.0, generator_weight: float = 1.0, fakes: bool = True) -> None:
         self.weight = weight
@@ -249,7 +251,10 @@ class ConditionalActivation(Head):
         """Return the numbers of the conditions active in each class, of shape (n_classes, n_active)."""
         if self.attributes is None:
             return torch.arange(n_classes).unsqueeze(1)
-        rows = [tuple(row) for row in self.attributes]
+        told = isinstance(self.attributes, (tuple, list)) and all(
+            isinstance(row, (tuple, list)) for row in self.attributes
+        )
+        rows = [tuple(row) for row in self.attributes] if told else []
         fits = len(rows) == n_classes and len({len(row) for row in rows}) == 1 and len(rows[0]) > 0
         if not fits or not all(value in (0, 1) for row in rows for value in row) or len(set(rows)) < n_classes:
             raise InputError(
@@ -287,6 +292,7 @@ class KPlusOne(Head):
 
     classifies = True
     own_objective = "non_saturating"
+    ranges: ClassVar[Ranges] = {"even": SWITCH, "generator_weight": at_least(0)}
     later: ClassVar[dict[str, Any]] = {"even": False, "generator_weight": 1.0}
 
     def __init__(self, *, even: bool = False, generator_weight: float = 1.0) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from makeweight.component import Component, Registry
-from makeweight.errors import InputError
+from makeweight.ranges import Ranges, below
 
 
 class Objective(Component):
@@ -29,9 +29,6 @@ class Objective(Component):
 
     paired: ClassVar[bool] = False
     bounded: ClassVar[bool] = True
-
-    def check(self) -> None:
-        """Refuse impossible parameters with an InputError."""
 
     def real_loss(self, real_scores: Tensor) -> Tensor:
         """Discriminator's loss on real images: cross-entropy −E[log σ(s)].
@@ -76,24 +73,16 @@ OBJECTIVES: Registry[Objective] = Registry("objective", Objective)
 class _Smoothed(Objective):
     """Cross-entropy whose target for real images is 1 − `smoothing` in place of 1."""
 
+    ranges: ClassVar[Ranges] = {"smoothing": below(0.5)}
     later: ClassVar[dict[str, Any]] = {"smoothing": 0.0}
 
     def __init__(self, *, smoothing: float = 0.0) -> None:
         self.smoothing = smoothing
 
-    def check(self) -> None:
-        """Refuse a target outside (½, 1]."""
-        _check_smoothing(self.smoothing)
-
     def real_loss(self, real_scores: Tensor) -> Tensor:
         """Return −(1 − ε)·E[log σ(s)] − ε·E[log(1 − σ(s))]."""
         loss = super().real_loss(real_scores)
         return loss + self.smoothing * real_scores.mean() if self.smoothing else loss
-
-
-def _check_smoothing(smoothing: Any) -> None:
-    if isinstance(smoothing, bool) or not isinstance(smoothing, (int, float)) or not 0 <= smoothing < 0.5:
-        raise InputError(f"smoothing={smoothing!r} is impossible: it must be 0 or more and below 0.5.")
 
 
 @OBJECTIVES.register("minimax")
@@ -153,14 +142,11 @@ class LeastSquares(Objective):
     Wang et al., 2019, "Evolutionary GAN", eq. 5.
     """
 
+    ranges: ClassVar[Ranges] = {"smoothing": below(0.5)}
     later: ClassVar[dict[str, Any]] = {"smoothing": 0.0}
 
     def __init__(self, *, smoothing: float = 0.0) -> None:
         self.smoothing = smoothing
-
-    def check(self) -> None:
-        """Refuse a target outside (½, 1]."""
-        _check_smoothing(self.smoothing)
 
     def real_loss(self, real_scores: Tensor) -> Tensor:
         """Return ½ E[(s − 1 + ε)²]."""

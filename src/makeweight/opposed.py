@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from makeweight.errors import InputError
 from makeweight.heads import HEADS, ConcatenatedLabel, Head
 from makeweight.judges import Judge, Judgement
+from makeweight.ranges import Ranges, at_least
 
 
 class _WithClassifier(Judge):
@@ -50,6 +50,7 @@ class OpposedClassifier(Head):
     """
 
     classifies = True
+    ranges: ClassVar[Ranges] = {"weight": at_least(0), "generator_weight": at_least(0)}
 
     def __init__(self, *, weight: float = 1.0, generator_weight: float = 1.0) -> None:
         self.weight = weight
@@ -57,9 +58,6 @@ class OpposedClassifier(Head):
 
     def build(self, trunk: nn.Module, n_features: int, n_classes: int) -> Judge:
         """Put a judge that is told the label on the trunk, and a classifier on a copy of it."""
-        for name, weight in {"weight": self.weight, "generator_weight": self.generator_weight}.items():
-            if not 0 <= weight < math.inf:
-                raise InputError(f"OpposedClassifier({name}={weight!r}) is impossible: it must be 0 or more.")
         second = copy.deepcopy(trunk)
         return _WithClassifier(ConcatenatedLabel().build(trunk, n_features, n_classes), second, n_features, n_classes)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from makeweight.component import Component, Registry
-from makeweight.errors import InputError
 from makeweight.judges import Judge
+from makeweight.ranges import Ranges, above, below, whole
 
 TINY = 1e-12  # under a root, whose slope at zero is infinite
 
@@ -85,13 +84,11 @@ class _ZeroCentred(Penalty):
     on_real: ClassVar[bool] = True
     on_drawn: ClassVar[bool] = True
 
+    ranges: ClassVar[Ranges] = {"gamma": above(0), "every": whole(1)}
+
     def __init__(self, *, gamma: float = 0.1, every: int = 8) -> None:
         self.gamma = gamma
         self.every = every
-
-    def prepare(self, discriminator: nn.Module) -> None:
-        """Refuse impossible parameters."""
-        _check(type(self).__name__, "gamma", self.gamma, self.every)
 
     def loss(self, discriminator: nn.Module, shown: Shown) -> Tensor:
         """Return every·γ/2·E‖∇_x s(x)‖²."""
@@ -164,13 +161,11 @@ class _Sloping(Penalty):
 
     interpolates = True
 
+    ranges: ClassVar[Ranges] = {"weight": above(0), "every": whole(1)}
+
     def __init__(self, *, weight: float = 10.0, every: int = 1) -> None:
         self.weight = weight
         self.every = every
-
-    def prepare(self, discriminator: nn.Module) -> None:
-        """Refuse impossible parameters."""
-        _check(type(self).__name__, "weight", self.weight, self.every)
 
     def loss(self, discriminator: nn.Module, shown: Shown) -> Tensor:
         """Return every·weight·E[excess²], at points between pairs, under the real image's class."""
@@ -239,12 +234,10 @@ class WeightClipping(Penalty):
     Arjovsky et al., 2017, "Wasserstein Generative Adversarial Networks", Algorithm 1.
     """
 
+    ranges: ClassVar[Ranges] = {"limit": above(0)}
+
     def __init__(self, *, limit: float = 0.01) -> None:
         self.limit = limit
-
-    def prepare(self, discriminator: nn.Module) -> None:
-        """Refuse impossible parameters."""
-        _check(type(self).__name__, "limit", self.limit, 1)
 
     @torch.no_grad()
     def bound(self, discriminator: nn.Module) -> None:
@@ -260,7 +253,8 @@ class LeCam(Penalty):
     """Keeps scores of either kind near the moving average of the other's: E[(s_real − α_F)²] + E[(s_drawn − α_R)²].
 
     The averages α_R and α_F of real and drawn scores start at 0. They are buffers of the discriminator, and so are
-    saved with it.
+    saved with it. What is limited are scores, not slopes: the Wasserstein objective is then no distance of that name,
+    but bounded, too.
 
     Parameters
     ----------
@@ -276,16 +270,15 @@ class LeCam(Penalty):
     Tseng et al., 2021, "Regularizing Generative Adversarial Networks under Limited Data", eq. 3 and 4.
     """
 
+    ranges: ClassVar[Ranges] = {"weight": above(0), "decay": below(1), "every": whole(1)}
+
     def __init__(self, *, weight: float = 0.3, decay: float = 0.99, every: int = 1) -> None:
         self.weight = weight
         self.decay = decay
         self.every = every
 
     def prepare(self, discriminator: nn.Module) -> None:
-        """Check the parameters, and give the discriminator the averages."""
-        _check("LeCam", "weight", self.weight, self.every)
-        if not 0 <= self.decay < 1:
-            raise InputError(f"LeCam(decay={self.decay!r}) is impossible: it must be 0 or more and below 1.")
+        """Give the discriminator the averages."""
         discriminator.register_buffer("real_average", torch.zeros(()))
         discriminator.register_buffer("drawn_average", torch.zeros(()))
 
@@ -298,11 +291,3 @@ class LeCam(Penalty):
                 average.lerp_(scores.mean(), 1 - self.decay)
         distance: Tensor = (real - averages[1]).square().mean() + (drawn - averages[0]).square().mean()
         return self.every * self.weight * distance
-
-
-def _check(name: str, parameter: str, value: float, every: int) -> None:
-    if not 0 < value < math.inf or isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise InputError(
-            f"{name}({parameter}={value!r}, every={every!r}) is impossible: {parameter} must be above 0, every a whole "
-            "number, 1 or more."
-        )

@@ -11,7 +11,7 @@ from sklearn.covariance import OAS, LedoitWolf
 from torch import Tensor, nn
 
 from makeweight.component import Component, Registry
-from makeweight.errors import InputError
+from makeweight.ranges import Ranges, one_of
 
 FEWEST = 4  # images of a class from which its own covariance is estimated
 TINY = 1e-6  # added to a covariance, relative to its mean variance, so that it has a root
@@ -110,6 +110,7 @@ class ClassGaussian(Uniform):
     """
 
     fitted = True
+    ranges: ClassVar[Ranges] = {"shrinkage": one_of(*ESTIMATORS)}
 
     def __init__(self, *, shrinkage: str = "ledoit_wolf") -> None:
         self.shrinkage = shrinkage
@@ -134,10 +135,6 @@ class ClassGaussian(Uniform):
         factors : array of shape (n_classes, latent_dim, latent_dim)
             Lower triangular, F Fᵀ = Σ.
         """
-        if self.shrinkage not in ESTIMATORS:
-            raise InputError(
-                f"shrinkage={self.shrinkage!r} is impossible: choose {' or '.join(map(repr, ESTIMATORS))}."
-            )
         latent = latent.astype(np.float64)
         means = np.stack([latent[codes == code].mean(axis=0) for code in range(n_classes)])
         within = latent - means[codes]

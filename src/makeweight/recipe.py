@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 import makeweight.opposed  # noqa: F401 - registers its head
 from makeweight.augmentations import AUGMENTATIONS, Augmentation
@@ -18,6 +14,7 @@ from makeweight.networks import NETWORKS, Networks
 from makeweight.objectives import OBJECTIVES, Objective
 from makeweight.penalties import PENALTIES, Penalty
 from makeweight.priors import PRIORS, Prior
+from makeweight.ranges import DECAYS, SWITCH, Ranges, above, at_least, below, whole, within
 from makeweight.stabilisers import MIXINGS, Mixing
 from makeweight.starts import STARTS, Start
 
@@ -34,20 +31,20 @@ PARTS: dict[str, Registry[Any]] = {
 }
 
 
-def _whole(low: int) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: isinstance(value, (int, np.integer)) and int(value) >= low), f"a whole number, {low} or more"
-
-
-LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "batch_size": _whole(1),
-    "latent_dim": _whole(1),
-    "best_every": _whole(0),
-    "learning_rate": (lambda value: 0 < value < math.inf, "above 0"),
-    "learning_rate_decay": (lambda value: 0 <= value <= 1, "0 to 1"),
-    "average_decay": (lambda value: 0 <= value < 1, "0 or more and below 1"),
-    "discriminator_steps": _whole(1),
-    "discriminator_speed": (lambda value: 0 < value < math.inf, "above 0"),
-    "feature_matching": (lambda value: 0 <= value < math.inf, "0 or more"),
+LIMITS: Ranges = {
+    "batch_size": whole(1),
+    "latent_dim": whole(1),
+    "best_every": whole(0),
+    "learning_rate": above(0),
+    "learning_rate_decay": within(0, 1),
+    "average_decay": below(1),
+    "betas": DECAYS,
+    "discriminator_steps": whole(1),
+    "discriminator_speed": above(0),
+    "feature_matching": at_least(0),
+    "spectral_norm": SWITCH,
+    "minibatch_deviation": SWITCH,
+    "balanced_batches": SWITCH,
 }
 
 

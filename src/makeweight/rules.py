@@ -68,7 +68,6 @@ class Game:
     n_parts: int = 1
 
     def __post_init__(self) -> None:
-        self.objective.check()
         problem = next(problems(self), None)
         if problem:
             raise InputError(problem)

@@ -219,8 +219,8 @@ class ImageSampler(BaseOverSampler):
         """Write the fitted model into `folder`, made if need be: JSON and safetensors, never pickle."""
         check_is_fitted(self, "codec_")
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
         training, numbers = self._training()
+        target.mkdir(parents=True, exist_ok=True)
         write_json(target / CARD, self._card())
         write_arrays(target / WEIGHTS, self._weights())
         if training:

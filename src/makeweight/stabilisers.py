@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from makeweight.component import Component, Registry
-from makeweight.errors import InputError
+from makeweight.ranges import Ranges, above, whole
 
 
 def balanced_epoch(codes: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
@@ -132,16 +133,14 @@ class Mixed(Mixing):
     the authors' code.
     """
 
+    ranges: ClassVar[Ranges] = {"rate": above(0), "start": whole(0)}
+
     def __init__(self, *, rate: float = 0.01, start: int = 0) -> None:
         self.rate = rate
         self.start = start
 
     def share(self, epoch: int) -> float:
         """Return min(rate · (epochs since the start), ½)."""
-        if not 0 < self.rate < math.inf or self.start < 0:
-            raise InputError(
-                f"Mixed(rate={self.rate}, start={self.start}) is impossible: rate must be above 0, start 0 or more."
-            )
         if self.rate >= 0.5 and epoch >= self.start:
             return 0.5
         return min(self.rate * max(0, epoch - self.start), 0.5)

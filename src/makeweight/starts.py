@@ -19,12 +19,12 @@ from makeweight.component import Component, Registry
 from makeweight.convex import Blend, BlendOfCodes, BlendOfImages
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
-from makeweight.errors import InputError
 from makeweight.individual import Individual
 from makeweight.inference import WithEncoder
 from makeweight.networks import NetworkPair, Networks, OwnNetworks, Shape
 from makeweight.networks.resnet import spread
 from makeweight.priors import ClassGaussian, InGaussians, Prior
+from makeweight.ranges import SWITCH, Ranges, above, or_none, up_to, whole
 from makeweight.schedule import Schedule
 from makeweight.team import Team
 
@@ -102,9 +102,6 @@ class Start(Component):
     encodes: ClassVar[bool] = False
     share: float = 0.0
 
-    def check(self) -> None:
-        """Refuse impossible parameters."""
-
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
         """Return the generator that plays, by shape alone: around the family's own, or in its place."""
         return generator
@@ -113,6 +110,7 @@ class Start(Component):
         """Fill framed generators, and the discriminator's trunk, from what can be learnt before the game."""
 
 
+LONGEST_SHARE = 1000  # times the length of the game
 STARTS: Registry[Start] = Registry("start", Start)
 STARTS.register("fresh")(Start)
 
@@ -133,13 +131,11 @@ class EncoderStart(Start):
     Larsen et al., 2016, "Autoencoding beyond Pixels Using a Learned Similarity Metric", Algorithm 1.
     """
 
+    ranges: ClassVar[Ranges] = {"weight": above(0), "prior_weight": above(0)}
+
     def __init__(self, *, weight: float = 1.0, prior_weight: float = 0.1) -> None:
         self.weight = weight
         self.prior_weight = prior_weight
-
-    def check(self) -> None:
-        """Refuse impossible parameters."""
-        _check_positive(self.name, {"weight": self.weight, "prior_weight": self.prior_weight})
 
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
         """Put an encoder beside the generator."""
@@ -149,24 +145,15 @@ class EncoderStart(Start):
         return WithEncoder(generator, pair.trunk, pair.n_features, setting.latent_dim, self.weight, self.prior_weight)
 
 
-def _check_positive(name: str, values: dict[str, float]) -> None:
-    for parameter, value in values.items():
-        if isinstance(value, bool) or not 0 < value < math.inf:
-            raise InputError(f"{parameter}={value!r} of start={name!r} is impossible: it must be above 0.")
-
-
 class _Encoding(Start):
     """A start that trains an autoencoder."""
 
     encodes = True
+    ranges: ClassVar[Ranges] = {"share": up_to(LONGEST_SHARE), "learning_rate": above(0)}
 
     def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3) -> None:
         self.share = share
         self.learning_rate = learning_rate
-
-    def check(self) -> None:
-        """Refuse impossible parameters."""
-        _check_positive(self.name, {"share": self.share, "learning_rate": self.learning_rate})
 
     def _autoencoder(self, setting: Setting, material: Material, n_classes: int = 1) -> Autoencoder:
         fresh = build_autoencoder(setting.networks, setting.shape, setting.latent_dim, n_classes).to(material.device)
@@ -196,7 +183,8 @@ class AutoencoderStart(_Encoding):
     Parameters
     ----------
     share : float, default=0.25
-        Length of the autoencoder's training as a share of the game's, above 0. Of a budget, both have their parts.
+        Length of the autoencoder's training as a share of the game's, above 0 and at most 1,000. Of a budget,
+        both have their parts.
     learning_rate : float, default=0.001
         Its step size, above 0.
     labelled : bool, default=False
@@ -208,6 +196,8 @@ class AutoencoderStart(_Encoding):
     Mariani et al., 2018, "BAGAN: Data Augmentation with Balancing GAN", section 4; Huang and Jafari, 2021, "Enhanced
     Balancing GAN: Minority-class Image Generation", for the labels.
     """
+
+    ranges: ClassVar[Ranges] = {**_Encoding.ranges, "labelled": SWITCH}
 
     def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3, labelled: bool = False) -> None:
         super().__init__(share=share, learning_rate=learning_rate)
@@ -240,13 +230,7 @@ class _Blending(Start):
     most_images: int
     width: int
     tilt: float | None
-
-    def _check_blend(self) -> None:
-        if self.tilt is not None and not 0 < self.tilt < math.inf:
-            raise InputError(f"tilt={self.tilt!r} of start={self.name!r} is impossible: it must be above 0, or None.")
-        for name, value in {"most_images": self.most_images, "width": self.width}.items():
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise InputError(f"{name}={value!r} of start={self.name!r} is impossible: give a whole number above 0.")
+    ranges: ClassVar[Ranges] = {"tilt": or_none(above(0)), "most_images": whole(1), "width": whole(1)}
 
     def _blend(self, n_values: int, setting: Setting) -> Blend:
         counts = [min(int(count), self.most_images) for count in setting.class_counts]
@@ -288,10 +272,6 @@ class ConvexStart(_Blending):
         self.width = width
         self.tilt = tilt
 
-    def check(self) -> None:
-        """Refuse impossible parameters."""
-        self._check_blend()
-
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
         """Give a convex generator in place of the family's."""
         return BlendOfImages(self._blend(math.prod(setting.shape), setting), setting.shape)
@@ -311,7 +291,7 @@ class ConvexLatentStart(_Encoding, _Blending):
     Parameters
     ----------
     share : float, default=0.25
-        Length of the autoencoder's training as a share of the game's, above 0.
+        Length of the autoencoder's training as a share of the game's, above 0 and at most 1,000.
     learning_rate : float, default=0.001
         Its step size, above 0.
     most_images, width, tilt : int, int, float or None, default=300, 256 and 2.0
@@ -321,6 +301,8 @@ class ConvexLatentStart(_Encoding, _Blending):
     ----------
     Mullick et al., 2019, "Generative Adversarial Minority Oversampling", section 3.
     """
+
+    ranges: ClassVar[Ranges] = {**_Encoding.ranges, **_Blending.ranges}
 
     def __init__(
         self,
@@ -335,11 +317,6 @@ class ConvexLatentStart(_Encoding, _Blending):
         self.most_images = most_images
         self.width = width
         self.tilt = tilt
-
-    def check(self) -> None:
-        """Refuse impossible parameters."""
-        super().check()
-        self._check_blend()
 
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
         """Give a convex generator with a decoder in place of the family's."""

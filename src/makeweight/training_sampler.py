@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import makeweight
 from makeweight.checkpoints import Checkpoints, fingerprint, kin_of
+from makeweight.component import describe
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
@@ -26,8 +27,6 @@ from makeweight.schedule import Schedule
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 from makeweight.team import team
 
-Limits = Mapping[str, tuple[Callable[[Any], bool], str]]
-
 
 class TrainingSampler(ImageSampler):
     """A sampler that trains networks, step by step, on batches of real images.
@@ -36,7 +35,9 @@ class TrainingSampler(ImageSampler):
     """
 
     learns: ClassVar[bool] = True
+    shaping: ClassVar[tuple[str, ...]]  # settings that networks and optimisers are built with
     block_size: ClassVar[int] = 64
+    built_: dict[str, Any]
     generator_: nn.Module
     n_steps: int | None
     n_epochs: int | None
@@ -44,15 +45,18 @@ class TrainingSampler(ImageSampler):
     warm_start: bool
     checkpoints: str | Path | None
 
-    def _check_numbers(self, limits: Limits, switches: Sequence[str]) -> None:
-        """Refuse numbers beyond their limits, and switches that are neither on nor off."""
-        for name, (fits, words) in limits.items():
-            value = self._setting(name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
-                raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
-        for name in switches:
-            if not isinstance(self._setting(name), (bool, np.bool_)):
-                raise InputError(f"{name}={self._setting(name)!r} is impossible: it must be True or False.")
+    def _note_built(self) -> None:
+        """Remember the settings that the networks were built with."""
+        self.built_ = {name: describe(self._setting(name)) for name in self.shaping}
+
+    def _check_built(self) -> None:
+        """Refuse to go on, or to save, with settings that would need other networks."""
+        for name, was in self.built_.items():
+            if describe(self._setting(name)) != was:
+                raise InputError(
+                    f"{name} is not what the model has learnt with, and its networks are built for that: set it back, "
+                    "or learn anew with warm_start=False."
+                )
 
     def _check_team(self) -> None:
         """Refuse what several processes cannot train together."""

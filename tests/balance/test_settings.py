@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
 import pytest
 
 from makeweight import AGGAN
@@ -8,6 +12,7 @@ from makeweight.balance.settings import apply_settings
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.heads import AuxiliaryClassifier
+from makeweight.methods import get_method
 from makeweight.objectives import OBJECTIVES
 
 
@@ -77,3 +82,31 @@ def test_a_part_that_needs_arguments_is_refused_by_name() -> None:
 def test_every_objective_can_be_typed() -> None:
     for name in OBJECTIVES.names():
         assert with_settings(f"objective={name}").settings_["objective"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["augmentation.degrees=NaN"], r"^Affine\(degrees=nan\) is impossible: it must be 0 to 360\.$"),
+        (["augmentation.degrees=abc"], r"^Affine\(degrees='abc'\) is impossible"),
+        (["penalty=r1", "penalty.gamma=abc"], r"^R1\(gamma='abc'\) is impossible: it must be above 0\.$"),
+        (["head.weight=-5"], r"^AuxiliaryClassifier\(weight=-5\) is impossible: it must be 0 or more\.$"),
+        (["evolution.fresh_noise=no"], r"^Evolution\(fresh_noise='no'\) is impossible: it must be True or False\.$"),
+        (["evolution.acceptance.temperature=Infinity"], r"^Annealed\(temperature=inf\) is impossible"),
+    ],
+)
+def test_impossible_values_are_told_in_a_sentence(texts: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        _ = with_settings(*texts).settings_
+
+
+def test_one_term_of_the_fitness() -> None:
+    assert [term.name for term in with_settings("evolution.fitness=quality").evolution.terms()] == ["quality"]
+
+
+@pytest.mark.parametrize("wrong", [{"degrees": math.nan}, {"scale": -3}, {"crop": 1.0}, {"mirror": "no"}])
+def test_augmentation_as_a_method_refuses_too(wrong: dict[str, Any]) -> None:
+    X, y = np.zeros((6, 8, 8), np.uint8), [0, 0, 0, 0, 1, 1]
+    (name,) = wrong
+    with pytest.raises(InputError, match=rf"^{name}=.* is impossible: it must be "):
+        get_method("augmentation")(**wrong).fit(X, y)

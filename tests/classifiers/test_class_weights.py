@@ -61,14 +61,26 @@ def test_given() -> None:
     [
         (Given(by_label={"d": 2}), "class_weight names the class 'd', which has no images: leave it out."),
         (Given(by_label={"a": -1}), "class_weight gives 'a' the weight -1: give a number, 0 or more."),
-        (ClassBalanced(beta=1.0), "beta=1.0 is impossible: give a number, 0 or more and below 1."),
-        (Deferred(start=1.5), "start=1.5 is impossible: give a share of the training, 0 to 1."),
+        (Given(by_label={"a": "x"}), "class_weight gives 'a' the weight 'x': give a number, 0 or more."),
+        (
+            Given(by_label=dict.fromkeys("abc", 0)),
+            "class_weight gives every class the weight 0: give one of them more.",
+        ),
+        (ClassBalanced(beta=1.0), "ClassBalanced(beta=1.0) is impossible: it must be 0 or more and below 1."),
+        (Deferred(start=1.5), "Deferred(start=1.5) is impossible: it must be 0 to 1."),
     ],
 )
 def test_impossible_settings(part: Any, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        weights(part)
+        weights(as_class_weight(part))
     assert str(caught.value) == words
+
+
+def test_a_batch_in_which_nothing_counts_costs_nothing() -> None:
+    own = criterion(Given(by_label={"a": 0}))
+    assert own(0, LOGITS[:1].requires_grad_(), CODES[:1]).item() == 0
+    both = torch.tensor([0, 2])
+    assert own(0, LOGITS[:2], both).item() == pytest.approx(cross_entropy(LOGITS[1:2], both[1:]).item())
 
 
 def test_deferred_has_the_weights_of_its_part() -> None:

@@ -163,13 +163,19 @@ def test_features_learn_from_the_pull_and_classes_from_the_neighbours() -> None:
 @pytest.mark.parametrize(
     ("risk", "words"),
     [
-        (Mixup(alpha=0), "alpha=0 is impossible: give a number above 0."),
-        (DeepOverSampling(n_neighbors=0), "n_neighbors=0 is impossible: give a whole number, 1 or more."),
-        (DeepOverSampling(n_rounds=1.5), "n_rounds=1.5 is impossible: give a whole number, 1 or more."),  # type: ignore[arg-type]
-        (DeepOverSampling(start=-1), "start=-1 is impossible: give a share of the training, 0 to 1."),
+        (Mixup(alpha=0), "Mixup(alpha=0) is impossible: it must be above 0."),
+        (
+            DeepOverSampling(n_neighbors=0),
+            "DeepOverSampling(n_neighbors=0) is impossible: it must be a whole number, 1 or more.",
+        ),
+        (
+            DeepOverSampling(n_rounds=1.5),
+            "DeepOverSampling(n_rounds=1.5) is impossible: it must be a whole number, 1 or more.",
+        ),  # type: ignore[arg-type]
+        (DeepOverSampling(start=-1), "DeepOverSampling(start=-1) is impossible: it must be 0 to 1."),
     ],
 )
 def test_impossible_settings(risk: Any, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        risk.begin(study())
+        risk.check()
     assert str(caught.value) == words

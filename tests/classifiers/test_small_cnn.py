@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_score
 from makeweight import AGGAN, CNNClassifier
 from makeweight.augmentations import Affine
 from makeweight.component import describe
-from makeweight.errors import InputError
+from makeweight.errors import InputError, TrainingError
 from makeweight.networks import DCGAN, MLP
 
 TINY: dict[str, Any] = {"networks": DCGAN(width=4), "batch_size": 8, "random_state": 0}
@@ -132,3 +132,26 @@ def test_class_weights_by_label_are_learnt_by(make_images: Any) -> None:
     assert set(classifier.predict(X)) == {"a", "c"}
     with pytest.raises(InputError, match="^class_weight names the class 'd', which has no images: leave it out.$"):
         CNNClassifier(**TINY, n_steps=1, class_weight={"d": 2}).fit(X, y)
+
+
+def test_weights_that_do_not_stay_finite_are_told(boots: Any) -> None:
+    with pytest.raises(
+        TrainingError, match=r"^the classifier learnt nothing in 5 steps, since its weights are no finite"
+    ):
+        CNNClassifier(**TINY, n_steps=5, learning_rate=1e30).fit(*boots)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"betas": 0}, r"betas=0 is impossible: it must be two numbers, 0 or more and below 1\."),
+        ({"betas": (1, 2)}, r"betas=\(1, 2\) is impossible"),
+        ({"balanced_batches": "abc"}, "balanced_batches='abc' is impossible: it must be True or False"),
+        ({"n_epochs": True}, "n_epochs=True is impossible: it must be a whole number, 1 or more"),
+        ({"n_steps": 0}, "n_steps=0 is impossible: it must be a whole number, 1 or more, or None"),
+        ({"augmentation": Affine(degrees=float("nan"))}, r"Affine\(degrees=nan\) is impossible: it must be 0 to 360"),
+    ],
+)
+def test_impossible_settings_are_refused_at_once(boots: Any, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=f"^{words}"):
+        CNNClassifier(**{**TINY, **wrong}).fit(*boots)

@@ -92,10 +92,6 @@ def test_it_tells_no_classes_apart(boots: Any) -> None:
     )
 
 
-def test_a_head_that_judges_labels_is_of_no_use_but_plays(boots: Any) -> None:
-    assert ClassDCGAN(**TINY, head="projection").fit(*boots).draw("clog", [0]).shape == (1, 8, 8)
-
-
 def test_its_cost_can_be_foretold(boots: Any) -> None:
     cost = estimate(ClassDCGAN(**{**TINY, "n_steps": 1000}), (8, 8), 3, 20)
     assert cost.n_steps == 1000

@@ -204,13 +204,15 @@ def _classifies(kind: type[ImageSampler]) -> bool:
     return issubclass(kind, GANSampler) and bool(HEADS.get(kind().settings_["head"]["name"]).classifies)
 
 
-def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: int) -> Learner:
+def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_steps: int, seed: int) -> Learner:
     """Give a method with its defaults, and the one classifier of all that learns from what it draws.
 
     Parameters
     ----------
     name : str
         An arm of a comparison that draws nothing, or a method that draws; "aggan at fill 0.5" fills classes so far.
+    dataset : str
+        Name of the set.
     settings : ReadingSettings
         The classifier's networks, and how far classes are filled.
     n_steps : int
@@ -223,7 +225,7 @@ def practical_learner(name: str, settings: ReadingSettings, n_steps: int, seed: 
     InputError
         If there is no such method.
     """
-    base = MixedClassifier(networks=settings.networks, n_steps=n_steps, random_state=seed)
+    base = MixedClassifier(networks=settings.networks_of(dataset), n_steps=n_steps, random_state=seed)
     plain = [arm.name for arm in ARMS if not arm.draws]
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)

@@ -15,7 +15,7 @@ from makeweight.errors import InputError
 
 OWN = Path(__file__).with_name("settings.toml")
 LARGEST = 1 << 20
-MOST_EPOCHS = 10_000
+MOST_EPOCHS, BY_SHAPE = 10_000, "by_shape"
 LATER = ("dropped",)  # settings that there were not when the first rows were made
 
 
@@ -28,8 +28,8 @@ class ReadingSettings(BaseModel):
         What is compared.
     epochs : float
         Length of every training, in epochs in which every class comes as often as the largest.
-    networks : str
-        Family of networks of the classifier.
+    networks : str, or dict of str to str
+        Family of networks of the classifier, alike for all sets or by set; of sets that are not named, "by_shape".
     fill : float
         How far classes are filled with drawn images, as a share of the largest.
     """
@@ -38,8 +38,12 @@ class ReadingSettings(BaseModel):
 
     methods: list[str] = Field(min_length=1)
     epochs: float = Field(gt=0, le=MOST_EPOCHS)
-    networks: str = "by_shape"
+    networks: str | dict[str, str] = BY_SHAPE
     fill: float = Field(default=0.25, gt=0, le=1)
+
+    def networks_of(self, dataset: str) -> str:
+        """Give the family of networks of the classifier of a set."""
+        return self.networks if isinstance(self.networks, str) else self.networks.get(dataset, BY_SHAPE)
 
 
 class TableSettings(BaseModel):

@@ -152,7 +152,7 @@ class Table(Component):
         """Give what is to be run."""
         if case.reading == PAPER:
             return paper_learner(case.method, n_steps, case.seed)
-        return practical_learner(case.method, settings.reading(case.reading), n_steps, case.seed)
+        return practical_learner(case.method, case.dataset, settings.reading(case.reading), n_steps, case.seed)
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name the column of a case."""
@@ -310,7 +310,7 @@ class CAGANMixed(DrawnTable):
         method, _, mixed = case.method.partition(" ")
         if mixed not in ("", MIXED):
             raise InputError(no_such("way to learn", mixed, [MIXED]))
-        learner = practical_learner(method, settings.reading(case.reading), n_steps, case.seed)
+        learner = practical_learner(method, case.dataset, settings.reading(case.reading), n_steps, case.seed)
         if isinstance(learner.sampler, GANSampler):
             networks = "resnet" if case.dataset == CELEBA else "published_28"
             learner.sampler.set_params(networks=NETWORKS.get(networks)(), mixed_batches=mixed or "none")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from makeweight.component import Component, Registry
 from makeweight.errors import InputError
+from makeweight.ranges import Ranges, at_least, below, within
 
 
 class ClassWeight(Component):
@@ -37,8 +39,11 @@ class ClassWeight(Component):
         return None
 
     def mean(self, losses: Tensor, weights: Tensor) -> Tensor:
-        """Mean of a batch's losses (batch,) by the weights of its images (batch,): Σ w·L / Σ w, as torch has it."""
-        return (losses * weights).sum() / weights.sum()
+        """Mean of a batch's losses (batch,) by the weights of its images (batch,): Σ w·L / Σ w, as torch has it.
+
+        Of a batch in which nothing counts, 0.
+        """
+        return (losses * weights).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 CLASS_WEIGHTS: Registry[ClassWeight] = Registry("class_weight", ClassWeight)
@@ -67,7 +72,7 @@ class Given(ClassWeight):
     Parameters
     ----------
     by_label : mapping
-        Weights, 0 or more, by label.
+        Weights, 0 or more, by label; not all of them 0.
     """
 
     def __init__(self, *, by_label: Mapping[Any, float]) -> None:
@@ -79,9 +84,12 @@ class Given(ClassWeight):
         for label, weight in self.by_label.items():
             if label not in own:
                 raise InputError(f"class_weight names the class {label!r}, which has no images: leave it out.")
-            if not 0 <= weight < np.inf:
-                raise InputError(f"class_weight gives {label!r} the weight {weight}: give a number, 0 or more.")
-        return np.array([self.by_label.get(label, 1.0) for label in own], dtype=float)
+            if not at_least(0).holds(weight):
+                raise InputError(f"class_weight gives {label!r} the weight {weight!r}: give a number, 0 or more.")
+        weights = np.array([self.by_label.get(label, 1.0) for label in own], dtype=float)
+        if not weights.any():
+            raise InputError("class_weight gives every class the weight 0: give one of them more.")
+        return weights
 
 
 @CLASS_WEIGHTS.register("class_balanced")
@@ -99,13 +107,13 @@ class ClassBalanced(ClassWeight):
     Cui et al., 2019, "Class-Balanced Loss Based on Effective Number of Samples", Proposition 1 and section 4.
     """
 
+    ranges: ClassVar[Ranges] = {"beta": below(1)}
+
     def __init__(self, *, beta: float = 0.999) -> None:
         self.beta = beta
 
     def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64]:
         """Return the weights, which sum to K."""
-        if not 0 <= self.beta < 1:
-            raise InputError(f"beta={self.beta} is impossible: give a number, 0 or more and below 1.")
         weights = (1 - self.beta) / (1 - self.beta**counts)
         scaled: NDArray[np.float64] = weights * (len(counts) / weights.sum())
         return scaled
@@ -131,14 +139,14 @@ class Deferred(ClassWeight):
     Cao et al., 2019, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", Algorithm 1.
     """
 
+    ranges: ClassVar[Ranges] = {"start": within(0, 1)}
+
     def __init__(self, *, weight: str | ClassWeight | None = None, start: float = 0.8) -> None:
         self.weight = weight
         self.start = start
 
     def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the weights that hold in the end."""
-        if not 0 <= self.start <= 1:
-            raise InputError(f"start={self.start} is impossible: give a share of the training, 0 to 1.")
         return as_class_weight(self.weight or ClassBalanced(beta=0.9999)).weights(counts, classes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from makeweight.classifiers.risks import RISKS, BatchRisk, Risk, Study
-from makeweight.errors import InputError
+from makeweight.ranges import Ranges, whole, within
 
 BATCH = 512
 
@@ -42,6 +44,8 @@ class DeepOverSampling(Risk):
     Ando and Huang, 2017, "Deep Over-sampling Framework for Classifying Imbalanced Data", section 3.
     """
 
+    ranges: ClassVar[Ranges] = {"n_neighbors": whole(1), "n_rounds": whole(1), "start": within(0, 1)}
+
     def __init__(self, *, n_neighbors: int = 5, n_rounds: int = 3, start: float = 0.5) -> None:
         self.n_neighbors = n_neighbors
         self.n_rounds = n_rounds
@@ -49,12 +53,6 @@ class DeepOverSampling(Risk):
 
     def begin(self, study: Study) -> BatchRisk:
         """Give the plain risk of the beginning, followed by the rounds."""
-        for name in ("n_neighbors", "n_rounds"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise InputError(f"{name}={value!r} is impossible: give a whole number, 1 or more.")
-        if not 0 <= self.start <= 1:
-            raise InputError(f"start={self.start} is impossible: give a share of the training, 0 to 1.")
         plain = super().begin(study)
         first = round(self.start * study.n_steps)
         rounds = {first + number * (study.n_steps - first) // self.n_rounds for number in range(self.n_rounds)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid, one_hot, softplus
 
 from makeweight.component import Component, Registry
+from makeweight.ranges import Ranges, at_least
 
 
 class ClassificationLoss(Component):
@@ -106,6 +108,8 @@ class Focal(OneAgainstAll):
     Effective Number of Samples", section 4.3.
     """
 
+    ranges: ClassVar[Ranges] = {"gamma": at_least(0)}
+
     def __init__(self, *, gamma: float = 2.0) -> None:
         self.gamma = gamma
 
@@ -132,6 +136,8 @@ class LogitAdjusted(ClassificationLoss):
     Menon et al., 2021, "Long-Tail Learning via Logit Adjustment", the logit adjusted loss.
     """
 
+    ranges: ClassVar[Ranges] = {"tau": at_least(0)}
+
     def __init__(self, *, tau: float = 1.0) -> None:
         self.tau = tau
 
@@ -153,6 +159,8 @@ class PostHoc(CrossEntropy):
     ----------
     Menon et al., 2021, "Long-Tail Learning via Logit Adjustment", post-hoc adjustment.
     """
+
+    ranges: ClassVar[Ranges] = {"tau": at_least(0)}
 
     def __init__(self, *, tau: float = 1.0) -> None:
         self.tau = tau

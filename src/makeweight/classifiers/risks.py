@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from torch import Tensor
 from makeweight.classifiers.class_weights import ClassWeight
 from makeweight.classifiers.losses import ClassificationLoss
 from makeweight.component import Component, Registry
-from makeweight.errors import InputError
 from makeweight.judges import Discriminator
+from makeweight.ranges import Ranges, above
 
 
 class Criterion:
@@ -142,13 +142,13 @@ class Mixup(Risk):
     Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization", section 2 and Figure 1.
     """
 
+    ranges: ClassVar[Ranges] = {"alpha": above(0)}
+
     def __init__(self, *, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
     def begin(self, study: Study) -> BatchRisk:
         """Give the risk of blended images."""
-        if not 0 < self.alpha < np.inf:
-            raise InputError(f"alpha={self.alpha} is impossible: give a number above 0.")
 
         def of_batch(step: int, index: NDArray[np.int64], images: Tensor, codes: Tensor) -> Tensor:
             share = float(study.random.beta(self.alpha, self.alpha))

@@ -23,16 +23,25 @@ from makeweight.classifiers.risks import Criterion, Risk, Study
 from makeweight.component import describe
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.batches import encoder
+from makeweight.data.wording import counted
 from makeweight.devices import fabric_for, repeatable
-from makeweight.errors import InputError
+from makeweight.errors import TrainingError
 from makeweight.judges import Discriminator
 from makeweight.networks import Networks
+from makeweight.ranges import check_ranges, or_none, whole
 from makeweight.recipe import LIMITS
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 from makeweight.transfer import moved
 
 if TYPE_CHECKING:
     from makeweight.gan_sampler import GANSampler
+
+RANGES = {
+    **{name: LIMITS[name] for name in ("batch_size", "learning_rate", "learning_rate_decay", "betas")},
+    "balanced_batches": LIMITS["balanced_batches"],
+    "n_epochs": whole(1),
+    "n_steps": or_none(whole(1)),
+}
 
 
 @CLASSIFIERS.register("cn")
@@ -157,6 +166,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         ------
         InputError
             For images that cannot be learnt, a single class, or an impossible setting.
+        TrainingError
+            If the weights do not stay finite.
         """
         self._check_settings()
         array, _, self.classes_, codes = checked_training(self, X, y)
@@ -203,14 +214,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return PARTS[name].resolve(value) if name in PARTS else value
 
     def _check_settings(self) -> None:
-        for name in ("batch_size", "learning_rate", "learning_rate_decay"):
-            value, (fits, words) = getattr(self, name), LIMITS[name]
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not fits(value):
-                raise InputError(f"{name}={value!r} is impossible: it must be {words}.")
-        for name in ("n_epochs", "n_steps"):
-            value = getattr(self, name)
-            if not (name == "n_steps" and value is None) and (not isinstance(value, (int, np.integer)) or value < 1):
-                raise InputError(f"{name}={value!r} is impossible: it must be a whole number, 1 or more.")
+        check_ranges(RANGES, self._setting)
 
     def _build(self) -> Discriminator:
         shape, n_classes = self.codec_.image_shape, len(self.classes_)
@@ -268,3 +272,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             loss.backward()
             optimiser.step()
             slowing.step()
+        if not all(bool(weight.isfinite().all()) for weight in self.network_.parameters()):
+            raise TrainingError(
+                f"the classifier learnt nothing in {counted(n_steps, 'step')}, since its weights are no finite numbers "
+                "any more: choose a smaller learning_rate."
+            )

@@ -14,6 +14,7 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import Channels
 from makeweight.errors import InputError
 from makeweight.networks import Networks
+from makeweight.ranges import check_ranges, or_none, within
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 
 
@@ -89,9 +90,7 @@ class MixedClassifier(CNNClassifier):
         -------
         self
         """
-        for name, value in (("drawn_share", self.drawn_share), ("real_at_end", self.real_at_end)):
-            if value is not None and not 0 <= value <= 1:
-                raise InputError(f"{name}={value} is impossible: give a share, 0 to 1.")
+        check_ranges({"drawn_share": or_none(within(0, 1)), "real_at_end": within(0, 1)}, self.__getattribute__)
         labels = np.asarray(y)
         self._drawn = np.zeros(len(labels), bool) if drawn is None else np.asarray(drawn, bool)
         if self._drawn.shape != labels.shape[:1]:

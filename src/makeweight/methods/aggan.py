@@ -10,7 +10,7 @@ from makeweight.sampler import METHODS
 
 @METHODS.register("aggan")
 class AGGAN(GANSampler):
-    """Annealing genetic GAN.
+    """Annealing genetic GAN: offspring compete, and a worse one than the parent survives with a chance that cools.
 
     Each step breeds one offspring of the generator by each of three objectives and scores them by quality and
     diversity. The fittest replaces its parent if it is fitter, or else with probability

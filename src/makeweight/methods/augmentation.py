@@ -12,9 +12,11 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from makeweight.augmentations import Affine
 from makeweight.data.arrays import Channels
-from makeweight.errors import InputError
 from makeweight.methods.duplicates import Resampler
+from makeweight.ranges import below, check_ranges
 from makeweight.sampler import METHODS, Strategy
+
+RANGES = {**Affine.ranges, "crop": below(1)}
 
 
 @METHODS.register("augmentation")
@@ -29,11 +31,11 @@ class Augmented(Resampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         As in imbalanced-learn. Values of a dict are final totals.
     degrees : float, default=10
-        Largest rotation to either side.
+        Largest rotation to either side, 0 to 360.
     scale : float, default=0.1
-        Largest relative change of size.
+        Largest relative change of size, 0 or more and below 1.
     shift : float, default=0.1
-        Largest shift, as a share of the side.
+        Largest shift, as a share of the side, 0 to 1.
     crop : float, default=0
         Largest share of the side that is cut off; what is left is enlarged to the full size. Below 1.
     mirror : bool, default=False
@@ -73,11 +75,15 @@ class Augmented(Resampler):
         self.crop = crop
         self.mirror = mirror
 
+    def _learn(self, *learnt: Any) -> None:
+        check_ranges(RANGES, self.__getattribute__)
+        super()._learn(*learnt)
+
+    def _restore(self, *kept: Any) -> None:
+        check_ranges(RANGES, self.__getattribute__)
+        super()._restore(*kept)
+
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
-        if not 0 <= self.crop < 1:
-            raise InputError(
-                f"crop={self.crop} is impossible: give the share of the side that may go, 0 or more, below 1."
-            )
         sequence = np.random.SeedSequence((seed, code, block))
         members = np.flatnonzero(self.codes_ == code)
         chosen = np.random.default_rng(sequence).choice(members, self.block_size)

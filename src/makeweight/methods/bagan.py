@@ -12,7 +12,7 @@ from makeweight.starts import AutoencoderStart
 
 @METHODS.register("bagan")
 class BAGAN(GANSampler):
-    """Balancing GAN.
+    """Balancing GAN: begins as an autoencoder, draws from a Gaussian a class, and judges K classes and "drawn".
 
     An autoencoder learns all images, without labels. Its decoder becomes the generator, its encoder the discriminator's
     trunk. The generator draws from a Gaussian for each class, fitted to the encoded images and then fixed. The

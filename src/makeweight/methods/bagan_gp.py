@@ -11,7 +11,7 @@ from makeweight.starts import AutoencoderStart
 
 @METHODS.register("bagan_gp")
 class BAGANGP(GANSampler):
-    """Enhanced balancing GAN.
+    """Enhanced balancing GAN: begins as an autoencoder that knows the labels, and plays for the Wasserstein distance.
 
     As BAGAN, but the autoencoder's decoder is told the labels, the discriminator judges image and label together, and
     the game is that of the Wasserstein distance with a gradient penalty. There is no class output, and so no

@@ -78,6 +78,14 @@ class ClassDCGAN(GANSampler):
             draws="last",
         )
 
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        head = self._setting("head")
+        if head.conditions:
+            raise InputError(
+                f"{self.name} learns each class by itself, and head={head.name!r} is for several: leave head='none'."
+            )
+
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
     ) -> None:

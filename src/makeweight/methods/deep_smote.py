@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from makeweight.methods.duplicates import added, block_seed
 from makeweight.methods.smote import smote
 from makeweight.model_size import check_size
 from makeweight.networks import NETWORKS, Networks, OwnNetworks
+from makeweight.ranges import at_least, check_ranges
 from makeweight.recipe import LIMITS
 from makeweight.sampler import METHODS, Strategy
 from makeweight.saving import Arrays, check_codes
@@ -111,6 +111,8 @@ class DeepSMOTE(TrainingSampler):
 
     learner_: Individual
 
+    shaping: ClassVar[tuple[str, ...]] = ("networks", "latent_dim")
+
     def __init__(
         self,
         *,
@@ -166,11 +168,8 @@ class DeepSMOTE(TrainingSampler):
         return NETWORKS.resolve(value) if name == "networks" else value
 
     def _check_settings(self) -> None:
-        limits = {
-            **{name: LIMITS[name] for name in ("batch_size", "latent_dim", "learning_rate", "learning_rate_decay")},
-            "exchange_weight": (lambda value: 0 <= value < math.inf, "0 or more"),
-        }
-        self._check_numbers(limits, ("balanced_batches",))
+        own = ("batch_size", "latent_dim", "learning_rate", "learning_rate_decay", "balanced_batches")
+        check_ranges({**{name: LIMITS[name] for name in own}, "exchange_weight": at_least(0)}, self._setting)
 
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
@@ -181,6 +180,8 @@ class DeepSMOTE(TrainingSampler):
         fabric = fabric_for(self.device, self.precision)
         with repeatable(fabric.device):
             torch.manual_seed(seed)
+            if self._goes_on():
+                self._check_built()
             learner = self.learner_ if self._goes_on() else self._learner(codec, fabric.device)
             autoencoder, history = train_autoencoder(
                 learner,
@@ -194,6 +195,7 @@ class DeepSMOTE(TrainingSampler):
                 callback=self.callback if team().rank == 0 else None,
             )
         self.learner_ = learner
+        self._note_built()
         self.history_ = [{**asdict(report), "notes": list(report.notes)} for report in history]
         self.n_steps_ = history[-1].step
         self.codes_ = codes
@@ -221,6 +223,7 @@ class DeepSMOTE(TrainingSampler):
         return {"latent": self.latent_, "codes": self.codes_, **to_arrays(decoder)}
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        self._check_built()
         return to_arrays(self.learner_.named_tensors()), {"n_steps": self.n_steps_, "history": self.history_}
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
@@ -239,6 +242,7 @@ class DeepSMOTE(TrainingSampler):
             if self.latent_.shape != (len(self.codes_), self.latent_dim):
                 raise ValueError(f"{self.latent_.shape} are no latent codes of {len(self.codes_)} images")
             self.learner_ = learner
+            self._note_built()
             self.generator_ = detached_copy(self.autoencoder_.decoder).eval()
             self.generator_.load_state_dict(to_tensors(decoder))
         self.autoencoder_.eval()
