@@ -1,5 +1,5 @@
 # makeweight on processors. From the root of the repository:
-#   docker build --build-arg VERSION=0.2.0 --build-arg TORCH_INDEX=ADDRESS --tag makeweight .
+#   docker build --build-arg VERSION=0.1.0 --build-arg TORCH_INDEX=ADDRESS --tag makeweight .
 #   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/data" makeweight inspect shoes
 #
 # VERSION is the tag without its v; the image has no git to ask. TORCH_INDEX is the address of PyTorch's index of builds

@@ -62,6 +62,7 @@ docs-run: $(DOCS_STAMP) ## Run every block of the how-to pages and the tutorial;
 
 figures: $(STAMP) ## Draw the figures of the site anew
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/annealing.py
+	$(BIN)/python docs/figures/annealing_steps.py
 	$(BIN)/python docs/figures/parts.py
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/before_and_after.py
 

@@ -1,18 +1,23 @@
-"""Ask whether a classifier learns more from drawn images if a teacher says what they show.
+"""Ask what drawn images teach a classifier: by their labels, by what a teacher says of them, and by where they lie.
 
 On Fashion-MNIST with the papers' counts, by the protocol `development`.
 
-AGGAN draws the rare classes, 0.25 of the largest in all, a quarter of their part of a batch. Learners are the small
+A method draws the rare classes, 0.25 of the largest in all, a quarter of their part of a batch. Learners are the small
 CNN of `compare`, with augmentation and balanced batches, of one length; their teachers are averages of two, with equal
-weights:
+weights. Learners of AGGAN's images, and beside them:
 
     real                          no drawn image
     labels                        drawn images, each with the class that was asked for
+    boundary, middle              as labels, of four times as many those of which a learner of real images is least
+                                  sure, but right; and those of which it is surest
     two plain: drawn images       drawn images, each with the probabilities of two learners of real images alone
     plain and head: drawn images  drawn images, each with those of one such learner and of AGGAN's class output
     two plain: real images        no drawn image; half of what an image counts for is what the two say of it
 
-    python benchmarks/distilling.py [--seeds 0,1,2]
+and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
+
+    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers]
+    python benchmarks/distilling.py --table
 
 One row a learner and seed in benchmarks/results/distilling.jsonl, teachers too; nothing is measured on the test set.
 """
@@ -31,18 +36,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from makeweight import AGGAN, GAMO, SMOTE, DeepSMOTE
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.bench.running import device_name
 from makeweight.classifiers.risks import BatchRisk, Risk, Study
 from makeweight.compare.arms import Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
-from makeweight.methods.aggan import AGGAN
-from makeweight.sampler import load
+from makeweight.sampler import ImageSampler, load
 
 HERE = Path(__file__).resolve().parent
 GAN_STEPS, N_STEPS = 2500, 12500
 FILL = SHARE = 0.25
+POOL = 4  # times as many drawn images to choose from
 Chances = NDArray[np.float64]
 
 
@@ -68,28 +74,45 @@ class Taught(Risk):
         return of_batch
 
 
+def drawers(seed: int) -> dict[str, ImageSampler]:
+    """Give the methods that draw, AGGAN first."""
+    settings: dict[str, Any] = {"n_steps": GAN_STEPS, "random_state": seed}
+    return {
+        AGGAN.name: AGGAN(**settings),
+        "smote": SMOTE(random_state=seed),
+        "deep_smote": DeepSMOTE(**settings),
+        "gamo": GAMO(**settings),
+        "gamo in latent space": GAMO(**settings, start="convex_latent"),
+    }
+
+
 class Lesson:
-    """One subset: its learners, each trained when it is first asked for."""
+    """One subset, its learners and what they learn from."""
 
     def __init__(self, split: Split, rows: RowFile, kept: Path) -> None:
-        self.split, self.rows = split, rows
+        self.split, self.rows, self.kept = split, rows, kept
         self.labels, codes, counts = np.unique(split.y, return_inverse=True, return_counts=True)
         self.hard = np.eye(len(self.labels))[codes]
-        self.numbers = Shared(method="aggan", fill=FILL, share=SHARE).counts(counts).tolist()
-        self.base = MixedClassifier(n_steps=N_STEPS, random_state=split.seed)
-        folder = kept / f"aggan-{GAN_STEPS}-seed{split.seed}"
-        if not folder.is_dir():
-            AGGAN(n_steps=GAN_STEPS, random_state=split.seed).fit(split.X, split.y).save(folder)
-        self.gan = load(folder)
-        self.X_drawn = np.concatenate(
-            [self.gan.draw(label, range(n)) for label, n in zip(self.labels.tolist(), self.numbers, strict=True)]
-        )
+        self.numbers = Shared(fill=FILL, share=SHARE).counts(counts).tolist()
         self.asked = np.eye(len(self.labels))[np.repeat(np.arange(len(self.labels)), self.numbers)]
+        self.base = MixedClassifier(n_steps=N_STEPS, random_state=split.seed)
 
-    def row(self, name: str, predicted: NDArray[Any], seconds: float) -> None:
+    def drawer(self, name: str) -> ImageSampler:
+        """Let a method learn, or take it from the cache."""
+        folder = self.kept / f"{name.replace(' ', '-')}-{GAN_STEPS}-seed{self.split.seed}"
+        if not folder.is_dir():
+            drawers(self.split.seed)[name].fit(self.split.X, self.split.y).save(folder)
+        return load(folder)
+
+    def draw(self, sampler: ImageSampler, times: int = 1) -> NDArray[Any]:
+        """Draw what the rare classes lack, or several times as much, class by class."""
+        each = zip(self.labels.tolist(), self.numbers, strict=True)
+        return np.concatenate([sampler.draw(label, range(times * number)) for label, number in each])
+
+    def note(self, name: str, sampler: ImageSampler, predicted: NDArray[Any], seconds: float) -> None:
         """Write what a learner reached."""
         split = self.split
-        settings = {"gan": self.gan.settings_, "learner": self.base.settings_, "fill": FILL, "share": SHARE}
+        settings = {"gan": sampler.settings_, "learner": self.base.settings_, "fill": FILL, "share": SHARE}
         run: Run = split.run(name, settings, N_STEPS).model_copy(
             update={"protocol": "distilling/fashion-mnist/development"}
         )
@@ -97,45 +120,95 @@ class Lesson:
         run_once(self.rows, run, lambda _: Outcome(found, device=device_name("auto"), seconds=seconds))
         print(split.seed, name, found["acsa"], flush=True)
 
-    def learn(self, name: str, targets: Chances, *, drawn: bool, seed: int = 0) -> MixedClassifier:
-        """Train a learner on real images, and drawn ones if told, with the targets of all of them."""
-        split = self.split
-        X = np.concatenate([split.X, self.X_drawn]) if drawn else split.X
+    def learn(
+        self,
+        name: str,
+        sampler: ImageSampler,
+        targets: Chances,
+        X_drawn: NDArray[Any] | None = None,
+        seed: int = 0,
+    ) -> MixedClassifier:
+        """Train a learner on real images, and on drawn ones if there are, with the targets of all of them."""
+        split, drawn = self.split, X_drawn is not None
+        X = np.concatenate([split.X, X_drawn]) if X_drawn is not None else split.X
         y = self.labels[np.concatenate([self.hard, self.asked]).argmax(axis=1)][: len(X)]
-        arm = Shared(method="aggan", fill=FILL, share=SHARE) if drawn else Augmented()
+        arm = Shared(fill=FILL, share=SHARE) if drawn else Augmented()
         learner = arm.classifier(self.base).set_params(random_state=split.seed + 1000 * seed)
         learner.risk = Taught(targets)
         begin = time.perf_counter()
         learner.fit(X, y, drawn=np.arange(len(X)) >= len(split.X))
-        self.row(name, learner.predict(split.X_eval), time.perf_counter() - begin)
+        self.note(name, sampler, learner.predict(split.X_eval), time.perf_counter() - begin)
         return learner
 
-    def all(self) -> None:
-        """Train all learners, teachers first."""
-        X_eval, head = self.split.X_eval, self.gan.classifier_
-        one = self.learn("real", self.hard, drawn=False)
-        other = self.learn("real, another seed", self.hard, drawn=False, seed=1)
-        self.row("class output", head.predict(X_eval), 0.0)
+    def teachers(self) -> None:
+        """Learn from what teachers say."""
+        X_eval, gan = self.split.X_eval, self.drawer(AGGAN.name)
+        assert isinstance(gan, AGGAN)
+        X_drawn, head = self.draw(gan), gan.classifier_
+        one = self.learn("real", gan, self.hard)
+        other = self.learn("real, another seed", gan, self.hard, seed=1)
+        self.note("class output", gan, head.predict(X_eval), 0.0)
         teachers = {"two plain": (one, other), "plain and head": (one, head)}
-        self.learn("labels", np.concatenate([self.hard, self.asked]), drawn=True)
         for name, members in teachers.items():
             said = np.mean([member.predict_proba(X_eval) for member in members], axis=0)
-            self.row(f"{name}: averaged", self.labels[said.argmax(axis=1)], 0.0)
-            of_drawn = np.mean([member.predict_proba(self.X_drawn) for member in members], axis=0)
-            self.learn(f"{name}: drawn images", np.concatenate([self.hard, of_drawn]), drawn=True)
+            self.note(f"{name}: averaged", gan, self.labels[said.argmax(axis=1)], 0.0)
+            of_drawn = np.mean([member.predict_proba(X_drawn) for member in members], axis=0)
+            self.learn(f"{name}: drawn images", gan, np.concatenate([self.hard, of_drawn]), X_drawn)
         of_real = np.mean([member.predict_proba(self.split.X) for member in teachers["two plain"]], axis=0)
-        self.learn("two plain: real images", (self.hard + of_real) / 2, drawn=False)
+        self.learn("two plain: real images", gan, (self.hard + of_real) / 2)
+
+    def places(self) -> None:
+        """Learn from drawn images near the boundary of a class, and from those far from it."""
+        gan, targets = self.drawer(AGGAN.name), np.concatenate([self.hard, self.asked])
+        judge = self.learn("real", gan, self.hard)
+        many = self.draw(gan, POOL)
+        asked = np.repeat(np.arange(len(self.labels)), [POOL * number for number in self.numbers])
+        chances = judge.predict_proba(many)
+        sure = chances[np.arange(len(many)), asked]
+        # Those that are taken for another class come last: what they show is open.
+        doubt = np.where(chances.argmax(axis=1) == asked, -sure, -2.0)
+        for name, order in {"boundary": doubt, "middle": sure}.items():
+            of_class = [np.flatnonzero(asked == code) for code in range(len(self.labels))]
+            best = [own[np.argsort(-order[own])[:number]] for own, number in zip(of_class, self.numbers, strict=True)]
+            self.learn(name, gan, targets, many[np.concatenate(best)])
+
+    def drawers(self) -> None:
+        """Learn from the images of each method."""
+        for name in drawers(0):
+            sampler = self.drawer(name)
+            told = "labels" if name == AGGAN.name else f"labels: {name}"
+            self.learn(told, sampler, np.concatenate([self.hard, self.asked]), self.draw(sampler))
+
+
+def print_table(rows: RowFile) -> None:
+    """Print mean recall by learner, network and length, the best first."""
+    found: dict[tuple[str, ...], list[float]] = {}
+    for row in rows:
+        networks = row.settings["learner"]["networks"]["name"]
+        found.setdefault((row.method, networks, row.budget), []).append(float(str(row.metrics["acsa"])))
+    print("| learner | network | length | seeds | mean recall | deviation |")
+    print("|---|---|---|---|---|---|")
+    for key, values in sorted(found.items(), key=lambda item: -np.mean(item[1])):
+        deviation = f"{np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+        print("|", " | ".join([*key, str(len(values)), f"{np.mean(values):.2f}", deviation]), "|")
 
 
 def main() -> None:
-    """Run the lessons."""
+    """Run the lessons, or print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "distilling.jsonl")
+    parser.add_argument("--lessons", default="teachers,places,drawers")
+    parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     chosen = parser.parse_args()
+    if chosen.table:
+        print_table(RowFile(chosen.rows))
+        return
     known = load_named("fashion-mnist")
     for seed in map(int, chosen.seeds.split(",")):
-        Lesson(Split(known, "development", seed), RowFile(chosen.rows), HERE / "cache" / "distilling").all()
+        lesson = Lesson(Split(known, "development", seed), RowFile(chosen.rows), HERE / "cache" / "distilling")
+        for name in chosen.lessons.split(","):
+            getattr(lesson, name)()
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ def paper_table(name: str) -> str:
     told = f"Not run: {', '.join(absent)}.\n" if absent else ""
     devices = sorted({f"{row.device}, {row.versions['processor']}" for row in rows_of("bench") if _is_of(row, name)})
     where = f"\nComputed on: {'; '.join(devices)}.\n" if devices else ""
-    return "\n".join(part for part in (markdown(found), told + where) if part)
+    tables = markdown(found).replace("### ", "#### ")  # one level below the headings of the page
+    return "\n".join(part for part in (tables, told + where) if part)
 
 
 def _is_of(row: Row, name: str) -> bool:

@@ -1,5 +1,5 @@
 # makeweight on NVIDIA's GPUs. From the root of the repository:
-#   docker build --file docker/cuda.Dockerfile --build-arg VERSION=0.2.0 --tag makeweight:cuda .
+#   docker build --file docker/cuda.Dockerfile --build-arg VERSION=0.1.0 --tag makeweight:cuda .
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD:/data" makeweight:cuda balance shoes balanced
 #
 # torch's build for GPUs brings CUDA's libraries along as packages, so CUDA's small image is enough; it tells the

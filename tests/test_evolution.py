@@ -131,7 +131,11 @@ class TestAnnealed:
         ],
     )
     def test_impossible_parameters_are_refused(self, wrong: dict[str, float | str]) -> None:
-        words = {"temperature": "above 0", "cooling": "above 0 and at most 1", "per": "'step' or 'epoch'"}
+        words = {
+            "temperature": "above 0 and at most 1,000,000,000",
+            "cooling": "above 0 and at most 1",
+            "per": "'step' or 'epoch'",
+        }
         ((name, value),) = wrong.items()
         with pytest.raises(InputError) as caught:
             Annealed(**wrong).check()  # type: ignore[arg-type]

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from makeweight import ACGAN, BAGAN, CAGAN, ClassDCGAN, DeepSMOTE, GANClassifier, load
+from makeweight import ACGAN, BAGAN, CAGAN, ClassDCGAN, CNNClassifier, DeepSMOTE, GANClassifier, load
 from makeweight.errors import InputError
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import MIXES_NOTHING
+from makeweight.heads import AuxiliaryClassifier
+from makeweight.penalties import GradientPenalty
+from makeweight.starts import AutoencoderStart
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
 RANDOM = np.random.default_rng(0)
@@ -19,22 +22,22 @@ X = RANDOM.integers(0, 256, (24, 8, 8), dtype=np.uint8)
 y = np.array(["boot"] * 18 + ["clog"] * 6)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"head": "projection"},
-        {"head": "k_plus_one"},
-        {"spectral_norm": True},
-        {"minibatch_deviation": True},
-        {"networks": "classifier_resnet"},
-        {"start": "autoencoder"},
-        {"penalty": "lecam"},
-        {"latent_dim": 7},
-        {"average_decay": 0.5},
-        {"betas": (0.0, 0.9)},
-    ],
-    ids=str,
-)
+SHAPING: list[dict[str, Any]] = [
+    {"head": "projection"},
+    {"head": "k_plus_one"},
+    {"spectral_norm": True},
+    {"minibatch_deviation": True},
+    {"networks": "classifier_resnet"},
+    {"start": "autoencoder"},
+    {"penalty": "lecam"},
+    {"latent_dim": 7},
+    {"average_decay": 0.5},
+    {"betas": (0.0, 0.9)},
+]
+REFUSED = r"(not what the model has learnt with|other networks than the model has learnt with).*: set "
+
+
+@pytest.mark.parametrize("changes", SHAPING, ids=str)
 @pytest.mark.parametrize("loaded", [False, True])
 def test_what_the_networks_were_built_with_stays(changes: dict[str, Any], loaded: bool, tmp_path: Path) -> None:
     sampler = ACGAN(**TINY).fit(X, y)
@@ -42,12 +45,10 @@ def test_what_the_networks_were_built_with_stays(changes: dict[str, Any], loaded
         sampler.save(tmp_path / "model")
         sampler = load(tmp_path / "model")
     before = sampler.draw("clog", range(3))
-    (name,) = changes
     sampler.set_params(warm_start=True, **changes)
-    sentence = rf"^{name} is not what the model has learnt with, .*: set it back, or learn"
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=REFUSED):
         sampler.fit(X, y)
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=REFUSED):
         sampler.save(tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert np.array_equal(sampler.draw("clog", range(3)), before)
@@ -55,18 +56,61 @@ def test_what_the_networks_were_built_with_stays(changes: dict[str, Any], loaded
     load(tmp_path / "anew")
 
 
-def test_the_rest_may_change(tmp_path: Path) -> None:
-    sampler = ACGAN(**TINY).fit(X, y)
-    sampler.set_params(
-        warm_start=True,
-        n_steps=3,
-        learning_rate=1e-4,
-        batch_size=4,
-        evolution=Evolution(mutations=("hinge", "minimax")),
-    )
-    sampler.fit(X, y).save(tmp_path / "model")
+@pytest.mark.parametrize(
+    ("sampler", "changes", "words"),
+    [
+        (ACGAN(**TINY), {"evolution": Evolution(n_survivors=3)}, r"^the model has 1 survivor, and n_survivors=3"),
+        (ACGAN(**TINY), {"objective": "wasserstein"}, "is a distance only where"),
+        (ACGAN(**TINY), {"feature_matching": -1}, "^feature_matching=-1 is impossible"),
+        (DeepSMOTE(**TINY), {"exchange_weight": -1}, "^exchange_weight=-1 is impossible"),
+        (ClassDCGAN(**TINY), {"latent_dim": 9}, "^latent_dim is not what the model has learnt with"),
+        (ClassDCGAN(**TINY), {"head": "projection"}, "^class_dcgan learns each class by itself"),
+    ],
+    ids=str,
+)
+def test_what_could_not_be_loaded_is_not_saved(
+    sampler: Any, changes: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    sampler.fit(X, y).set_params(**changes)
+    with pytest.raises(InputError, match=words):
+        sampler.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "changes"),
+    [
+        (
+            ACGAN(**TINY),
+            {"learning_rate": 1e-4, "batch_size": 4, "evolution": Evolution(mutations=("hinge", "minimax"))},
+        ),
+        (ACGAN(**TINY), {"evolution": Evolution(n_survivors=2)}),
+        (ACGAN(**TINY), {"penalty": "r1"}),
+        (ACGAN(**TINY, penalty="gradient_penalty"), {"penalty": GradientPenalty(weight=5.0)}),
+        (ACGAN(**TINY), {"head": AuxiliaryClassifier(weight=0.5)}),
+        (BAGAN(**TINY), {"start": AutoencoderStart(share=0.5)}),
+        (ClassDCGAN(**TINY), {"penalty": "r1"}),
+        (DeepSMOTE(**TINY), {"exchange_weight": 0.5}),
+    ],
+    ids=str,
+)
+def test_the_rest_may_change(sampler: Any, changes: dict[str, Any], tmp_path: Path) -> None:
+    sampler.fit(X, y).set_params(warm_start=True, n_steps=3, **changes).fit(X, y).save(tmp_path / "model")
     again = load(tmp_path / "model")
     assert np.array_equal(again.draw("clog", range(3)), sampler.draw("clog", range(3)))
+
+
+@pytest.mark.parametrize("draws", ["average", "xyz"])
+def test_what_draws_is_checked_before_anything_is_learnt(draws: str) -> None:
+    sampler = ACGAN(**TINY, average_decay=0.0, draws="last").fit(X, y)
+    with pytest.raises(InputError, match=rf"^draws='{draws}' is impossible here"):
+        sampler.set_params(warm_start=True, draws=draws).fit(X, y)
+    assert sampler.players_.n_steps == TINY["n_steps"]
+
+
+def test_decay_rates_may_be_whole_numbers() -> None:
+    ACGAN(**TINY, betas=(0, 0.9)).fit(X, y)
+    CNNClassifier(n_steps=2, betas=(np.float32(0.5), 0)).fit(X, y)
 
 
 def test_other_samplers_refuse_too() -> None:

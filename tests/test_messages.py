@@ -47,7 +47,9 @@ def test_networks_whose_code_is_not_saved() -> None:
 
 def test_a_projection_whose_package_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"^UMAP is not installed: pip install 'makeweight\[umap\]', or take tsne\.$"):
+    with pytest.raises(
+        InputError, match=r"^UMAP is not installed: install umap-learn \(makeweight's extra umap\), or take tsne\.$"
+    ):
         check_projection("umap")
 
 

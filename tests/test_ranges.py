@@ -10,6 +10,7 @@ import pytest
 
 import makeweight.classifiers.small_cnn
 import makeweight.recipe  # noqa: F401 - both register their axes
+from makeweight.augmentations import Affine
 from makeweight.component import _REGISTRIES, Component
 from makeweight.errors import InputError
 from makeweight.ranges import (
@@ -30,8 +31,8 @@ from makeweight.ranges import (
 
 NEVER: tuple[Any, ...] = (math.nan, math.inf, -math.inf, "abc", "", [], {}, object())
 PARTS = [part for registry in _REGISTRIES.values() for part in registry if issubclass(part, Component)]
-# Networks say what is wrong with their own numbers when they are built; arms and tables are no user's to set.
-ELSEWHERE = {"networks", "arm", "table"}
+# Arms and tables are no user's to set.
+ELSEWHERE = {"arm", "table"}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ ELSEWHERE = {"networks", "arm", "table"}
         (whole(0, 3), (0, 3), (4, -1), "a whole number, 0 to 3"),
         (one_of("step", "epoch"), ("step",), ("steps", None, 1), "'step' or 'epoch'"),
         (or_none(above(0)), (None, 1), (0,), "above 0, or None"),
-        (FINITE, (-3, 0.5), (None, True), "a finite number"),
+        (FINITE, (-3, 0.5), (None, True, 10**400), "a finite number"),
         (SWITCH, (True, np.bool_(False)), (0, 1, "yes", None), "True or False"),
         (DECAYS, ((0, 0.999), [0.5, 0.5]), ((1, 2), (0.5,), 0, None), "two numbers, 0 or more and below 1"),
     ],
@@ -59,9 +60,9 @@ def test_each_kind(own: Range, inside: tuple[Any, ...], outside: tuple[Any, ...]
 
 def test_the_message_names_whose_parameter_it_is() -> None:
     with pytest.raises(InputError, match=r"^Affine\(degrees=-1\) is impossible: it must be 0 to 360\.$"):
-        check_ranges({"degrees": within(0, 360)}, {"degrees": -1}.get, "Affine")
+        check_ranges({"degrees": within(0, 360)}, {"degrees": -1}, "Affine")
     with pytest.raises(InputError, match=r"^width='a' is impossible: it must be a whole number, 1 or more\.$"):
-        check_ranges({"width": whole(1)}, {"width": "a"}.get)
+        check_ranges({"width": whole(1)}, {"width": "a"})
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.axis}-{part.name}")
@@ -82,3 +83,13 @@ def test_every_number_and_switch_of_a_part_has_a_range(part: type[Component]) ->
             for wrong in NEVER:
                 with pytest.raises(InputError, match=rf"{name}=.* is impossible: it must be "):
                     _REGISTRIES[part.axis].resolve(part(**{name: wrong}))
+
+
+def test_a_narrower_part_has_the_ranges_of_what_it_takes() -> None:
+    class Tilted(Affine):
+        def __init__(self, *, degrees: float = 1.0) -> None:
+            self.degrees = degrees
+
+    Tilted().check()
+    with pytest.raises(InputError, match=r"^Tilted\(degrees=400\) is impossible: it must be 0 to 360"):
+        Tilted(degrees=400).check()

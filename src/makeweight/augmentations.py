@@ -136,13 +136,13 @@ class Warp(torch.autograd.Function):
         places = [((grid[..., axis] + 1) * side - 1).div(2).clamp(0, side - 1) for axis, side in ((0, w), (1, h))]
         (left, top), (along, down) = zip(*((place.floor(), place.frac()) for place in places), strict=True)
         scale = 2.0**46 / slopes.abs().amax().clamp(min=1e-30)
-        whole = torch.zeros(n, c, h * w, dtype=torch.int64, device=slopes.device)
+        summed = torch.zeros(n, c, h * w, dtype=torch.int64, device=slopes.device)
         for right, share in ((0, 1 - along), (1, along)):
             for under, part in ((0, 1 - down), (1, down)):
                 pixel = (top + under).clamp(max=h - 1) * w + (left + right).clamp(max=w - 1)
                 index = pixel.long().view(n, 1, -1).expand(n, c, -1)
-                whole.scatter_add_(2, index, ((share * part).unsqueeze(1) * slopes * scale).long().flatten(2))
-        return (whole / scale.double()).float().view(n, c, h, w), None
+                summed.scatter_add_(2, index, ((share * part).unsqueeze(1) * slopes * scale).long().flatten(2))
+        return (summed / scale.double()).float().view(n, c, h, w), None
 
 
 @AUGMENTATIONS.register("diff_augment")

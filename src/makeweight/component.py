@@ -43,7 +43,7 @@ class Component(BaseEstimator):
         InputError
             For the first that is out of its range.
         """
-        check_ranges(self.ranges, self.__getattribute__, type(self).__name__)
+        check_ranges(self.ranges, self.get_params(deep=False), type(self).__name__)
 
 
 T = TypeVar("T", bound=BaseEstimator)

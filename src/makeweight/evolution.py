@@ -11,7 +11,7 @@ from torch import Tensor
 from makeweight.component import Component, Registry
 from makeweight.errors import InputError
 from makeweight.objectives import OBJECTIVES, Objective
-from makeweight.ranges import FINITE, SWITCH, Ranges, above, one_of, up_to, whole
+from makeweight.ranges import FINITE, SWITCH, Ranges, one_of, up_to, whole
 
 MOST_MUTATIONS, MOST_SURVIVORS = 64, 1024
 
@@ -74,6 +74,9 @@ class Elitist(Acceptance):
         return (best > parent).to(best.dtype)
 
 
+HOTTEST = 1_000_000_000
+
+
 class _Cooling(Acceptance):
     """Metropolis' rule; how the temperature cools is left open."""
 
@@ -100,7 +103,7 @@ class Annealed(_Cooling):
     Parameters
     ----------
     temperature : float, default=1000
-        T at the first step, above 0.
+        T at the first step, above 0 and at most a billion.
     cooling : float, default=0.99
         Factor α a unit of time, in (0, 1].
     per : {"step", "epoch"}, default="step"
@@ -112,7 +115,11 @@ class Annealed(_Cooling):
     Δ = F_best − F_parent < 0, which would always be above 1: the sign is a slip.
     """
 
-    ranges: ClassVar[Ranges] = {"temperature": above(0), "cooling": up_to(1), "per": one_of("step", "epoch")}
+    ranges: ClassVar[Ranges] = {
+        "temperature": up_to(HOTTEST),
+        "cooling": up_to(1),
+        "per": one_of("step", "epoch"),
+    }
 
     def __init__(self, *, temperature: float = 1000.0, cooling: float = 0.99, per: str = "step") -> None:
         self.temperature = temperature
@@ -135,7 +142,7 @@ class AnnealedLinearly(_Cooling):
     Parameters
     ----------
     temperature : float, default=1.0
-        T₀ at the first step, above 0.
+        T₀ at the first step, above 0 and at most a billion.
     n_units : int, default=2000
         Units of time n after which nothing worse is accepted any more, at least 1.
     per : {"step", "epoch"}, default="step"
@@ -146,7 +153,11 @@ class AnnealedLinearly(_Cooling):
     Kirkpatrick et al., 1983, "Optimization by Simulated Annealing", for the rule.
     """
 
-    ranges: ClassVar[Ranges] = {"temperature": above(0), "n_units": whole(1), "per": one_of("step", "epoch")}
+    ranges: ClassVar[Ranges] = {
+        "temperature": up_to(HOTTEST),
+        "n_units": whole(1),
+        "per": one_of("step", "epoch"),
+    }
 
     def __init__(self, *, temperature: float = 1.0, n_units: int = 2000, per: str = "step") -> None:
         self.temperature = temperature

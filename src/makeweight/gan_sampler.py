@@ -18,6 +18,7 @@ from makeweight.casting import build_discriminator, check_draws, drawer, house
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.lazy import LazyImages
+from makeweight.data.wording import counted
 from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import InputError
 from makeweight.evolution import Evolution
@@ -42,6 +43,7 @@ from makeweight.train import StepReport, Training
 from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
 
+SHAPED = ("generator.", "discriminator.", "average.")  # of a state, what settings give names and shapes
 MIXES_NOTHING = (
     "mixed_batches changes nothing, since the discriminator judges each image by itself: choose networks with batch "
     "norm, such as 'published_28'"
@@ -155,8 +157,7 @@ class GANSampler(TrainingSampler):
     }
 
     shaping: ClassVar[tuple[str, ...]] = (
-        "networks", "prior", "head", "penalty", "start", "latent_dim", "spectral_norm", "minibatch_deviation",
-        "average_decay", "betas",
+        "networks", "prior", "head", "start", "latent_dim", "average_decay", "betas"
     )  # fmt: skip
 
     def __init__(
@@ -269,7 +270,7 @@ class GANSampler(TrainingSampler):
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
 
     def _check_settings(self) -> None:
-        check_ranges(LIMITS, self._setting)
+        check_ranges(LIMITS, {name: self._setting(name) for name in LIMITS})
         start, prior = self._setting("start"), self._setting("prior")
         if prior.fitted and not start.encodes:
             raise InputError(
@@ -289,16 +290,17 @@ class GANSampler(TrainingSampler):
         self._check_settings()
         self._check_team()
         schedule = self._schedule(np.bincount(codes), own=not self._goes_on())
-        if not self._goes_on():
-            keeps = self._setting("average_decay"), self._setting("best_every")
-            check_draws(self._setting("draws"), *keeps, schedule.n_steps)
+        keeps_best = self._setting("best_every")
+        if self._goes_on():
+            self._check_built()
+            keeps_best = keeps_best or int(self.players_.best is not None)
+        check_draws(self._setting("draws"), self._setting("average_decay"), keeps_best, schedule.n_steps)
         fabric = fabric_for(self.device, self.precision)
         with repeatable(fabric.device):
             torch.manual_seed(seed)
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
             if self._goes_on():
                 self._check_classes(classes)
-                self._check_built()
                 players = self.players_
                 house(players, game, players.parents)
             else:
@@ -430,8 +432,32 @@ class GANSampler(TrainingSampler):
     def _weights(self) -> Arrays:
         return to_arrays(self.generator_.state_dict())
 
+    def _check_built(self) -> None:
+        """Refuse settings that would need other networks; how many survive a step may change in going on alone."""
+        super()._check_built()
+        fabric = fabric_for(self.device, self.precision)
+        with repeatable(fabric.device):
+            game = self._game(self.class_counts_, fabric.device, fabric.autocast)
+            fresh = self._players(self.codec_.image_shape, game)
+        mine, theirs = (
+            {name: value.shape for name, value in state_of(players).tensors.items() if name.startswith(SHAPED)}
+            for players in (self.players_, fresh)
+        )
+        if mine != theirs:
+            raise InputError(
+                "the settings ask for other networks than the model has learnt with "
+                f"({min(mine.items() ^ theirs.items())[0]} differs): set back what was changed, or learn anew with "
+                "warm_start=False."
+            )
+
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        self._check_settings()
         self._check_built()
+        asked, there = self._setting("evolution").n_survivors, len(self.players_.parents)
+        if asked != there:
+            raise InputError(
+                f"the model has {counted(there, 'survivor')}, and n_survivors={asked}: set it back, or let it go on."
+            )
         state = state_of(self.players_)
         return to_arrays(state.tensors), {
             **state.numbers,

@@ -69,7 +69,7 @@ class Individual:
         self.optimiser = torch.optim.Adam(
             [self.weights],
             lr=learning_rate if self.rate is None else self.rate,
-            betas=betas,
+            betas=(float(betas[0]), float(betas[1])),
             fused=True,
             capturable=on_gpu,
         )

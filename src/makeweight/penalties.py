@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from makeweight.component import Component, Registry
 from makeweight.judges import Judge
-from makeweight.ranges import Ranges, above, below, whole
+from makeweight.ranges import Ranges, above, below, up_to, whole
 
 TINY = 1e-12  # under a root, whose slope at zero is infinite
 
@@ -234,7 +234,7 @@ class WeightClipping(Penalty):
     Arjovsky et al., 2017, "Wasserstein Generative Adversarial Networks", Algorithm 1.
     """
 
-    ranges: ClassVar[Ranges] = {"limit": above(0)}
+    ranges: ClassVar[Ranges] = {"limit": up_to(1_000_000)}
 
     def __init__(self, *, limit: float = 0.01) -> None:
         self.limit = limit

@@ -31,37 +31,41 @@ Ranges = Mapping[str, Range]  # by parameter
 
 def is_number(value: Any) -> bool:
     """Tell whether a value is a finite real number; True and False are none."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return real and bool(-math.inf < value < math.inf)
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # an integer that no float holds
+        return False
 
 
 def above(low: float) -> Range:
-    """Give the finite numbers above one."""
+    """Give the finite numbers above `low`."""
     return Range(lambda value: is_number(value) and value > low, f"above {low:g}")
 
 
 def at_least(low: float) -> Range:
-    """Give the finite numbers from one on."""
+    """Give `low` and the finite numbers above it."""
     return Range(lambda value: is_number(value) and value >= low, f"{low:g} or more")
 
 
 def within(low: float, high: float) -> Range:
-    """Give the numbers from one to another, both included."""
+    """Give the numbers from `low` to `high`, both included."""
     return Range(lambda value: is_number(value) and low <= value <= high, f"{low:g} to {high:g}")
 
 
-def below(high: float, low: float = 0) -> Range:
-    """Give the numbers from one on that are below another."""
-    return Range(lambda value: is_number(value) and low <= value < high, f"{low:g} or more and below {high:g}")
+def below(high: float) -> Range:
+    """Give 0 and the numbers between it and `high`."""
+    return Range(lambda value: is_number(value) and 0 <= value < high, f"0 or more and below {high:g}")
 
 
-def up_to(high: float, low: float = 0) -> Range:
-    """Give the numbers above one, up to another, which is included."""
-    return Range(lambda value: is_number(value) and low < value <= high, f"above {low:g} and at most {high:g}")
+def up_to(high: float) -> Range:
+    """Give `high` and the numbers between 0 and it."""
+    return Range(lambda value: is_number(value) and 0 < value <= high, f"above 0 and at most {high:,}")
 
 
 def whole(low: int, high: int | None = None) -> Range:
-    """Give the whole numbers from one on, or from one to another."""
+    """Give the whole numbers from `low` on, or from `low` to `high`."""
 
     def holds(value: Any) -> bool:
         integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -90,15 +94,15 @@ DECAYS = Range(
 )
 
 
-def check_ranges(ranges: Ranges, value_of: Callable[[str], Any], of: str = "") -> None:
+def check_ranges(ranges: Ranges, values: Mapping[str, Any], of: str = "") -> None:
     """Refuse values that are out of range.
 
     Parameters
     ----------
     ranges : mapping of str to Range
         What the parameters may be.
-    value_of : callable
-        Gives a parameter's value by its name.
+    values : mapping of str to object
+        What they are; a parameter that is not there is not looked at.
     of : str, optional
         Whose parameters these are.
 
@@ -109,12 +113,11 @@ def check_ranges(ranges: Ranges, value_of: Callable[[str], Any], of: str = "") -
 
     Examples
     --------
-    >>> check_ranges({"degrees": within(0, 360)}, {"degrees": float("nan")}.get, "Affine")
+    >>> check_ranges({"degrees": within(0, 360)}, {"degrees": float("nan")}, "Affine")
     Traceback (most recent call last):
     makeweight.errors.InputError: Affine(degrees=nan) is impossible: it must be 0 to 360.
     """
     for name, own in ranges.items():
-        value = value_of(name)
-        if not own.holds(value):
-            told = f"{name}={value!r}"
+        if name in values and not own.holds(values[name]):
+            told = f"{name}={values[name]!r}"
             raise InputError(f"{f'{of}({told})' if of else told} is impossible: it must be {own.words}.")

@@ -39,7 +39,7 @@ LIMITS: Ranges = {
     "learning_rate_decay": within(0, 1),
     "average_decay": below(1),
     "betas": DECAYS,
-    "discriminator_steps": whole(1),
+    "discriminator_steps": whole(1, 1000),
     "discriminator_speed": above(0),
     "feature_matching": at_least(0),
     "spectral_norm": SWITCH,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import makeweight
 from makeweight.checkpoints import Checkpoints, fingerprint, kin_of
-from makeweight.component import describe
+from makeweight.component import Component, describe
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
@@ -46,17 +46,25 @@ class TrainingSampler(ImageSampler):
     checkpoints: str | Path | None
 
     def _note_built(self) -> None:
-        """Remember the settings that the networks were built with."""
-        self.built_ = {name: describe(self._setting(name)) for name in self.shaping}
+        """Remember the settings that networks and optimisers were built with."""
+        self.built_ = {name: self._shape(name) for name in self.shaping}
 
     def _check_built(self) -> None:
-        """Refuse to go on, or to save, with settings that would need other networks."""
+        """Refuse to go on, or to save, with settings that would need other networks or optimisers."""
         for name, was in self.built_.items():
-            if describe(self._setting(name)) != was:
+            if self._shape(name) != was:
                 raise InputError(
-                    f"{name} is not what the model has learnt with, and its networks are built for that: set it back, "
-                    "or learn anew with warm_start=False."
+                    f"{name} is not what the model has learnt with, and it is built for that: set it back, or learn "
+                    "anew with warm_start=False."
                 )
+
+    def _shape(self, name: str) -> Any:
+        """Describe a setting; of a part other than networks, without the numbers that change no network."""
+        value = self._setting(name)
+        told = describe(value)
+        if isinstance(value, Component) and name != "networks":
+            told = {key: each for key, each in told.items() if key not in value.ranges}
+        return told
 
     def _check_team(self) -> None:
         """Refuse what several processes cannot train together."""

@@ -36,12 +36,8 @@ from makeweight.transfer import moved
 if TYPE_CHECKING:
     from makeweight.gan_sampler import GANSampler
 
-RANGES = {
-    **{name: LIMITS[name] for name in ("batch_size", "learning_rate", "learning_rate_decay", "betas")},
-    "balanced_batches": LIMITS["balanced_batches"],
-    "n_epochs": whole(1),
-    "n_steps": or_none(whole(1)),
-}
+OF_ALL = ("batch_size", "learning_rate", "learning_rate_decay", "betas", "balanced_batches")
+RANGES = {**{name: LIMITS[name] for name in OF_ALL}, "n_epochs": whole(1), "n_steps": or_none(whole(1))}
 
 
 @CLASSIFIERS.register("cn")
@@ -214,7 +210,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return PARTS[name].resolve(value) if name in PARTS else value
 
     def _check_settings(self) -> None:
-        check_ranges(RANGES, self._setting)
+        check_ranges(RANGES, {name: self._setting(name) for name in RANGES})
 
     def _build(self) -> Discriminator:
         shape, n_classes = self.codec_.image_shape, len(self.classes_)
@@ -261,7 +257,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         n_steps = self._length(np.bincount(codes))
         study = self._study(X, codes, n_steps, device, seed)
         risk = self._setting("risk").begin(study)
-        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=self.betas, fused=True)
+        betas = (float(self.betas[0]), float(self.betas[1]))
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=betas, fused=True)
         falling = max(1.0, n_steps * self.learning_rate_decay)
         slowing = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: min(1.0, (n_steps - done) / falling))
         self.network_.train()

@@ -90,7 +90,7 @@ class MixedClassifier(CNNClassifier):
         -------
         self
         """
-        check_ranges({"drawn_share": or_none(within(0, 1)), "real_at_end": within(0, 1)}, self.__getattribute__)
+        check_ranges({"drawn_share": or_none(within(0, 1)), "real_at_end": within(0, 1)}, self.get_params(deep=False))
         labels = np.asarray(y)
         self._drawn = np.zeros(len(labels), bool) if drawn is None else np.asarray(drawn, bool)
         if self._drawn.shape != labels.shape[:1]:

@@ -76,11 +76,11 @@ class Augmented(Resampler):
         self.mirror = mirror
 
     def _learn(self, *learnt: Any) -> None:
-        check_ranges(RANGES, self.__getattribute__)
+        check_ranges(RANGES, self.get_params(deep=False))
         super()._learn(*learnt)
 
     def _restore(self, *kept: Any) -> None:
-        check_ranges(RANGES, self.__getattribute__)
+        check_ranges(RANGES, self.get_params(deep=False))
         super()._restore(*kept)
 
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:

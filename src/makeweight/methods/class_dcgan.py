@@ -152,7 +152,9 @@ class ClassDCGAN(GANSampler):
         return _joined(sampler._weights() for sampler in self.samplers_)
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
-        parts = [sampler._training() for sampler in self.samplers_]
+        self._check_settings()
+        settings = self.get_params(deep=False)
+        parts = [sampler.set_params(**settings)._training() for sampler in self.samplers_]
         numbers = [{**own, "history": [], "notes": []} for _, own in parts]
         together = {"history": self.history_, "notes": self.training_notes_, "classes": numbers}
         return _joined(arrays for arrays, _ in parts), together

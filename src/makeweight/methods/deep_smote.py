@@ -169,7 +169,8 @@ class DeepSMOTE(TrainingSampler):
 
     def _check_settings(self) -> None:
         own = ("batch_size", "latent_dim", "learning_rate", "learning_rate_decay", "balanced_batches")
-        check_ranges({**{name: LIMITS[name] for name in own}, "exchange_weight": at_least(0)}, self._setting)
+        ranges = {**{name: LIMITS[name] for name in own}, "exchange_weight": at_least(0)}
+        check_ranges(ranges, {name: self._setting(name) for name in ranges})
 
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
@@ -223,6 +224,7 @@ class DeepSMOTE(TrainingSampler):
         return {"latent": self.latent_, "codes": self.codes_, **to_arrays(decoder)}
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
+        self._check_settings()
         self._check_built()
         return to_arrays(self.learner_.named_tensors()), {"n_steps": self.n_steps_, "history": self.history_}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from makeweight.errors import InputError
 from makeweight.networks.base import NETWORKS, NetworkPair, Networks, Shape, size_problem
 from makeweight.networks.dcgan import DCGAN, LARGEST_DCGAN
 from makeweight.networks.mlp import MLP
 from makeweight.networks.resnet import ResNet
+from makeweight.ranges import Ranges, whole
 
 
 @NETWORKS.register("by_shape")
@@ -21,6 +24,8 @@ class ByShape(Networks):
     row_width : int, default=128
         As `MLP`'s width.
     """
+
+    ranges: ClassVar[Ranges] = {"width": whole(1), "generator_width": whole(1), "row_width": whole(1)}
 
     def __init__(self, *, width: int = 32, generator_width: int = 64, row_width: int = 128) -> None:
         self.width = width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import ClassVar
 
 from torch import nn
 
@@ -17,6 +18,7 @@ from makeweight.networks.base import (
     doublings,
     with_channels_last,
 )
+from makeweight.ranges import Ranges, whole
 
 LARGEST_DCGAN = 64
 
@@ -56,6 +58,8 @@ class DCGAN(Networks):
     ----------
     Radford et al., 2016, "Unsupervised Representation Learning with Deep Convolutional GANs".
     """
+
+    ranges: ClassVar[Ranges] = {"width": whole(1), "generator_width": whole(1)}
 
     def __init__(self, *, width: int = 32, generator_width: int = 64) -> None:
         self.width = width

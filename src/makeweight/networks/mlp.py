@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import nn
 
 from makeweight.networks.base import NETWORKS, LabelledGenerator, NetworkPair, Networks, Shape
+from makeweight.ranges import Ranges, whole
 
 
 @NETWORKS.register("mlp")
@@ -18,6 +20,8 @@ class MLP(Networks):
     width : int, default=128
         Units of a hidden layer.
     """
+
+    ranges: ClassVar[Ranges] = {"width": whole(1)}
 
     def __init__(self, *, width: int = 128) -> None:
         self.width = width

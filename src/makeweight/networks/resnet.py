@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, relu
@@ -20,6 +21,7 @@ from makeweight.networks.base import (
     size_problem,
     with_channels_last,
 )
+from makeweight.ranges import SWITCH, Ranges, whole
 
 MOST = 8  # times the width, at most, however small the sides become
 SLOPE = 0.2
@@ -168,6 +170,8 @@ class ResNet(Networks):
     Brock et al., 2019, "Large Scale GAN Training for High Fidelity Natural Image Synthesis", appendix B.
     """
 
+    ranges: ClassVar[Ranges] = {"width": whole(1), "generator_width": whole(1), "batch_norm": SWITCH}
+
     def __init__(self, *, width: int = 32, generator_width: int = 32, batch_norm: bool = False) -> None:
         self.width = width
         self.generator_width = generator_width
@@ -241,6 +245,8 @@ class ClassifierResNet(Networks):
     ----------
     He et al., 2016, "Deep Residual Learning for Image Recognition", section 4.2.
     """
+
+    ranges: ClassVar[Ranges] = {"depth": whole(8), "width": whole(1), "generator_width": whole(1)}
 
     def __init__(self, *, depth: int = 20, width: int = 16, generator_width: int = 32) -> None:
         self.depth = depth

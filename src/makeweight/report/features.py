@@ -115,7 +115,7 @@ def check_projection(how: str) -> None:
     if how not in ("tsne", "umap"):
         raise InputError(f"there is no feature map called {how!r}: choose tsne or umap.")
     if how == "umap" and find_spec("umap") is None:
-        raise InputError("UMAP is not installed: pip install 'makeweight[umap]', or take tsne.")
+        raise InputError("UMAP is not installed: install umap-learn (makeweight's extra umap), or take tsne.")
 
 
 def feature_map(
