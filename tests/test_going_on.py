@@ -109,8 +109,9 @@ def test_what_draws_is_checked_before_anything_is_learnt(draws: str) -> None:
 
 
 def test_decay_rates_may_be_whole_numbers() -> None:
-    ACGAN(**TINY, betas=(0, 0.9)).fit(X, y)
-    CNNClassifier(n_steps=2, betas=(np.float32(0.5), 0)).fit(X, y)
+    whole, decimal = (ACGAN(**TINY, betas=(first, 0.9)).fit(X, y) for first in (0, 0.0))
+    assert np.array_equal(whole.draw("clog", range(3)), decimal.draw("clog", range(3)))
+    assert CNNClassifier(n_steps=2, betas=(np.float32(0.5), 0)).fit(X, y).predict(X).shape == y.shape
 
 
 def test_other_samplers_refuse_too() -> None:
