@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from makeweight.bench import running
-from makeweight.bench.learners import paper_learner, practical_learner
+from makeweight.bench.answers import answer
+from makeweight.bench.learners import Learner, paper_learner, practical_learner
 from makeweight.bench.published import BINARY, MULTICLASS
 from makeweight.bench.results import Difference, markdown, sections, title_of, word_of
 from makeweight.bench.rows import RowFile
@@ -19,11 +20,14 @@ from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
 from makeweight.bench.tables import TABLES, Case, Selection
 from makeweight.cli import app
+from makeweight.compare.classifier import MixedClassifier
 from makeweight.data import subsets
 from makeweight.data.named import NamedSet
 from makeweight.errors import InputError
+from makeweight.gan_sampler import GANSampler
 from makeweight.methods.ca_gan import CAGAN
 from makeweight.methods.deep_smote import DeepSMOTE
+from makeweight.sampler import ImageSampler
 
 NAMES = ("5", "6", "7")
 
@@ -216,12 +220,116 @@ def test_gtsrb_is_taken_as_it_is(small_set: NamedSet) -> None:
     assert split.rare == ("7", "5", "6")
 
 
-@pytest.mark.parametrize("fill", ["0", "2", "x", "nan"])
-def test_fills_that_are_none(fill: str) -> None:
+def practical(name: str, n_steps: int = 1, seed: int = 0) -> Learner:
+    return practical_learner(name, "mnist", ReadingSettings(methods=["smote"], epochs=1), n_steps, seed)
+
+
+@pytest.mark.parametrize("number", ["0", "2", "x", "nan", "1e999", "-1"])
+def test_fills_and_shares_that_are_none(number: str) -> None:
     with pytest.raises(
         InputError, match=r"^'smote at fill .*' fills classes to no share of the largest: give one above"
     ):
-        practical_learner(f"smote at fill {fill}", "mnist", ReadingSettings(methods=["smote"], epochs=1), 1, 0)
+        practical(f"smote at fill {number}")
+    with pytest.raises(
+        InputError, match=r"^'smote at share .*' takes no share of a batch: give one above 0 and at most"
+    ):
+        practical(f"smote at share {number}")
+
+
+@pytest.mark.parametrize(
+    ("name", "fill", "share"),
+    [
+        ("smote", 0.25, None),
+        ("smote at fill 0.5", 0.5, None),
+        ("smote at share 0.1", 0.25, 0.1),
+        ("smote at fill 1 and share 0.1", 1.0, 0.1),
+    ],
+)
+def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: float | None) -> None:
+    told = practical(name).settings_
+    assert (told["arm"]["fill"], told["arm"].get("share")) == (fill, share)
+    assert told["classifier"]["drawn_share"] == share
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("smote's class output", "^there is no method with a class output called 'smote'"),
+        ("aggna's class output", "did you mean 'aggan'"),
+        ("augmentation + ", "^there is no method of a table called ''"),
+        ("augmentation +augmentation", "^there is no method of a table called 'augmentation "),
+        ("smote at share 1", "^'smote at share 1' takes no share of a batch: give one above 0 and at most 0.99.$"),
+    ],
+)
+def test_averages_of_what_there_is_not(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        practical(name)
+
+
+def test_members_of_one_name_differ_by_their_seeds() -> None:
+    members = practical("augmentation + smote + augmentation", seed=3).settings_["members"]
+    assert [each["classifier"]["random_state"] for each in members] == [3, 3, 1003]
+    assert members[0] == practical("augmentation", seed=3).settings_
+
+
+def noting(kind: type, fitted: list[str]) -> Any:
+    """The `fit` of a class, which notes the name of what learns; GANs take two steps."""
+    shipped = kind.fit  # type: ignore[attr-defined]
+
+    def fit(self: Any, *args: Any, **more: Any) -> Any:
+        fitted.append(type(self).__name__)
+        if isinstance(self, GANSampler):
+            self.set_params(n_epochs=None, n_steps=2)
+        return shipped(self, *args, **more)
+
+    return fit
+
+
+def test_averages_learn_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [
+        "augmentation",
+        "augmentation + augmentation",
+        "acgan's class output",
+        "augmentation + acgan's class output",
+    ]
+    own = settings(paper=None, practical=ReadingSettings(methods=names, epochs=20), seeds=1)
+    fitted: list[str] = []
+    for kind in (MixedClassifier, ImageSampler):
+        monkeypatch.setattr(kind, "fit", noting(kind, fitted))
+    _, rows = run(tmp_path, "aggan-multiclass", own)
+    assert fitted == ["MixedClassifier", "MixedClassifier", "ACGAN"]
+    by_name = {row.method: row for row in rows}
+    assert by_name[names[3]].seconds == pytest.approx(by_name[names[0]].seconds + by_name[names[2]].seconds, abs=0.002)
+    assert by_name[names[2]].history
+    job, case = Job(TABLES.get("aggan-multiclass")(), own, tmp_path), Case("practical", "mnist", names[3], 0)
+    split = job.table.split(running.load_named("mnist"), case, own)
+    learner = job.learner(case, split)
+    kept = answer(learner, split, tmp_path / "answers")
+    anew = learner.fit(split.X, split.y).predict_proba(split.X_test)
+    np.testing.assert_allclose(kept.chances, anew, atol=1e-5)
+
+
+def test_damaged_answers_are_told(tmp_path: Path) -> None:
+    own = settings(paper=None, practical=ReadingSettings(methods=["augmentation"], epochs=1), seeds=1)
+    run(tmp_path, "aggan-multiclass", own)
+    (kept,) = (tmp_path / "answers").iterdir()
+    np.savez(kept, classes=np.array(NAMES), chances=np.zeros((2, 3)), seconds=1.0)
+    with pytest.raises(InputError, match=r"holds damaged answers: delete it, and run again.$"):
+        run(tmp_path, "aggan-multiclass", own, Selection(methods=["augmentation + augmentation"]))
+
+
+def test_an_average_is_held_against_two_of_the_rival() -> None:
+    rows = [
+        line(name, 0, 0.8, reading="practical")
+        for name in ("augmentation", "a", "augmentation + augmentation", "b + c")
+    ]
+    (found,) = sections("aggan-multiclass", rows)
+    assert [(each.one, each.other) for each in found.differences] == [
+        ("a", "augmentation"),
+        ("augmentation + augmentation", "augmentation"),
+        ("b + c", "augmentation"),
+        ("b + c", "augmentation + augmentation"),
+    ]
 
 
 def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,18 +438,20 @@ def test_the_settings_of_committed_rows_are_those_that_come_with_makeweight() ->
     rows = RowFile(Path(__file__).parents[2] / "benchmarks" / "results" / "bench.jsonl").read()
     now = read_settings()["aggan-multiclass"]
     assert now.practical is not None
-    # The first rows were made when all sets had the residual network.
-    first = now.model_copy(update={"practical": now.practical.model_copy(update={"networks": "classifier_resnet"})})
+    # The first rows were made when all sets had the residual network, and before there were shares and averages.
+    old = ["nothing", "augmentation", "smote", "acgan", "egan", "aggan"]
+    earlier = now.practical.model_copy(update={"networks": "classifier_resnet", "methods": old})
+    first = now.model_copy(update={"practical": earlier})
     assert {row.settings["fixed"] for row in rows} <= {first.hash, now.hash}
     assert settings().hash == settings(dropped=[]).hash != settings(dropped=[0.5]).hash
 
 
-def line(method: str, seed: int, acsa: float, table: str = "aggan-multiclass") -> Any:
+def line(method: str, seed: int, acsa: float, table: str = "aggan-multiclass", reading: str = "paper") -> Any:
     from makeweight.bench.machine import software_and_processor
     from makeweight.bench.rows import Row
 
     return Row(
-        protocol=f"{table}/paper/mnist",
+        protocol=f"{table}/{reading}/mnist",
         data_hash="0" * 64,
         subset_seed=seed,
         method=method,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.settings import ReadingSettings
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import ARMS, Arm, FilledAugmented
+from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe
 from makeweight.data.wording import no_such, shown
@@ -26,7 +30,9 @@ from makeweight.methods import get_method, method_names
 from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
-TWIN, AT_FILL = "twin", " at fill "
+TWIN, CLASS_OUTPUT, AND = "twin", "'s class output", " + "
+DRAWS = re.compile(r"(?P<method>.+?)(?: at fill (?P<fill>.+?))?(?: (?:at|and) share (?P<share>.+))?")
+ANOTHER_SEED = 1000  # how far the seeds of two members of one name are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
@@ -101,6 +107,43 @@ class Learner:
         chances: NDArray[np.float32] = judge.predict_proba(X)
         return chances
 
+    def learnt(self, sampler: ImageSampler, X: NDArray[Any], y: NDArray[Any]) -> ImageSampler:
+        """Let a method learn, unless a model of the same settings and images is kept."""
+        if self.models is None or not sampler.learns:
+            fitted: ImageSampler = sampler.fit(X, y)
+            return fitted
+        own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y)})
+        target = self.models / f"{sampler.name}-{own[:16]}"
+        if not target.is_dir():
+            partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+            self.models.mkdir(parents=True, exist_ok=True)
+            sampler.fit(X, y).save(partial)
+            try:
+                partial.rename(target)
+            except OSError:  # another process was quicker
+                shutil.rmtree(partial)
+        return load(target, device=sampler.get_params(deep=False)["device"])
+
+
+class ClassOutput(Learner):
+    """The class output of a GAN whose model is kept, so that it need not learn again to draw.
+
+    Parameters
+    ----------
+    sampler : GANSampler
+        What learns and answers.
+    """
+
+    def __init__(self, sampler: ImageSampler) -> None:
+        super().__init__(sampler=sampler)
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Learn from images and labels (n,)."""
+        assert self.sampler is not None
+        self.sampler = self.learnt(self.sampler, X, y)
+        self.classes_ = self.sampler.classes_
+        return self
+
 
 class FromDrawn(Learner):
     """A classifier that learns from real images and from those that a method draws of the rare classes.
@@ -131,29 +174,49 @@ class FromDrawn(Learner):
         labels, counts = np.unique(y, return_counts=True)
         numbers = self.arm.counts(counts).tolist() if self.sampler is not None else [0]
         if self.sampler is not None and any(numbers):
-            self.sampler = sampler = self._learnt(self.sampler, X, y)
+            self.sampler = sampler = self.learnt(self.sampler, X, y)
             new = [sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
             X, y = np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)])
         self.classifier.fit(X, y, drawn=np.arange(len(y)) >= len(y) - sum(numbers))
         self.classes_ = self.classifier.classes_
         return self
 
-    def _learnt(self, sampler: ImageSampler, X: NDArray[Any], y: NDArray[Any]) -> ImageSampler:
-        """Let a method learn, unless a model of the same settings and images is kept."""
-        if self.models is None or not sampler.learns:
-            fitted: ImageSampler = sampler.fit(X, y)
-            return fitted
-        own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y)})
-        target = self.models / f"{sampler.name}-{own[:16]}"
-        if not target.is_dir():
-            partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-            self.models.mkdir(parents=True, exist_ok=True)
-            sampler.fit(X, y).save(partial)
-            try:
-                partial.rename(target)
-            except OSError:  # another process was quicker
-                shutil.rmtree(partial)
-        return load(target, device=sampler.get_params(deep=False)["device"])
+
+class Averaged(Learner):
+    """Several learners whose probabilities are averaged with equal weights; it learns and answers through its members.
+
+    Parameters
+    ----------
+    members : sequence of Learner
+        What is averaged.
+    """
+
+    def __init__(self, members: Sequence[Learner]) -> None:
+        super().__init__()
+        self.members = list(members)
+
+    def prepare(self, models: Path | None = None, **settings: Any) -> None:
+        """Tell all members where to compute, and each where to keep an unfinished training."""
+        kept = settings.pop("checkpoints", None)
+        for place, member in enumerate(self.members):
+            own = settings if kept is None else {**settings, "checkpoints": Path(kept) / str(place)}
+            member.prepare(models, **own)
+
+    @property
+    def settings_(self) -> dict[str, Any]:
+        """All settings as JSON data."""
+        return {"members": [member.settings_ for member in self.members]}
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Let every member learn from images and labels (n,)."""
+        for member in self.members:
+            self.classes_ = member.fit(X, y).classes_
+        return self
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the mean probability of each class, of shape (n, n_classes)."""
+        mean: NDArray[np.float32] = np.mean([member.predict_proba(X) for member in self.members], axis=0)
+        return mean
 
 
 def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
@@ -210,7 +273,10 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
     Parameters
     ----------
     name : str
-        An arm of a comparison that draws nothing, or a method that draws; "aggan at fill 0.5" fills classes so far.
+        An arm of a comparison that draws nothing, or a method that draws: "aggan at fill 0.5" fills classes so far, in
+        "aggan at share 0.25" drawn images are that share of a class's part of a batch, "aggan at fill 0.5 and share
+        0.25" is both, and "aggan's class output" is the method itself as a classifier. Several with " + " between them
+        are averaged; those of one name differ by their seeds.
     dataset : str
         Name of the set.
     settings : ReadingSettings
@@ -225,23 +291,45 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
     InputError
         If there is no such method.
     """
-    base = MixedClassifier(networks=settings.networks_of(dataset), n_steps=n_steps, random_state=seed)
+    base = MixedClassifier(networks=settings.networks_of(dataset), n_steps=n_steps)
+    members, seen = [], Counter[str]()
+    for each in name.split(AND):
+        members.append(_member(each, base, settings.fill, seed + ANOTHER_SEED * seen[each]))
+        seen[each] += 1
+    return Averaged(members) if len(members) > 1 else members[0]
+
+
+def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner:
+    """Give one method of the practical reading."""
+    base = clone(base).set_params(random_state=seed)
     plain = [arm.name for arm in ARMS if not arm.draws]
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
-    method, _, told = name.partition(AT_FILL)
-    if method not in method_names():
+    if name.endswith(CLASS_OUTPUT):
+        games = [each for each in method_names() if _classifies(get_method(each))]
+        method = name.removesuffix(CLASS_OUTPUT)
+        if method not in games:
+            raise InputError(no_such("method with a class output", method, games))
+        return ClassOutput(get_method(method)(random_state=seed))
+    told = DRAWS.fullmatch(name)
+    method = told["method"] if told else name
+    if told is None or method not in method_names():
         raise InputError(no_such("method of a table", method, [*plain, *method_names()]))
-    arm = FilledAugmented(method=method, fill=_fill(name, told) if told else settings.fill)
+    fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0) if told["fill"] else fill
+    arm: Arm = FilledAugmented(method=method, fill=fill)
+    if told["share"]:
+        arm = Shared(
+            method=method, fill=fill, share=_number(name, told["share"], "takes no share of a batch", most=0.99)
+        )
     return FromDrawn(arm, base, get_method(method)(random_state=seed))
 
 
-def _fill(name: str, told: str) -> float:
-    """Read how far classes are filled."""
+def _number(name: str, told: str, fault: str, most: float) -> float:
+    """Read how far classes are filled, or a share of drawn images."""
     try:
-        fill = float(told)
+        value = float(told)
     except ValueError:
-        fill = 0.0
-    if not 0 < fill <= 1:
-        raise InputError(f"{shown(name)!r} fills classes to no share of the largest: give one above 0 and at most 1.")
-    return fill
+        value = 0.0
+    if not 0 < value <= most:
+        raise InputError(f"{shown(name)!r} {fault}: give one above 0 and at most {most:g}.")
+    return value

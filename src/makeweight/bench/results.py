@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
+from makeweight.bench.learners import AND
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
@@ -242,7 +243,7 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
                 _of_drawn(by_seed.values()),
             )
         )
-    claims: Sequence[tuple[str, str]] = CLAIMS if reading == "paper" else [(each, RIVAL) for each in methods]
+    claims: Sequence[tuple[str, str]] = CLAIMS if reading == "paper" else _against_rivals(methods)
     differences = [_difference(one, other, methods, known) for one, other in claims if one != other]
     return Section(
         reading,
@@ -252,6 +253,12 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
         sorted(lines, key=lambda line: -line.recall),
         [each for each in differences if each is not None],
     )
+
+
+def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair each method with augmentation, and each average with that of two classifiers that differ by their seeds."""
+    each = list(methods)
+    return [(one, RIVAL) for one in each] + [(one, AND.join([RIVAL, RIVAL])) for one in each if AND in one]
 
 
 def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]) -> Difference | None:

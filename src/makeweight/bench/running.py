@@ -17,6 +17,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 from makeweight.balance.listener import Listener
+from makeweight.bench.answers import answer
 from makeweight.bench.drawn import drawn_metrics
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
@@ -28,7 +29,7 @@ from makeweight.data.named import NamedSet, load_named
 from makeweight.errors import InputError
 from makeweight.train import StepReport
 
-TRAINING, MODELS = "training", "models"
+TRAINING, MODELS, ANSWERS = "training", "models", "answers"
 
 
 class TimeIsUpError(Exception):
@@ -108,11 +109,8 @@ class Job:
         """
         learner = self.learner(case, split)
         learner.prepare(self.folder / MODELS, device=self.device, checkpoints=kept, callback=_Clock(deadline))
-        begin = time.perf_counter()
-        learner.fit(split.X, split.y)
-        seconds = time.perf_counter() - begin
-        chances = learner.predict_proba(split.X_test).astype(np.float64)
-        classes = learner.classes_
+        answers = answer(learner, split, self.folder / ANSWERS)
+        classes, chances = answers.classes, answers.chances
         true, predicted = np.searchsorted(classes, split.y_test), chances.argmax(axis=1)
         metrics: dict[str, Any] = {**summary_metrics(true, predicted, chances)}
         each = class_metrics(true, predicted, len(classes))
@@ -129,7 +127,7 @@ class Job:
             metrics["recall_of_rare"] = float(np.mean([metrics["recall"][label] for label in split.rare]))
             if learner.sampler is not None:
                 metrics["drawn"] = drawn_metrics(learner.sampler, split, self.device)
-        return Outcome(metrics, history=learner.history_, device=device_name(self.device), seconds=seconds)
+        return Outcome(metrics, history=learner.history_, device=device_name(self.device), seconds=answers.seconds)
 
 
 def run_table(
