@@ -56,7 +56,7 @@ docs: $(DOCS_STAMP) ## Build the site into build/site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 	$(BIN)/python .ci/site.py build/site
 
-docs-run: $(DOCS_STAMP) ## Run every block of the how-to pages and the tutorial; DOCS_PAGES names some
+docs-run: $(DOCS_STAMP) ## Run every block and command of the site; DOCS_PAGES names some pages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hugging-face]'
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python tests/pages.py $(DOCS_PAGES)
 

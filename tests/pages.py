@@ -5,10 +5,12 @@
     python tests/pages.py --write docs/tutorial.md # put what was printed into the page
 
 A page says so in a comment, ``<!-- blocks: run -->``; pages of ``<!-- blocks: run slowly -->`` are left to
-``make docs-run``, and ``<!-- blocks: run slowly, with datasets -->`` need a package. Blocks of python share their
-names; commands of a console block start with ``$``. What either prints to standard output stands in the text block that
-follows at once. It is held against what is printed now, whatever the numbers; a block whose title is "one run" may
-differ.
+``make docs-run``, those of ``<!-- blocks: run for hours -->`` are run where they are named. ``, in a clone`` runs them
+in a copy of the repository, ``, with docker`` where there is a package or command of that name. Blocks of python share
+their names; commands of a console block start with ``$``; blocks within comments make what the page takes for granted.
+What either prints to standard output stands in the text block that follows at once. It is held against what is printed
+now, whatever the numbers; a block whose title is "one run" may differ. Known sets are looked for in the folder ``data``
+where a page makes one. A console block whose title is "with a GPU" is left out where there is none.
 """
 
 from __future__ import annotations
@@ -29,10 +31,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-ONE_RUN = 'title="one run"'
-_DIRECTIVE = re.compile(r"^<!-- blocks: run( slowly)?(?:, with (\w+))? -->$", re.MULTILINE)
+ONE_RUN, ON_A_GPU = 'title="one run"', "with a GPU"
+_DIRECTIVE = re.compile(
+    r"^<!-- blocks: run(?P<pace> slowly| for hours)?(?P<clone>, in a clone)?(?:, with (?P<need>[\w-]+))? -->$",
+    re.MULTILINE,
+)
 _BLOCK = re.compile(
-    r"^```(python|console)\n(?P<code>.*?)^```\n(?:\n```text(?P<options>[^\n]*)\n(?P<told>.*?)^```\n)?",
+    r"^```(python|console)(?: title=\"(?P<title>[^\"\n]*)\")?\n(?P<code>.*?)^```\n"
+    r"(?:\n```text(?P<options>[^\n]*)\n(?P<told>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -47,6 +53,7 @@ class Block:
     told: str | None
     place: tuple[int, int]
     varies: bool
+    title: str | None = None
 
     def commands(self) -> list[str]:
         """Commands of a console block; a line that ends in a backslash goes on."""
@@ -58,22 +65,32 @@ class Block:
         return [line.removeprefix("$ ") for line in lines]
 
 
+def _directive(page: Path) -> re.Match[str] | None:
+    return _DIRECTIVE.search(page.read_text(encoding="utf-8"))
+
+
 def runs(page: Path) -> bool:
     """Tell whether a page says that its blocks run."""
-    return _DIRECTIVE.search(page.read_text(encoding="utf-8")) is not None
+    return _directive(page) is not None
 
 
 def is_quick(page: Path) -> bool:
     """Tell whether its blocks run in the tests."""
-    found = _DIRECTIVE.search(page.read_text(encoding="utf-8"))
-    return found is not None and not found.group(1)
+    found = _directive(page)
+    return found is not None and found["pace"] is None
+
+
+def takes_hours(page: Path) -> bool:
+    """Tell whether its blocks run only where the page is named."""
+    found = _directive(page)
+    return found is not None and found["pace"] == " for hours"
 
 
 def needs(page: Path) -> str | None:
-    """Give the package that a page needs and that is not there."""
-    found = _DIRECTIVE.search(page.read_text(encoding="utf-8"))
-    package = found.group(2) if found else None
-    return package if package and importlib.util.find_spec(package) is None else None
+    """Give the package or command that a page needs and that is not there."""
+    found = _directive(page)
+    need = found["need"] if found else None
+    return need if need and importlib.util.find_spec(need) is None and shutil.which(need) is None else None
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -86,6 +103,7 @@ def blocks_of(text: str) -> list[Block]:
             found.group("told"),
             found.span("told"),
             ONE_RUN in (found.group("options") or ""),
+            found.group("title"),
         )
         for found in _BLOCK.finditer(text)
     ]
@@ -117,10 +135,15 @@ def run_page(page: Path, folder: Path, *, compare: bool = True) -> list[tuple[Bl
     AssertionError
         If a command fails, or prints something else than the page says.
     """
+    found = _directive(page)
+    if found and found["clone"]:
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder)], check=True)
     names: dict[str, Any] = {"__name__": "page"}
     done = []
     for block in blocks_of(page.read_text(encoding="utf-8")):
         where = f"{page.relative_to(ROOT)}:{block.line}"
+        if block.title == ON_A_GPU and shutil.which("nvidia-smi") is None:
+            continue
         printed = (
             _run_python(block, names, folder) if block.language == "python" else _run_console(block, folder, where)
         )
@@ -153,6 +176,8 @@ def _run_console(block: Block, folder: Path, where: str) -> str:
             "PYTHONPATH": os.pathsep.join(sources),
             "COLUMNS": "80",
         }
+        if (folder / "data").is_dir():
+            environment["MAKEWEIGHT_DATA"] = str(folder / "data")
         for line in block.commands():
             done = subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True)
             # Of a pipe, the last command tells: one that takes the first lines and goes, as head does, is no failure.
@@ -177,7 +202,8 @@ def main() -> int:
     parser.add_argument("pages", nargs="*", type=Path)
     parser.add_argument("--write", action="store_true", help="put what was printed into the pages")
     options = parser.parse_args()
-    pages = [page.resolve() for page in options.pages] or sorted(filter(runs, (ROOT / "docs").rglob("*.md")))
+    there = sorted(page for page in (ROOT / "docs").rglob("*.md") if runs(page) and not takes_hours(page))
+    pages = [page.resolve() for page in options.pages] or there
     failures = 0
     for page in pages:
         name = page.relative_to(ROOT).as_posix()

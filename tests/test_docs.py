@@ -52,7 +52,7 @@ def named(page: Path) -> str:
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
     """Line number and text of the fenced blocks of a language."""
     text = page.read_text(encoding="utf-8")
-    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.finditer(rf"^```{language}(?: title=.*)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [(text[: match.start()].count("\n") + 2, match.group(1)) for match in found]
 
 
@@ -67,7 +67,10 @@ def spans(page: Path) -> list[str]:
 
 # Pages whose blocks run one after the other are run as a whole, below or by `make docs-run`.
 WHOLE = [page for page in PAGES if runs(page)]
-PYTHON = {f"{named(page)}:{line}": text for page in PAGES if page not in WHOLE for line, text in blocks(page, "python")}
+TOGETHER = [page for page in WHOLE if page.parent.name in ("how-to", "concepts") or page.stem == "tutorial"]
+PYTHON = {
+    f"{named(page)}:{line}": text for page in PAGES if page not in TOGETHER for line, text in blocks(page, "python")
+}
 
 
 def commands_of(page: Path) -> Iterator[tuple[str, list[str]]]:
@@ -166,9 +169,18 @@ def test_whole_pages_run(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path)
 
 
-def test_new_pages_run_as_a_whole() -> None:
-    inside = [page for page in PAGES_OF_SITE if page.parent.name in ("how-to", "concepts") or page.stem == "tutorial"]
-    assert {page for page in inside if "\n```" in page.read_text(encoding="utf-8")} <= set(WHOLE)
+def test_every_page_that_gives_commands_runs_them() -> None:
+    """Here or by `make docs-run`; those of the release tag a commit, and are run at a release."""
+    for page in PAGES_OF_SITE:
+        if page.stem == "release":
+            continue
+        text = page.read_text(encoding="utf-8")
+        fences = re.findall(r"^ *```(\w+)", text, re.MULTILINE)
+        assert set(fences) <= {"python", "console", "text", "layers"}, f"{named(page)} has blocks that nothing runs"
+        if "console" in fences or ("python" in fences and page in TOGETHER):
+            assert page in WHOLE, f"{named(page)} does not say that its blocks run"
+        if page in WHOLE:
+            assert len(blocks_of(text)) == sum(kind in ("python", "console") for kind in fences), named(page)
 
 
 def test_every_method_has_a_line_and_a_page() -> None:
