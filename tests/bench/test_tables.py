@@ -266,6 +266,15 @@ def test_averages_of_what_there_is_not(name: str, message: str) -> None:
         practical(name)
 
 
+def test_the_twin_of_the_defaults() -> None:
+    twin, aggan = (
+        practical("twin", seed=3).settings_["classifier"],
+        practical("aggan's class output").settings_["draws"],
+    )
+    for name in ("networks", "batch_size", "learning_rate", "augmentation", "balanced_batches", "n_steps"):
+        assert twin[name] == aggan[name]
+
+
 def test_members_of_one_name_differ_by_their_seeds() -> None:
     members = practical("augmentation + smote + augmentation", seed=3).settings_["members"]
     assert [each["classifier"]["random_state"] for each in members] == [3, 3, 1003]
@@ -318,18 +327,30 @@ def test_damaged_answers_are_told(tmp_path: Path) -> None:
         run(tmp_path, "aggan-multiclass", own, Selection(methods=["augmentation + augmentation"]))
 
 
-def test_an_average_is_held_against_two_of_the_rival() -> None:
-    rows = [
-        line(name, 0, 0.8, reading="practical")
-        for name in ("augmentation", "a", "augmentation + augmentation", "b + c")
+def test_what_methods_are_held_against() -> None:
+    """Averages against averages without drawn images, class outputs against the twin; all against the rival."""
+    names = [
+        "augmentation",
+        "a",
+        "a's class output",
+        "twin",
+        "augmentation + augmentation",
+        "augmentation + twin",
+        "b + c",
     ]
+    rows = [line(name, 0, 0.8, reading="practical") for name in names]
     (found,) = sections("aggan-multiclass", rows)
-    assert [(each.one, each.other) for each in found.differences] == [
-        ("a", "augmentation"),
-        ("augmentation + augmentation", "augmentation"),
-        ("b + c", "augmentation"),
-        ("b + c", "augmentation + augmentation"),
-    ]
+    rivals: dict[str, list[str]] = {}
+    for each in found.differences:
+        rivals.setdefault(each.one, []).append(each.other)
+    assert rivals == {
+        "a": ["augmentation"],
+        "a's class output": ["augmentation", "twin"],
+        "twin": ["augmentation"],
+        "augmentation + augmentation": ["augmentation", "augmentation + twin"],
+        "augmentation + twin": ["augmentation", "augmentation + augmentation"],
+        "b + c": ["augmentation", "augmentation + augmentation", "augmentation + twin"],
+    }
 
 
 def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,8 +275,9 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
     name : str
         An arm of a comparison that draws nothing, or a method that draws: "aggan at fill 0.5" fills classes so far, in
         "aggan at share 0.25" drawn images are that share of a class's part of a batch, "aggan at fill 0.5 and share
-        0.25" is both, and "aggan's class output" is the method itself as a classifier. Several with " + " between them
-        are averaged; those of one name differ by their seeds.
+        0.25" is both, "aggan's class output" is the method itself as a classifier, and "twin" the trunk of its
+        discriminator trained alone. Several with " + " between them are averaged; those of one name differ by their
+        seeds.
     dataset : str
         Name of the set.
     settings : ReadingSettings
@@ -305,6 +306,9 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     plain = [arm.name for arm in ARMS if not arm.draws]
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
+    if name == TWIN:
+        game = AGGAN(random_state=seed)
+        return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
     if name.endswith(CLASS_OUTPUT):
         games = [each for each in method_names() if _classifies(get_method(each))]
         method = name.removesuffix(CLASS_OUTPUT)
@@ -314,7 +318,7 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     told = DRAWS.fullmatch(name)
     method = told["method"] if told else name
     if told is None or method not in method_names():
-        raise InputError(no_such("method of a table", method, [*plain, *method_names()]))
+        raise InputError(no_such("method of a table", method, [TWIN, *plain, *method_names()]))
     fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0) if told["fill"] else fill
     arm: Arm = FilledAugmented(method=method, fill=fill)
     if told["share"]:

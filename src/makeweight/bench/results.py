@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
-from makeweight.bench.learners import AND
+from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
@@ -25,6 +25,7 @@ CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
 RIVAL = "augmentation"
+AVERAGES = (f"{RIVAL}{AND}{RIVAL}", f"{RIVAL}{AND}{TWIN}")
 LARGEST_DISTANCE = 1e6
 COLUMNS = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
 # Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
@@ -256,9 +257,12 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
 
 
 def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair each method with augmentation, and each average with that of two classifiers that differ by their seeds."""
-    each = list(methods)
-    return [(one, RIVAL) for one in each] + [(one, AND.join([RIVAL, RIVAL])) for one in each if AND in one]
+    """Pair each method with what has seen no drawn image: averages with averages, class outputs with the twin, too."""
+    pairs = []
+    for one in methods:
+        fair = AVERAGES if AND in one else (TWIN,) if one.endswith(CLASS_OUTPUT) else ()
+        pairs += [(one, other) for other in (RIVAL, *fair)]
+    return pairs
 
 
 def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]) -> Difference | None:
