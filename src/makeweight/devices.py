@@ -29,7 +29,7 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
     ----------
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
-    precision : {"32-true", "bf16-mixed"} or None
+    precision : "32-true", "bf16-mixed" or None
         None takes bfloat16 where the device computes in it natively, else single precision. Weights, losses and
         optimiser states stay in single precision in both.
 

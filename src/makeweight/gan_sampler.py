@@ -94,7 +94,7 @@ class GANSampler(TrainingSampler):
         Decay of the generator's moving average a step; 0 keeps none.
     best_every : int, optional
         Steps between two rescorings of the best generator; 0 keeps none.
-    draws : {"average", "best", "last"}, optional
+    draws : "average", "best" or "last", optional
         Which generator draws.
     discriminator_steps : int, optional
         Steps of the discriminator, each on `batch_size` real images of its own, for one of the generator.
@@ -118,9 +118,9 @@ class GANSampler(TrainingSampler):
         taken from numpy's.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:1", "mps".
-    precision : {"32-true", "bf16-mixed"}, optional
+    precision : "32-true" or "bf16-mixed", optional
         None takes bfloat16 where the device computes in it natively.
-    channels : {"first", "last"}, optional
+    channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
     warm_start : bool, default=False
         Whether `fit` goes on from the players of the last fit, or of a loaded model.

@@ -55,8 +55,8 @@ Strategy = float | str | Mapping[Any, int] | Callable[[Any], Mapping[Any, int]]
 class ImageSampler(BaseOverSampler):
     """A sampler of images with the contract of imbalanced-learn.
 
-    A method learns in `_learn` and draws a block of numbered images in `_draw_block`. Every image is a function of the
-    model, a seed, its label and its row number, so that any of them can be drawn again by itself.
+    Every image is a function of the model, a seed, its label and its row number, so that any of them can be drawn again
+    by itself. A method of your own learns in `_learn` and draws a block of numbered images in `_draw_block`.
 
     Attributes
     ----------
@@ -101,6 +101,7 @@ class ImageSampler(BaseOverSampler):
         Returns
         -------
         self
+            The fitted sampler.
 
         Raises
         ------

@@ -294,8 +294,12 @@ class ConvexLatentStart(_Encoding, _Blending):
         Length of the autoencoder's training as a share of the game's, above 0 and at most 1,000.
     learning_rate : float, default=0.001
         Its step size, above 0.
-    most_images, width, tilt : int, int, float or None, default=300, 256 and 2.0
+    most_images : int, default=300
         As for ``"convex"``; a latent vector is much smaller than an image.
+    width : int, default=256
+        As for ``"convex"``.
+    tilt : float or None, default=2.0
+        As for ``"convex"``.
 
     References
     ----------

@@ -53,7 +53,7 @@ class BalancedDataset(Dataset[LabelledImage]):
         Called with each image, float32 of shape (c, h, w) in [0, 1].
     resize : int, optional
         Scale all images to this many pixels a side (Lanczos; 1 to 1024).
-    mode : {"L", "RGB"}, optional
+    mode : "L" or "RGB", optional
         Convert all images to grey or to RGB.
     progress : callable, optional
         Called with the number of files checked and the number of all.

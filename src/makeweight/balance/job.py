@@ -144,13 +144,13 @@ def balance_folder(
     method : str, optional
         Name of a method; "aggan" by default, or that of `from_model`.
     sampling_strategy : float, str or mapping of str to int, optional
-        See `makeweight.balance.strategy.numbers_to_add`; "auto" by default.
+        As in imbalanced-learn; "auto" by default. The guide has a table under "How many images are drawn".
     fill : float or "auto", optional
         How far classes are filled instead, as a share of the largest, above 0 and at most 1. "auto" chooses by
-        validation on the training part, see `makeweight.balance.fill.choose_fill`; it may choose to draw nothing.
+        validation on the training part; it may choose to draw nothing.
     gate : bool, default=False
         Draw again what does not show its class, lies off the real images or copies one of them, and fill a class that
-        cannot pass by augmentation; see `makeweight.balance.gate.Gate`.
+        cannot pass by augmentation.
     n_steps, n_epochs : int, optional
         Length of the training; as the method says by default.
     budget : float, optional
@@ -171,7 +171,7 @@ def balance_folder(
         Fetch a known set that is not there.
     resize : int, optional
         Learn from images of this many pixels a side. Drawn images get the originals' size if they share one.
-    mode : {"L", "RGB"}, optional
+    mode : "L" or "RGB", optional
         Convert the images to grey or RGB before learning; drawn images are of this mode.
     skip_bad : bool, default=False
         Leave out files that cannot be used, instead of refusing.
@@ -183,7 +183,7 @@ def balance_folder(
         Go on with what an interrupted run with the same arguments has learnt, kept in ``OUT.training`` every half a
         minute; the output is the same, byte for byte. What is copied, judged and drawn is done again.
     settings : mapping of str to str, optional
-        Parameters of the method as they are typed, see `makeweight.balance.settings.apply_settings`.
+        Parameters of the method as they are typed after ``--set``: dots reach into a part.
     listener : Listener, optional
         Hears about the progress.
 

@@ -74,7 +74,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Seed. Global random states are left as they were found.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:1", "mps".
-    channels : {"first", "last"}, optional
+    channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
 
     Attributes

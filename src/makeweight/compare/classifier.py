@@ -25,7 +25,7 @@ class MixedClassifier(CNNClassifier):
     ----------
     networks, n_steps, batch_size, learning_rate, augmentation, balanced_batches, random_state, device, channels
         As in `CNNClassifier`.
-    class_weight : {"balanced"} or dict, optional
+    class_weight : "balanced" or dict, optional
         Weights of the classes in the loss, as in scikit-learn.
     drawn_share : float, optional
         Share of drawn images in the part of a batch that a class has, 0 to 1, where the class has drawn ones; batches

@@ -42,7 +42,7 @@ class Options:
         The smallest gain of recall that would be worth it.
     device : str, default="auto"
         Where to compute.
-    precision : {"32-true", "bf16-mixed"}, optional
+    precision : "32-true" or "bf16-mixed", optional
         Precision in which methods learn; by default that of the device.
     classifier : MixedClassifier, optional
         The classifier that all arms share; its batches, augmentation and seed are the arms' own.

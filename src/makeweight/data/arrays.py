@@ -59,7 +59,7 @@ class ImageCodec:
         ----------
         X : array of shape (n, d), (n, h, w), (n, h, w, c) or (n, c, h, w)
             Integers, booleans or floats; c is 1, 3 or 4.
-        channels : {"first", "last"}, optional
+        channels : "first" or "last", optional
             Where the channels of a 4-D array are; needed only where its shape leaves that open.
 
         Raises

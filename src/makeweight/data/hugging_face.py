@@ -44,7 +44,7 @@ def read_hugging_face(
         are called "image" or "img", and "label", "labels" or "fine_label".
     resize : int, optional
         Scale all images to this many pixels a side (Lanczos; 1 to 1024).
-    mode : {"L", "RGB"}, optional
+    mode : "L" or "RGB", optional
         Convert all images to grey or to RGB.
 
     Returns

@@ -57,7 +57,7 @@ def open_source(
         A table of labels (CSV or TSV: file name and label) for the images of the folder.
     resize : int, optional
         Scale all images to this many pixels a side (Lanczos; 1 to 1024).
-    mode : {"L", "RGB"}, optional
+    mode : "L" or "RGB", optional
         Convert all images to grey or to RGB.
     skip_bad : bool, default=False
         Leave out files that cannot be used instead of refusing the source.

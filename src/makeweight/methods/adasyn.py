@@ -23,7 +23,7 @@ class ADASYN(Resampler):
         As in imbalanced-learn. Values of a dict are final totals.
     random_state : int, RandomState or None
         Seed.
-    channels : {"first", "last"}, optional
+    channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
 
     Notes

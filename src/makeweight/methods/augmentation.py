@@ -42,7 +42,7 @@ class Augmented(Resampler):
         Whether half of the images are mirrored left to right. Off by default, since letters and digits do not bear it.
     random_state : int, RandomState or None
         Seed.
-    channels : {"first", "last"}, optional
+    channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
 
     Examples

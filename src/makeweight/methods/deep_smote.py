@@ -72,9 +72,9 @@ class DeepSMOTE(TrainingSampler):
         Seed of fit and draw.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:1", "mps".
-    precision : {"32-true", "bf16-mixed"}, optional
+    precision : "32-true" or "bf16-mixed", optional
         None takes bfloat16 where the device computes in it natively.
-    channels : {"first", "last"}, optional
+    channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
     warm_start : bool, default=False
         Whether `fit` goes on from the autoencoder of the last fit, or of a loaded model.

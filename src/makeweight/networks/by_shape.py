@@ -18,7 +18,9 @@ class ByShape(Networks):
 
     Parameters
     ----------
-    width, generator_width : int, default=32 and 64
+    width : int, default=32
+        As for `DCGAN`.
+    generator_width : int, default=64
         As for `DCGAN`. `ResNet` has the same trunk width, and half the generator's, since each of its doublings has
         three convolutions.
     row_width : int, default=128

@@ -76,7 +76,7 @@ def evaluate_images(
         Seed; equal seeds give equal figures. Global random states are left as they were found.
     device : str, default="auto"
         Where to train, if no classifier is given.
-    channels : {"first", "last"}, optional
+    channels : "first" or "last", optional
         Where the channels of 4-D arrays are, where their shape leaves that open.
     crossfit : CrossFit, optional
         One that was fitted to these real images already; `classifier`, `n_folds` and `device` are its own then.
