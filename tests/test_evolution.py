@@ -196,7 +196,7 @@ class TestEvolution:
         [
             ({"fitness": ()}, r"fitness=\(\) is no choice: give a term, or a tuple of them."),
             ({"fitness": ("speed",)}, "there is no fitness_term called 'speed': choose from diversity, quality."),
-            ({"n_survivors": 0}, r"Evolution\(n_survivors=0\) is impossible: it must be a whole number, 1 to 1024."),
+            ({"n_survivors": 0}, r"Evolution\(n_survivors=0\) is impossible: it must be a whole number, 1 to 1,024."),
             ({"n_survivors": True}, r"Evolution\(n_survivors=True\) is impossible"),
             ({"acceptance": Annealed(cooling=2)}, r"Annealed\(cooling=2\) is impossible"),
             ({"fitness": Quality(weight=math.nan)}, r"Quality\(weight=nan\) is impossible: it must be a finite"),

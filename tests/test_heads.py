@@ -173,7 +173,7 @@ class TestKPlusOne:
 
 def test_an_impossible_width_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^ConcatenatedLabel\(width=0\) is impossible: it must be a whole number, 1 or more"
+        InputError, match=r"^ConcatenatedLabel\(width=0\) is impossible: it must be a whole number, 1 to 2,147,483,647"
     ):
         ConcatenatedLabel(width=0).check()
 

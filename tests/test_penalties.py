@@ -134,7 +134,7 @@ class TestLeCam:
     ("penalty", "message"),
     [
         (R1(gamma=0.0), r"R1\(gamma=0.0\) is impossible: it must be above 0\."),
-        (R1R2(every=0), r"R1R2\(every=0\) is impossible: it must be a whole number, 1 or more\."),
+        (R1R2(every=0), r"R1R2\(every=0\) is impossible: it must be a whole number, 1 to 2,147,483,647\."),
         (GradientPenalty(weight=-1.0), r"GradientPenalty\(weight=-1.0\)"),
         (WeightClipping(limit=math.inf), r"WeightClipping\(limit=inf\)"),
         (LeCam(weight=0), r"LeCam\(weight=0\)"),

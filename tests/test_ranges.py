@@ -43,7 +43,7 @@ ELSEWHERE = {"arm", "table"}
         (within(0, 360), (0, 360), (-1, 360.5), "0 to 360"),
         (below(1), (0, 0.999), (1, -0.1), "0 or more and below 1"),
         (up_to(1), (0.01, 1), (0, 1.01), "above 0 and at most 1"),
-        (whole(1), (1, np.int32(7)), (0, 1.0, True), "a whole number, 1 or more"),
+        (whole(1), (1, np.int32(7)), (0, 1.0, True, 1 << 31, 10**20), "a whole number, 1 to 2,147,483,647"),
         (whole(0, 3), (0, 3), (4, -1), "a whole number, 0 to 3"),
         (one_of("step", "epoch"), ("step",), ("steps", None, 1), "'step' or 'epoch'"),
         (or_none(above(0)), (None, 1), (0,), "above 0, or None"),
@@ -61,7 +61,7 @@ def test_each_kind(own: Range, inside: tuple[Any, ...], outside: tuple[Any, ...]
 def test_the_message_names_whose_parameter_it_is() -> None:
     with pytest.raises(InputError, match=r"^Affine\(degrees=-1\) is impossible: it must be 0 to 360\.$"):
         check_ranges({"degrees": within(0, 360)}, {"degrees": -1}, "Affine")
-    with pytest.raises(InputError, match=r"^width='a' is impossible: it must be a whole number, 1 or more\.$"):
+    with pytest.raises(InputError, match=r"^width='a' is impossible: it must be a whole number, 1 to 2,147,483,647\.$"):
         check_ranges({"width": whole(1)}, {"width": "a"})
 
 

@@ -124,7 +124,7 @@ def test_a_batch_deviation_ties_neighbours(boots: Any) -> None:
     ("changes", "message"),
     [
         ({"spectral_norm": 1}, "spectral_norm=1 is impossible: it must be True or False."),
-        ({"discriminator_steps": 0}, "discriminator_steps=0 is impossible: it must be a whole number, 1 to 1000."),
+        ({"discriminator_steps": 0}, "discriminator_steps=0 is impossible: it must be a whole number, 1 to 1,000."),
         ({"discriminator_speed": 0}, "discriminator_speed=0 is impossible: it must be above 0."),
         ({"feature_matching": -1}, "feature_matching=-1 is impossible: it must be 0 or more."),
         ({"head": "projections"}, "there is no head called 'projections': choose from .*did you mean 'projection'"),

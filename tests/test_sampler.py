@@ -126,6 +126,8 @@ class TestLength:
             {"n_steps": 0},
             {"n_steps": -1},
             {"n_steps": 2.5},
+            {"n_steps": 10**20},
+            {"budget": math.inf},
             {"n_epochs": 0},
             {"budget": 0.0},
             {"budget": -3.0},
@@ -139,7 +141,7 @@ class TestLength:
             sampler.fit(*boots)
         assert str(caught.value) == (
             f"n_steps={sampler.n_steps}, n_epochs={sampler.n_epochs}, budget={sampler.budget}: "
-            "give one of them, above 0, steps and epochs in whole numbers."
+            "give one of them, above 0 and at most 2,147,483,647, steps and epochs in whole numbers."
         )
 
     @pytest.mark.parametrize(
@@ -413,7 +415,7 @@ def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:
     ("settings", "words"),
     [
         ({"betas": (2, 3)}, r"^betas=\(2, 3\) is impossible"),
-        ({"batch_size": 0}, r"^batch_size=0 is impossible: it must be a whole number, 1 or more\."),
+        ({"batch_size": 0}, r"^batch_size=0 is impossible: it must be a whole number, 1 to 1,048,576\."),
         ({"learning_rate_decay": 2}, r"^learning_rate_decay=2 is impossible: it must be 0 to 1\."),
         ({"average_decay": 1.0}, r"^average_decay=1.0 is impossible"),
         ({"n_steps": None, "budget": math.nan}, r"^n_steps=None, n_epochs=None, budget=nan: give one of them"),

@@ -10,6 +10,8 @@ import numpy as np
 
 from makeweight.errors import InputError
 
+LARGEST = (1 << 31) - 1
+
 
 class Range(NamedTuple):
     """The values that a parameter may have.
@@ -64,14 +66,14 @@ def up_to(high: float) -> Range:
     return Range(lambda value: is_number(value) and 0 < value <= high, f"above 0 and at most {high:,}")
 
 
-def whole(low: int, high: int | None = None) -> Range:
-    """Give the whole numbers from `low` on, or from `low` to `high`."""
+def whole(low: int, high: int = LARGEST) -> Range:
+    """Give the whole numbers from `low` to `high`; what counts steps or widths is not larger."""
 
     def holds(value: Any) -> bool:
         integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        return integer and low <= value and (high is None or value <= high)
+        return integer and bool(low <= value <= high)
 
-    return Range(holds, f"a whole number, {low} or more" if high is None else f"a whole number, {low} to {high}")
+    return Range(holds, f"a whole number, {low} to {high:,}")
 
 
 def one_of(*choices: str) -> Range:

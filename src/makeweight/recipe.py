@@ -32,8 +32,8 @@ PARTS: dict[str, Registry[Any]] = {
 
 
 LIMITS: Ranges = {
-    "batch_size": whole(1),
-    "latent_dim": whole(1),
+    "batch_size": whole(1, 1 << 20),
+    "latent_dim": whole(1, 1 << 20),
     "best_every": whole(0),
     "learning_rate": above(0),
     "learning_rate_decay": within(0, 1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
+from makeweight.ranges import LARGEST
 from makeweight.sampler import ImageSampler
 from makeweight.saving import Arrays
 from makeweight.schedule import Schedule
@@ -80,14 +80,14 @@ class TrainingSampler(ImageSampler):
         """Settle the length of `fit` for so many images of each class."""
         lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
         numbers = all(
-            isinstance(length, (int, float, np.integer)) and not isinstance(length, bool) and 0 < length < math.inf
+            isinstance(length, (int, float, np.integer)) and not isinstance(length, bool) and 0 < length <= LARGEST
             for length in lengths
         )
         whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)
         if len(lengths) > 1 or not (numbers and whole):
             raise InputError(
-                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0, "
-                "steps and epochs in whole numbers."
+                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0 "
+                f"and at most {LARGEST:,}, steps and epochs in whole numbers."
             )
         steps_per_epoch = self._steps_per_epoch(counts)
         return Schedule(

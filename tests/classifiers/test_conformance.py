@@ -153,9 +153,9 @@ class TestOptions:
             ({"loss": "hinge"}, "^there is no loss called 'hinge': choose from cross_entropy, "),
             ({"class_weight": "heavy"}, "^there is no class_weight called 'heavy': choose from balanced, "),
             ({"risk": "mixap"}, "^there is no risk called 'mixap': choose from .*; did you mean 'mixup'"),
-            ({"n_steps": 0}, "^n_steps=0 is impossible: it must be a whole number, 1 or more, or None.$"),
-            ({"n_epochs": 1.5}, "^n_epochs=1.5 is impossible: it must be a whole number, 1 or more.$"),
-            ({"batch_size": -1}, "^batch_size=-1 is impossible: it must be a whole number, 1 or more.$"),
+            ({"n_steps": 0}, "^n_steps=0 is impossible: it must be a whole number, 1 to 2,147,483,647, or None.$"),
+            ({"n_epochs": 1.5}, "^n_epochs=1.5 is impossible: it must be a whole number, 1 to 2,147,483,647.$"),
+            ({"batch_size": -1}, "^batch_size=-1 is impossible: it must be a whole number, 1 to 1,048,576.$"),
             ({"learning_rate": 0}, "^learning_rate=0 is impossible: it must be above 0.$"),
         ],
     )

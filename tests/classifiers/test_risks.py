@@ -166,11 +166,11 @@ def test_features_learn_from_the_pull_and_classes_from_the_neighbours() -> None:
         (Mixup(alpha=0), "Mixup(alpha=0) is impossible: it must be above 0."),
         (
             DeepOverSampling(n_neighbors=0),
-            "DeepOverSampling(n_neighbors=0) is impossible: it must be a whole number, 1 or more.",
+            "DeepOverSampling(n_neighbors=0) is impossible: it must be a whole number, 1 to 2,147,483,647.",
         ),
         (
             DeepOverSampling(n_rounds=1.5),
-            "DeepOverSampling(n_rounds=1.5) is impossible: it must be a whole number, 1 or more.",
+            "DeepOverSampling(n_rounds=1.5) is impossible: it must be a whole number, 1 to 2,147,483,647.",
         ),  # type: ignore[arg-type]
         (DeepOverSampling(start=-1), "DeepOverSampling(start=-1) is impossible: it must be 0 to 1."),
     ],

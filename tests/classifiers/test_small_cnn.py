@@ -147,8 +147,8 @@ def test_weights_that_do_not_stay_finite_are_told(boots: Any) -> None:
         ({"betas": 0}, r"betas=0 is impossible: it must be two numbers, 0 or more and below 1\."),
         ({"betas": (1, 2)}, r"betas=\(1, 2\) is impossible"),
         ({"balanced_batches": "abc"}, "balanced_batches='abc' is impossible: it must be True or False"),
-        ({"n_epochs": True}, "n_epochs=True is impossible: it must be a whole number, 1 or more"),
-        ({"n_steps": 0}, "n_steps=0 is impossible: it must be a whole number, 1 or more, or None"),
+        ({"n_epochs": True}, "n_epochs=True is impossible: it must be a whole number, 1 to 2,147,483,647"),
+        ({"n_steps": 0}, "n_steps=0 is impossible: it must be a whole number, 1 to 2,147,483,647, or None"),
         ({"augmentation": Affine(degrees=float("nan"))}, r"Affine\(degrees=nan\) is impossible: it must be 0 to 360"),
     ],
 )

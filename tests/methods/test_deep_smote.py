@@ -89,15 +89,17 @@ class TestLength:
 
     @pytest.mark.parametrize("lengths", [{"n_epochs": 1}, {"n_steps": 0}, {"n_steps": 1.5}, {"n_steps": True}])
     def test_impossible_lengths(self, lengths: dict[str, Any], boots: Any) -> None:
-        with pytest.raises(InputError, match="give one of them, above 0, steps and epochs in whole numbers.$"):
+        with pytest.raises(
+            InputError, match="give one of them, above 0 and at most .*, steps and epochs in whole numbers.$"
+        ):
             DeepSMOTE(**{**TINY, **lengths}).fit(*boots)
 
 
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ({"batch_size": 0}, "a whole number, 1 or more"),
-        ({"latent_dim": 2.5}, "a whole number, 1 or more"),
+        ({"batch_size": 0}, "a whole number, 1 to 1,048,576"),
+        ({"latent_dim": 2.5}, "a whole number, 1 to 1,048,576"),
         ({"learning_rate": 0}, "above 0"),
         ({"learning_rate_decay": 2}, "0 to 1"),
         ({"exchange_weight": -1}, "0 or more"),
