@@ -504,7 +504,9 @@ def test_intervals_and_differences_by_hand() -> None:
     assert gain.published == pytest.approx(3.41)
     text = markdown([found])
     assert "| cn | 3 | 81.00 | ± 2.48 | 50.00 | 25.00 | 89.00 |" in text
-    assert "- aggan against cn: +5.33 points, 95 % interval +3.90 to +6.77, which excludes zero (3 seeds); " in text
+    assert gain.errors == pytest.approx((5 + 5 + 6) / 3 / 19)
+    told = "- aggan against cn: +5.33 points (28 % fewer errors), 95 % interval +3.90 to +6.77, which excludes zero"
+    assert f"{told} (3 seeds); the paper says +3.41" in text
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -84,6 +84,9 @@ class Difference:
         Half of its 95 % interval (Student's t over seeds); None for a single seed.
     published : float or None
         The difference that the paper prints.
+    errors : float or None
+        Share of the other's mean error that the difference takes away, negative where it adds to it; None where the
+        other makes none.
     """
 
     one: str
@@ -92,6 +95,7 @@ class Difference:
     points: float
     reach: float | None
     published: float | None
+    errors: float | None = None
 
 
 @dataclass(frozen=True)
@@ -271,7 +275,9 @@ def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]
         return None
     mine, theirs = (_percent([methods[name][seed] for seed in shared], "acsa") for name in (one, other))
     published = known[one] - known[other] if {one, other} <= known.keys() else None
-    return Difference(one, other, len(shared), float((mine - theirs).mean()), _reach(mine - theirs), published)
+    points, error = float((mine - theirs).mean()), float(100 - theirs.mean())
+    errors = points / error if error > 0 else None
+    return Difference(one, other, len(shared), points, _reach(mine - theirs), published, errors)
 
 
 def _of_drawn(rows: Iterable[Row]) -> dict[str, float]:
@@ -344,6 +350,8 @@ def sentence_of(difference: Difference) -> str:
     """Say what a difference is, and whether its interval excludes zero."""
     each = difference
     gain = f"{shown(each.one)} against {shown(each.other)}: {_signed(each.points)} points"
+    if each.errors is not None:
+        gain += f" ({abs(each.errors):.0%} {'fewer' if each.errors >= 0 else 'more'} errors)".replace("%", " %")
     paper = "" if each.published is None else f"; the paper says {_signed(each.published)}"
     seeds = f"{each.n_seeds} seed{'s' if each.n_seeds > 1 else ''}"
     if each.reach is None:
