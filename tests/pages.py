@@ -90,7 +90,9 @@ def needs(page: Path) -> str | None:
     """Give the package or command that a page needs and that is not there."""
     found = _directive(page)
     need = found["need"] if found else None
-    return need if need and importlib.util.find_spec(need) is None and shutil.which(need) is None else None
+    spec = importlib.util.find_spec(need) if need else None
+    there = (spec is not None and spec.origin is not None) or (need and shutil.which(need))  # a bare folder is none
+    return None if there else need
 
 
 def blocks_of(text: str) -> list[Block]:

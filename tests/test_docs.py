@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import griffe
 import pytest
 import typer
 import typer.main
@@ -202,7 +203,6 @@ def test_every_part_of_the_registries_is_listed() -> None:
 
 def test_the_defaults_that_docstrings_tell_are_those_of_the_code() -> None:
     """As the reference shows them: of braces, griffe takes the first choice for the default."""
-    griffe = pytest.importorskip("griffe")
     package = griffe.load("makeweight", search_paths=[str(SOURCE.parent)], docstring_parser="numpy")
     wrong, n_told = [], 0
     for path, told in _told_defaults(package):

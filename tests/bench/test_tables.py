@@ -193,7 +193,12 @@ def test_one_large_class_with_and_without_mixed_batches(tmp_path: Path, monkeypa
     assert "SSIM of two real" in figures
     for methods, message in (
         (["smote mixed"], "^smote plays no game, so its batches cannot be mixed: leave out 'mixed'"),
-        (["ca_gan mixt"], "^there is no way to learn called 'mixt': choose from mixed; did you mean 'mixed'"),
+        (["ca_gan mixt"], "^'ca_gan mixt' is no method of a table: write METHOD at fill F"),
+        (
+            ["augmentation + augmentation"],
+            "^cagan is about drawn images, and 'augmentation . augmentation' is no method",
+        ),
+        (["twin"], "^cagan is about drawn images, and 'twin' is no method that draws.$"),
     ):
         with pytest.raises(InputError, match=message):
             run(tmp_path, "cagan", own, Selection(methods=methods))
@@ -256,9 +261,23 @@ def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: floa
     [
         ("smote's class output", "^there is no method with a class output called 'smote'"),
         ("aggna's class output", "did you mean 'aggan'"),
-        ("augmentation + ", "^there is no method of a table called ''"),
-        ("augmentation +augmentation", "^there is no method of a table called 'augmentation "),
+        ("augmentation + ", "^there is no method of the reading practical called ''"),
+        (
+            "augmentation +augmentation",
+            "^'augmentation .augmentation' is no method of a table: augmentation draws nothing",
+        ),
+        (
+            "nothing at fill 0.5",
+            "^'nothing at fill 0.5' is no method of a table: nothing draws nothing, so give it alone.$",
+        ),
+        ("twin at share 0.25", "^'twin at share 0.25' is no method of a table: twin draws nothing, so give it alone.$"),
         ("smote at share 1", "^'smote at share 1' takes no share of a batch: give one above 0 and at most 0.99.$"),
+        ("smote at fill 0.50", "has a number of another spelling: write 0.5 for 0.50.$"),
+        (
+            "smote at share 0.25 and fill 0.5",
+            "^'smote at share .*' is no method of a table: write METHOD at fill F, METHOD",
+        ),
+        ("smote and share 0.25", "is no method of a table: write METHOD at fill F"),
     ],
 )
 def test_averages_of_what_there_is_not(name: str, message: str) -> None:
@@ -275,9 +294,10 @@ def test_the_twin_of_the_defaults() -> None:
         assert twin[name] == aggan[name]
 
 
-def test_members_of_one_name_differ_by_their_seeds() -> None:
+def test_what_classifies_has_another_seed_in_each_place_of_an_average() -> None:
     members = practical("augmentation + smote + augmentation", seed=3).settings_["members"]
-    assert [each["classifier"]["random_state"] for each in members] == [3, 3, 1003]
+    assert [each["classifier"]["random_state"] for each in members] == [3, 1003, 2003]
+    assert members[1]["draws"]["random_state"] == 3
     assert members[0] == practical("augmentation", seed=3).settings_
 
 
@@ -314,17 +334,51 @@ def test_averages_learn_nothing_twice(tmp_path: Path, monkeypatch: pytest.Monkey
     split = job.table.split(running.load_named("mnist"), case, own)
     learner = job.learner(case, split)
     kept = answer(learner, split, tmp_path / "answers")
-    anew = learner.fit(split.X, split.y).predict_proba(split.X_test)
-    np.testing.assert_allclose(kept.chances, anew, atol=1e-5)
+    anew = [job.learner(replace(case, method=name), split).fit(split.X, split.y) for name in (names[0], names[2])]
+    np.testing.assert_allclose(kept.chances, np.mean([each.predict_proba(split.X_test) for each in anew], axis=0))
 
 
-def test_damaged_answers_are_told(tmp_path: Path) -> None:
-    own = settings(paper=None, practical=ReadingSettings(methods=["augmentation"], epochs=1), seeds=1)
-    run(tmp_path, "aggan-multiclass", own)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"chances": np.zeros((2, 3))},
+        {"chances": np.full((30, 3), np.nan)},
+        {"chances": np.full((30, 3), "x")},
+        {"chances": -np.ones((30, 3))},
+        {"classes": np.array(NAMES[::-1])},
+        {"classes": np.array(["z0", "z1", "z2"])},
+        {"seconds": np.nan},
+        {"seconds": "x"},
+        {"seconds": None},
+    ],
+    ids=str,
+)
+def test_damaged_answers_are_given_anew(tmp_path: Path, damage: dict[str, Any]) -> None:
+    own = settings(paper=None, practical=ReadingSettings(methods=["nothing"], epochs=1), seeds=1)
+    _, (first,) = run(tmp_path, "aggan-multiclass", own)
     (kept,) = (tmp_path / "answers").iterdir()
-    np.savez(kept, classes=np.array(NAMES), chances=np.zeros((2, 3)), seconds=1.0)
-    with pytest.raises(InputError, match=r"holds damaged answers: delete it, and run again.$"):
-        run(tmp_path, "aggan-multiclass", own, Selection(methods=["augmentation + augmentation"]))
+    sound = {"classes": np.array(NAMES), "chances": np.full((30, 3), 1 / 3), "seconds": 1.0}
+    np.savez(kept, **{name: value for name, value in {**sound, **damage}.items() if value is not None})
+    _, rows = run(tmp_path, "aggan-multiclass", own, Selection(methods=["nothing + nothing"]))
+    assert rows[-1].method == "nothing + nothing"
+    (again,) = (path for path in (tmp_path / "answers").iterdir() if path.name == kept.name)
+    with np.load(again) as file:
+        assert file["classes"].tolist() == list(NAMES)
+        assert (file["chances"].argmax(axis=1) == np.repeat(range(3), 10)).mean() == pytest.approx(
+            first.metrics["acsa"]
+        )
+
+
+def test_names_of_averages_may_be_long(tmp_path: Path) -> None:
+    own = settings(paper=None, practical=ReadingSettings(methods=[" + ".join(["nothing"] * 40)], epochs=0.1), seeds=1)
+    ran, _ = run(tmp_path, "aggan-multiclass", own)
+    assert ran.n_added == 1
+
+
+def test_nothing_to_fill_is_told(tmp_path: Path) -> None:
+    own = settings(paper=None, practical=ReadingSettings(methods=["smote"], epochs=1, fill=1e-6), seeds=1)
+    with pytest.raises(InputError, match="^SMOTE with augmentation at fill 1e-06 adds no image, since every class has"):
+        run(tmp_path, "aggan-multiclass", own)
 
 
 def test_what_methods_are_held_against() -> None:
@@ -412,8 +466,8 @@ def test_sets_that_are_not_at_hand_are_not_run(tmp_path: Path) -> None:
     [
         (Selection(readings=["practical"]), "^there is no reading of aggan-multiclass called 'practical'"),
         (Selection(datasets=["minst"]), "did you mean 'mnist'"),
-        (Selection(methods=["smote"]), "^there is no method of a table called 'smote': choose from acgan"),
-        (Selection(methods=["ca_gan"]), "^there is no method of a table called 'ca_gan'"),
+        (Selection(methods=["smote"]), "^there is no method of the reading paper called 'smote': choose from acgan"),
+        (Selection(methods=["ca_gan"]), "^there is no method of the reading paper called 'ca_gan'"),
     ],
 )
 def test_what_a_table_does_not_have(tmp_path: Path, wanted: Selection, message: str) -> None:
@@ -443,7 +497,7 @@ def test_networks_may_differ_by_set(networks: Any, expected: list[str]) -> None:
 
 
 def test_practical_methods_are_checked() -> None:
-    with pytest.raises(InputError, match="^there is no method of a table called 'aggna'"):
+    with pytest.raises(InputError, match="^there is no method of the reading practical called 'aggna'"):
         practical_learner("aggna", "mnist", ReadingSettings(methods=["x"], epochs=1), 1, 0)
 
 
@@ -505,8 +559,11 @@ def test_intervals_and_differences_by_hand() -> None:
     text = markdown([found])
     assert "| cn | 3 | 81.00 | ± 2.48 | 50.00 | 25.00 | 89.00 |" in text
     assert gain.errors == pytest.approx((5 + 5 + 6) / 3 / 19)
-    told = "- aggan against cn: +5.33 points (28 % fewer errors), 95 % interval +3.90 to +6.77, which excludes zero"
-    assert f"{told} (3 seeds); the paper says +3.41" in text
+    told = "- aggan against cn: +5.33 points (28 % fewer errors, class by class), 95 % interval +3.90 to +6.77, which"
+    assert f"{told} excludes zero (3 seeds); the paper says +3.41" in text
+    assert "by chance" not in text
+    two = sections("aggan-multiclass", [*rows, line("twin", 0, 0.81), line("twin", 1, 0.82)])
+    assert "- of 2 intervals 0.1 would exclude zero by chance, if no method differed" in markdown(two)
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import makeweight
 from makeweight.bench.hashing import hash_data, hash_settings
-from makeweight.bench.learners import Averaged, Learner
+from makeweight.bench.learners import Averaged, ClassOutput, Learner
 from makeweight.bench.tables import Split
+from makeweight.checkpoints import kin_of
 from makeweight.data.npz import open_npz
-from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 
@@ -28,7 +29,7 @@ class Answers(NamedTuple):
     chances : array of shape (n_test, n_classes)
         Probability of each class.
     seconds : float
-        How long it took to learn.
+        How long it took to learn; a classifier that learns from drawn images counts its own training.
     """
 
     classes: NDArray[Any]
@@ -47,20 +48,14 @@ def answer(learner: Learner, split: Split, folder: Path) -> Answers:
         Images to learn from and to answer.
     folder : Path
         Where answers are kept, by settings and images.
-
-    Raises
-    ------
-    InputError
-        If kept answers are damaged.
     """
     if isinstance(learner, Averaged):
         each = [_kept(member, split, folder) for member in learner.members]
-        return Answers(
-            each[0].classes, np.mean([one.chances for one in each], axis=0), sum(one.seconds for one in each)
-        )
+        chances = np.mean([one.chances for one in each], axis=0)
+        return Answers(each[0].classes, chances, sum(one.seconds for one in each))
     path, begin = _path(learner, split, folder), time.perf_counter()
     learner.fit(split.X, split.y)
-    seconds = time.perf_counter() - begin
+    seconds = learner.seconds_before if isinstance(learner, ClassOutput) else time.perf_counter() - begin
     found = Answers(learner.classes_, learner.predict_proba(split.X_test).astype(np.float64), seconds)
     _write(path, found)
     return found
@@ -69,19 +64,28 @@ def answer(learner: Learner, split: Split, folder: Path) -> Answers:
 def _kept(learner: Learner, split: Split, folder: Path) -> Answers:
     """Read what a learner has said before, or let it learn."""
     path = _path(learner, split, folder)
-    if not path.is_file():
-        return answer(learner, split, folder)
-    with open_npz(path) as file:
-        read = {name: file[name] for name in Answers._fields if name in file.names}
-    shapes = [array.shape for array in read.values()]
-    if len(shapes) < len(Answers._fields) or shapes[1:] != [(len(split.y_test), *shapes[0]), ()]:
-        raise InputError(f"{shown(path)} holds damaged answers: delete it, and run again.")
-    return Answers(read["classes"], read["chances"], float(read["seconds"]))
+    found = _read(path, np.unique(split.y), len(split.y_test)) if path.is_file() else None
+    return found or answer(learner, split, folder)
+
+
+def _read(path: Path, classes: NDArray[Any], n_test: int) -> Answers | None:
+    """Read answers; None where the file is damaged, so that they are given anew."""
+    try:
+        with open_npz(path) as file:
+            own, chances, seconds = (file[name] for name in Answers._fields if name in file.names)
+    except (InputError, ValueError):
+        return None
+    sound = np.array_equal(own, classes) and chances.shape == (n_test, len(classes)) and seconds.shape == ()
+    numbers = sound and chances.dtype.kind == seconds.dtype.kind == "f" and np.isfinite(chances).all()
+    if not numbers or chances.min() < 0 or not 0 <= seconds < np.inf:
+        return None
+    return Answers(own, chances, float(seconds))
 
 
 def _path(learner: Learner, split: Split, folder: Path) -> Path:
     images = [hash_data(split.X, split.y), hash_data(split.X_test, split.y_test)]
-    return folder / f"{hash_settings({'settings': learner.settings_, 'data': images})[:32]}.npz"
+    told = {"settings": learner.settings_, "data": images, "version": kin_of(makeweight.__version__)}
+    return folder / f"{hash_settings(told)[:32]}.npz"
 
 
 def _write(path: Path, answers: Answers) -> None:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+import makeweight
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.settings import ReadingSettings
+from makeweight.checkpoints import kin_of
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.small_cnn import CNNClassifier
@@ -31,8 +33,9 @@ from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
 TWIN, CLASS_OUTPUT, AND = "twin", "'s class output", " + "
-DRAWS = re.compile(r"(?P<method>.+?)(?: at fill (?P<fill>.+?))?(?: (?:at|and) share (?P<share>.+))?")
-ANOTHER_SEED = 1000  # how far the seeds of two members of one name are apart
+DRAWS = re.compile(r"(?P<method>\w+)(?: at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?| at share (?P<share>\S+))?")
+FORMS = "METHOD at fill F, METHOD at share S or METHOD at fill F and share S"
+ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
@@ -112,7 +115,8 @@ class Learner:
         if self.models is None or not sampler.learns:
             fitted: ImageSampler = sampler.fit(X, y)
             return fitted
-        own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y)})
+        version = kin_of(makeweight.__version__)
+        own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y), "version": version})
         target = self.models / f"{sampler.name}-{own[:16]}"
         if not target.is_dir():
             partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
@@ -126,16 +130,12 @@ class Learner:
 
 
 class ClassOutput(Learner):
-    """The class output of a GAN whose model is kept, so that it need not learn again to draw.
+    """The class output of a GAN whose model is kept, so that it need not learn again to draw."""
 
-    Parameters
-    ----------
-    sampler : GANSampler
-        What learns and answers.
-    """
-
-    def __init__(self, sampler: ImageSampler) -> None:
-        super().__init__(sampler=sampler)
+    @property
+    def seconds_before(self) -> float:
+        """How long the method learnt, whenever that was."""
+        return float(self.history_[-1]["seconds"]) if self.history_ else 0.0
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Learn from images and labels (n,)."""
@@ -173,7 +173,9 @@ class FromDrawn(Learner):
         """Let the method learn and draw, and the classifier learn from both."""
         labels, counts = np.unique(y, return_counts=True)
         numbers = self.arm.counts(counts).tolist() if self.sampler is not None else [0]
-        if self.sampler is not None and any(numbers):
+        if self.sampler is not None:
+            if not any(numbers):
+                raise InputError(f"{self.arm.title} adds no image, since every class has as many: give a larger fill.")
             self.sampler = sampler = self.learnt(self.sampler, X, y)
             new = [sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
             X, y = np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)])
@@ -183,7 +185,7 @@ class FromDrawn(Learner):
 
 
 class Averaged(Learner):
-    """Several learners whose probabilities are averaged with equal weights; it learns and answers through its members.
+    """Several learners whose probabilities are averaged with equal weights; `answer` lets each learn and answer.
 
     Parameters
     ----------
@@ -206,17 +208,6 @@ class Averaged(Learner):
     def settings_(self) -> dict[str, Any]:
         """All settings as JSON data."""
         return {"members": [member.settings_ for member in self.members]}
-
-    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
-        """Let every member learn from images and labels (n,)."""
-        for member in self.members:
-            self.classes_ = member.fit(X, y).classes_
-        return self
-
-    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the mean probability of each class, of shape (n, n_classes)."""
-        mean: NDArray[np.float32] = np.mean([member.predict_proba(X) for member in self.members], axis=0)
-        return mean
 
 
 def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
@@ -256,7 +247,7 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
         return Learner(classifier)
     games = [each for each in method_names() if _classifies(get_method(each))]
     if name not in games:
-        raise InputError(no_such("method of a table", name, [TWIN, *own, *games]))
+        raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))
     sampler: GANSampler = get_method(name).from_paper()
     sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
     return Learner(sampler=sampler)
@@ -276,8 +267,8 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
         An arm of a comparison that draws nothing, or a method that draws: "aggan at fill 0.5" fills classes so far, in
         "aggan at share 0.25" drawn images are that share of a class's part of a batch, "aggan at fill 0.5 and share
         0.25" is both, "aggan's class output" is the method itself as a classifier, and "twin" the trunk of its
-        discriminator trained alone. Several with " + " between them are averaged; those of one name differ by their
-        seeds.
+        discriminator trained alone. Several with " + " between them are averaged; what classifies has another seed in
+        each place, and what draws another seed where its name comes again.
     dataset : str
         Name of the set.
     settings : ReadingSettings
@@ -294,46 +285,53 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
     """
     base = MixedClassifier(networks=settings.networks_of(dataset), n_steps=n_steps)
     members, seen = [], Counter[str]()
-    for each in name.split(AND):
-        members.append(_member(each, base, settings.fill, seed + ANOTHER_SEED * seen[each]))
+    for place, each in enumerate(name.split(AND)):
+        own = clone(base).set_params(random_state=seed + ANOTHER_SEED * place)
+        members.append(_member(each, own, settings.fill, seed + ANOTHER_SEED * seen[each]))
         seen[each] += 1
     return Averaged(members) if len(members) > 1 else members[0]
 
 
 def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner:
-    """Give one method of the practical reading."""
-    base = clone(base).set_params(random_state=seed)
+    """Give one method of the practical reading: `base` has the seed of what classifies, `seed` is of what draws."""
     plain = [arm.name for arm in ARMS if not arm.draws]
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
     if name == TWIN:
-        game = AGGAN(random_state=seed)
+        game = AGGAN(random_state=base.random_state)
         return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
     if name.endswith(CLASS_OUTPUT):
         games = [each for each in method_names() if _classifies(get_method(each))]
         method = name.removesuffix(CLASS_OUTPUT)
         if method not in games:
             raise InputError(no_such("method with a class output", method, games))
-        return ClassOutput(get_method(method)(random_state=seed))
+        return ClassOutput(sampler=get_method(method)(random_state=seed))
     told = DRAWS.fullmatch(name)
-    method = told["method"] if told else name
-    if told is None or method not in method_names():
-        raise InputError(no_such("method of a table", method, [TWIN, *plain, *method_names()]))
-    fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0) if told["fill"] else fill
+    method = told["method"] if told else name.partition(" ")[0]
+    if method in (TWIN, *plain):
+        raise InputError(f"{shown(name)!r} is no method of a table: {method} draws nothing, so give it alone.")
+    if method not in method_names():
+        known = {TWIN, *plain, *method_names()}
+        raise InputError(no_such(f"method of the reading {PRACTICAL}", method, known))
+    if told is None:
+        raise InputError(f"{shown(name)!r} is no method of a table: write {FORMS}.")
+    if told["fill"]:
+        fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0)
     arm: Arm = FilledAugmented(method=method, fill=fill)
-    if told["share"]:
-        arm = Shared(
-            method=method, fill=fill, share=_number(name, told["share"], "takes no share of a batch", most=0.99)
-        )
+    if share := told["and"] or told["share"]:
+        share = _number(name, share, "takes no share of a batch", most=0.99)
+        arm = Shared(method=method, fill=fill, share=share)
     return FromDrawn(arm, base, get_method(method)(random_state=seed))
 
 
 def _number(name: str, told: str, fault: str, most: float) -> float:
-    """Read how far classes are filled, or a share of drawn images."""
+    """Read how far classes are filled, or a share of drawn images; one number has one spelling."""
     try:
         value = float(told)
     except ValueError:
         value = 0.0
     if not 0 < value <= most:
         raise InputError(f"{shown(name)!r} {fault}: give one above 0 and at most {most:g}.")
+    if told != f"{value:g}":
+        raise InputError(f"{shown(name)!r} has a number of another spelling: write {value:g} for {shown(told)}.")
     return value

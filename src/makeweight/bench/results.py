@@ -85,8 +85,8 @@ class Difference:
     published : float or None
         The difference that the paper prints.
     errors : float or None
-        Share of the other's mean error that the difference takes away, negative where it adds to it; None where the
-        other makes none.
+        Share that the difference takes away of what the other lacks to a mean recall of 1, negative where it adds to
+        it; None where the other lacks nothing.
     """
 
     one: str
@@ -316,6 +316,7 @@ def markdown(found: Sequence[Section]) -> str:
             parts.append(f"| {' | '.join(cells_of(line, section.of_drawn))} |")
         parts.append("")
         parts += [f"- {sentence_of(each)}" for each in section.differences]
+        parts += [f"- {told}" for told in [chance_of(section.differences)] if told]
         if section.differences:
             parts.append("")
     return "\n".join(parts)
@@ -350,8 +351,8 @@ def sentence_of(difference: Difference) -> str:
     """Say what a difference is, and whether its interval excludes zero."""
     each = difference
     gain = f"{shown(each.one)} against {shown(each.other)}: {_signed(each.points)} points"
-    if each.errors is not None:
-        gain += f" ({abs(each.errors):.0%} {'fewer' if each.errors >= 0 else 'more'} errors)".replace("%", " %")
+    if each.errors is not None and word_of(each) != "cannot tell":
+        gain += f" ({100 * abs(each.errors):.0f} % {'fewer' if each.errors >= 0 else 'more'} errors, class by class)"
     paper = "" if each.published is None else f"; the paper says {_signed(each.published)}"
     seeds = f"{each.n_seeds} seed{'s' if each.n_seeds > 1 else ''}"
     if each.reach is None:
@@ -359,6 +360,13 @@ def sentence_of(difference: Difference) -> str:
     low, high = max(each.points - each.reach, -100.0), min(each.points + each.reach, 100.0)
     sure = "excludes" if low > 0 or high < 0 else "includes"
     return f"{gain}, 95 % interval {_signed(low)} to {_signed(high)}, which {sure} zero ({seeds}){paper}"
+
+
+def chance_of(differences: Sequence[Difference]) -> str:
+    """Say how many of some intervals would exclude zero by chance; nothing of a single one, or none."""
+    n = sum(each.reach is not None for each in differences)
+    by_chance = f"{n * (1 - CONFIDENCE):.1f}"
+    return f"of {n} intervals {by_chance} would exclude zero by chance, if no method differed" if n > 1 else ""
 
 
 def _signed(value: float) -> str:

@@ -59,7 +59,8 @@ class Job:
     folder : Path
         Where unfinished trainings are kept.
     epochs : float, optional
-        Length of every training in place of that of the settings, in balanced epochs.
+        Length of trainings in place of that of the settings, in balanced epochs; in the practical reading the twin and
+        methods learn as long as their recipes say.
     device : str
         Where to compute.
     data_dir : Path, optional
@@ -86,7 +87,7 @@ class Job:
     def kept(self, run: Run) -> Path:
         """Where an unfinished training is kept, under a name that no other has."""
         own = hashlib.sha256(json.dumps(list(run.key)).encode()).hexdigest()[:16]
-        return self.folder / TRAINING / f"{run.method}-seed{run.subset_seed}-{own}"
+        return self.folder / TRAINING / f"seed{run.subset_seed}-{own}"
 
     def describe(self, case: Case, split: Split) -> Run:
         """Describe a run: its key says whether it is done."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from makeweight.bench.learners import PAPER, READINGS, Learner, paper_learner, practical_learner
+from makeweight.bench.learners import PAPER, READINGS, FromDrawn, Learner, paper_learner, practical_learner
 from makeweight.bench.settings import TableSettings
 from makeweight.component import Component, Registry
 from makeweight.data.named import NamedSet
@@ -21,7 +21,7 @@ from makeweight.gan_sampler import GANSampler
 from makeweight.methods.aggan import AGGAN
 from makeweight.networks import NETWORKS
 
-CELEBA, GTSRB, MIXED = "celeba", "gtsrb", "mixed"
+CELEBA, GTSRB, MIXED = "celeba", "gtsrb", " mixed"
 CAGAN_COUNTS = (5500, *[500] * 9)
 MOST_WHOLE = 1000  # images a class by which drawn ones are judged
 RAREST = 5  # classes of GTSRB that are judged
@@ -307,13 +307,14 @@ class CAGANMixed(DrawnTable):
 
     def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
         """Give a method with a discriminator that has batch norm; "ca_gan mixed" has mixed batches, too."""
-        method, _, mixed = case.method.partition(" ")
-        if mixed not in ("", MIXED):
-            raise InputError(no_such("way to learn", mixed, [MIXED]))
+        method = case.method.removesuffix(MIXED)
+        mixed = method != case.method
         learner = practical_learner(method, case.dataset, settings.reading(case.reading), n_steps, case.seed)
+        if not isinstance(learner, FromDrawn):
+            raise InputError(f"{self.name} is about drawn images, and {case.method!r} is no method that draws.")
         if isinstance(learner.sampler, GANSampler):
             networks = "resnet" if case.dataset == CELEBA else "published_28"
-            learner.sampler.set_params(networks=NETWORKS.get(networks)(), mixed_batches=mixed or "none")
+            learner.sampler.set_params(networks=NETWORKS.get(networks)(), mixed_batches="mixed" if mixed else "none")
         elif mixed:
-            raise InputError(f"{method} plays no game, so its batches cannot be mixed: leave out {MIXED!r}.")
+            raise InputError(f"{method} plays no game, so its batches cannot be mixed: leave out {MIXED.strip()!r}.")
         return learner

@@ -58,7 +58,10 @@ def run(
     readings: Annotated[str | None, typer.Option(help="paper, practical, or both with a comma.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
     budget: Annotated[
-        float | None, typer.Option(help="Length of every training in balanced epochs; by default the papers' own.")
+        float | None,
+        typer.Option(
+            help="Length of trainings in balanced epochs (methods of the practical reading: as their recipes say)."
+        ),
     ] = None,
     limit: Annotated[
         str | None, typer.Option(help="Time after which to stop, as 9m or 2h; the same command goes on later.")
@@ -174,7 +177,7 @@ def _print(found: list[Section]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.bench.results import OF_DRAWN, cells_of, sentence_of, title_of
+    from makeweight.bench.results import OF_DRAWN, cells_of, chance_of, sentence_of, title_of
 
     for section in found:
         title = Text(title_of(section))
@@ -187,6 +190,8 @@ def _print(found: list[Section]) -> None:
         show(grid)
         for difference in section.differences:
             say(f"- {sentence_of(difference)}")
+        if told := chance_of(section.differences):
+            say(f"- {told}")
         say("")
 
 
