@@ -209,8 +209,8 @@ def test_the_defaults_that_docstrings_tell_are_those_of_the_code() -> None:
         module, _, own = path.removeprefix(package.path + ".").rpartition(".")
         for name, text in told:
             found = importlib.import_module(f"makeweight.{module}") if module else importlib.import_module("makeweight")
-            parameter = inspect.signature(getattr(found, own)).parameters[name]
-            if parameter.kind is parameter.VAR_POSITIONAL:
+            parameter = inspect.signature(getattr(found, own)).parameters[name.lstrip("*")]
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             default = parameter.default
             with contextlib.suppress(ValueError):  # of a name, such as numpy.mean
@@ -230,15 +230,8 @@ def _told_defaults(parent: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         if each.is_module:
             yield from _told_defaults(each)
         elif (each.is_class or each.is_function) and each.docstring:
-            sections = [part.value for part in each.docstring.parsed if part.kind.value == "parameters"]
-            yield (
-                each.path,
-                [
-                    (own.name, str(own.default))
-                    for own in (own for section in sections for own in section)
-                    if own.default not in (None, "None") and not own.name.startswith("*")
-                ],
-            )
+            told = [own for part in each.docstring.parsed if part.kind.value == "parameters" for own in part.value]
+            yield each.path, [(own.name, str(own.default)) for own in told if own.default not in (None, "None")]
 
 
 def layer_of(module: str, layers: dict[str, int]) -> int | None:
