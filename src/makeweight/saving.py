@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from makeweight.data.arrays import COUNTS, ImageCodec
-from makeweight.data.files import read_regular
+from makeweight.data.files import read_regular, write_whole
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -205,22 +204,9 @@ def check_codes(codes: NDArray[Any], n_classes: int) -> None:
 
 def write_json(path: Path, data: BaseModel) -> None:
     """Write data, indented, with a newline at the end."""
-    _write_whole(path, (json.dumps(data.model_dump(mode="json"), indent=1) + "\n").encode())
+    write_whole(path, (json.dumps(data.model_dump(mode="json"), indent=1) + "\n").encode())
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
     """Write a safetensors file."""
-    _write_whole(path, save(arrays))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; a link in its place is replaced, never written through."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, save(arrays))

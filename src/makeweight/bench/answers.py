@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.learners import Averaged, ClassOutput, Learner
 from makeweight.bench.tables import Split
 from makeweight.checkpoints import kin_of
+from makeweight.data.files import write_whole
 from makeweight.data.npz import open_npz
 from makeweight.errors import InputError
 
@@ -91,7 +92,6 @@ def _path(learner: Learner, split: Split, folder: Path) -> Path:
 def _write(path: Path, answers: Answers) -> None:
     """Write answers, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.savez(file, **answers._asdict())
-    partial.replace(path)
+    file = BytesIO()
+    np.savez(file, **answers._asdict())
+    write_whole(path, file.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 
 from makeweight.cli.options import Device, Map, report_file
 from makeweight.cli.printing import say, show
-from makeweight.data.files import read_regular
+from makeweight.data.files import read_regular, write_whole
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -223,11 +222,7 @@ def _is_own(file: Path) -> bool:
 
 def _write_json(file: Path, found: FolderQuality) -> None:
     """Write all figures, whole or not at all."""
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, (json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n").encode())
     except OSError as error:
         raise InputError(f"--json {shown(file)} cannot be written ({error.strerror}): name another file.") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.compare.splits import Images, Split
 from makeweight.component import describe
+from makeweight.data.files import write_whole
 from makeweight.data.npz import open_npz
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -150,11 +152,9 @@ class Predictions:
     def write(self, path: Path) -> None:
         """Write the answers, whole or not at all; probabilities are kept in half precision."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            chances = self.chances.astype(np.float16)
-            np.savez_compressed(file, index=self.index, codes=self.codes.astype(np.int16), chances=chances)
-        partial.replace(path)
+        file, chances = BytesIO(), self.chances.astype(np.float16)
+        np.savez_compressed(file, index=self.index, codes=self.codes.astype(np.int16), chances=chances)
+        write_whole(path, file.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> Predictions:

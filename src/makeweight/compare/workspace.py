@@ -14,7 +14,7 @@ import filelock
 from makeweight.bench.hashing import hash_data
 from makeweight.compare.runs import MODELS, PREDICTIONS
 from makeweight.compare.splits import Images
-from makeweight.data.files import read_regular
+from makeweight.data.files import read_regular, write_whole
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -72,6 +72,4 @@ def _check_folder(folder: Path, data_hash: str) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON data, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

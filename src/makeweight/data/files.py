@@ -86,6 +86,28 @@ def room_for(limit: int | None = None) -> int:
     return room if limit is None else min(room, limit)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file for good, whole or not at all; a link in its place is replaced, never written through.
+
+    Parameters
+    ----------
+    path : Path
+        The file; an older one is replaced. Its folder has to be there.
+    data : bytes
+        What it holds.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_synced(path: Path, data: bytes) -> None:
     """Write bytes and wait until they are on the disk."""
     with path.open("wb") as file:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 
+from makeweight.data.files import write_whole
 from makeweight.report.page import Page
 
 MARK = "<!-- makeweight report -->"
@@ -51,12 +51,7 @@ def write_report(path: Path, page: Page) -> None:
     page : Page
         What it holds.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(render(page), encoding="utf-8", errors="backslashreplace", newline="\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, render(page).encode("utf-8", errors="backslashreplace"))
 
 
 def is_report(path: Path) -> bool:
