@@ -13,10 +13,11 @@ weights. Learners of AGGAN's images, and beside them:
     two plain: drawn images       drawn images, each with the probabilities of two learners of real images alone
     plain and head: drawn images  drawn images, each with those of one such learner and of AGGAN's class output
     two plain: real images        no drawn image; half of what an image counts for is what the two say of it
+    mixup, mixup: labels          as real and labels, of blends of two images (mixup)
 
 and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
 
-    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers]
+    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends]
     python benchmarks/distilling.py --table
 
 One row a learner and seed in benchmarks/results/distilling.jsonl, teachers too; nothing is measured on the test set.
@@ -39,7 +40,7 @@ from torch.nn.functional import cross_entropy
 from makeweight import AGGAN, GAMO, SMOTE, DeepSMOTE
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.bench.running import device_name
-from makeweight.classifiers.risks import BatchRisk, Risk, Study
+from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
 from makeweight.compare.arms import Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
@@ -127,14 +128,18 @@ class Lesson:
         targets: Chances,
         X_drawn: NDArray[Any] | None = None,
         seed: int = 0,
+        risk: Risk | None = None,
     ) -> MixedClassifier:
-        """Train a learner on real images, and on drawn ones if there are, with the targets of all of them."""
+        """Train a learner on real images, and on drawn ones if there are, with the targets of all of them.
+
+        A risk that is given goes by labels, not by targets.
+        """
         split, drawn = self.split, X_drawn is not None
         X = np.concatenate([split.X, X_drawn]) if X_drawn is not None else split.X
         y = self.labels[np.concatenate([self.hard, self.asked]).argmax(axis=1)][: len(X)]
         arm = Shared(fill=FILL, share=SHARE) if drawn else Augmented()
         learner = arm.classifier(self.base).set_params(random_state=split.seed + 1000 * seed)
-        learner.risk = Taught(targets)
+        learner.risk = Taught(targets) if risk is None else risk
         begin = time.perf_counter()
         learner.fit(X, y, drawn=np.arange(len(X)) >= len(split.X))
         self.note(name, sampler, learner.predict(split.X_eval), time.perf_counter() - begin)
@@ -150,12 +155,29 @@ class Lesson:
         self.note("class output", gan, head.predict(X_eval), 0.0)
         teachers = {"two plain": (one, other), "plain and head": (one, head)}
         for name, members in teachers.items():
-            said = np.mean([member.predict_proba(X_eval) for member in members], axis=0)
-            self.note(f"{name}: averaged", gan, self.labels[said.argmax(axis=1)], 0.0)
+            self.average(name, gan, *members)
             of_drawn = np.mean([member.predict_proba(X_drawn) for member in members], axis=0)
             self.learn(f"{name}: drawn images", gan, np.concatenate([self.hard, of_drawn]), X_drawn)
         of_real = np.mean([member.predict_proba(self.split.X) for member in teachers["two plain"]], axis=0)
         self.learn("two plain: real images", gan, (self.hard + of_real) / 2)
+
+    def average(self, name: str, sampler: ImageSampler, *members: Any) -> None:
+        """Write what the mean of the members' probabilities reaches."""
+        said = np.mean([member.predict_proba(self.split.X_eval) for member in members], axis=0)
+        self.note(f"{name}: averaged", sampler, self.labels[said.argmax(axis=1)], 0.0)
+
+    def blends(self) -> None:
+        """Learn from blends of two images (mixup), with and without drawn ones among them."""
+        gan = self.drawer(AGGAN.name)
+        assert isinstance(gan, AGGAN)
+        head = gan.classifier_
+        one = self.learn("mixup", gan, self.hard, risk=Mixup())
+        drawn = self.learn("mixup: labels", gan, np.concatenate([self.hard, self.asked]), self.draw(gan), risk=Mixup())
+        other = self.learn("mixup, another seed", gan, self.hard, seed=1, risk=Mixup())
+        self.average("two mixup", gan, one, other)
+        self.average("mixup and head", gan, one, head)
+        self.average("mixup: labels, and mixup", gan, drawn, other)
+        self.average("mixup: labels, and head", gan, drawn, head)
 
     def places(self) -> None:
         """Learn from drawn images near the boundary of a class, and from those far from it."""
@@ -198,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "distilling.jsonl")
-    parser.add_argument("--lessons", default="teachers,places,drawers")
+    parser.add_argument("--lessons", default="teachers,places,drawers,blends")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     chosen = parser.parse_args()
     if chosen.table:

@@ -242,18 +242,21 @@ def test_fills_and_shares_that_are_none(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "fill", "share"),
+    ("name", "fill", "share", "blends"),
     [
-        ("smote", 0.25, None),
-        ("smote at fill 0.5", 0.5, None),
-        ("smote at share 0.1", 0.25, 0.1),
-        ("smote at fill 1 and share 0.1", 1.0, 0.1),
+        ("smote", 0.25, None, False),
+        ("smote at fill 0.5", 0.5, None, False),
+        ("smote at share 0.1", 0.25, 0.1, False),
+        ("smote at fill 1 and share 0.1", 1.0, 0.1, False),
+        ("smote with mixup at share 0.1", 0.25, 0.1, True),
+        ("smote with mixup at fill 1 and share 0.1", 1.0, 0.1, True),
     ],
 )
-def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: float | None) -> None:
+def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: float | None, blends: bool) -> None:
     told = practical(name).settings_
     assert (told["arm"]["fill"], told["arm"].get("share")) == (fill, share)
     assert told["classifier"]["drawn_share"] == share
+    assert ("risk" in told["classifier"]) == blends
 
 
 @pytest.mark.parametrize(
@@ -278,6 +281,12 @@ def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: floa
             "^'smote at share .*' is no method of a table: write METHOD at fill F, METHOD",
         ),
         ("smote and share 0.25", "is no method of a table: write METHOD at fill F"),
+        ("smote with mixup", "is no method of a table: .*, or METHOD with mixup at share S.$"),
+        ("smote with mixup at fill 0.5", "is no method of a table: .*, or METHOD with mixup at share S.$"),
+        (
+            "mixup at share 0.5",
+            "^'mixup at share 0.5' is no method of a table: mixup draws nothing, so give it alone.$",
+        ),
     ],
 )
 def test_averages_of_what_there_is_not(name: str, message: str) -> None:
@@ -382,7 +391,7 @@ def test_nothing_to_fill_is_told(tmp_path: Path) -> None:
 
 
 def test_what_methods_are_held_against() -> None:
-    """Averages against averages without drawn images, class outputs against the twin; all against the rival."""
+    """Averages against averages without drawn images, mixup against mixup, class outputs against the twin."""
     names = [
         "augmentation",
         "a",
@@ -391,6 +400,11 @@ def test_what_methods_are_held_against() -> None:
         "augmentation + augmentation",
         "augmentation + twin",
         "b + c",
+        "mixup",
+        "a with mixup at share 0.5",
+        "mixup + mixup",
+        "mixup + twin",
+        "mixup + c",
     ]
     rows = [line(name, 0, 0.8, reading="practical") for name in names]
     (found,) = sections("aggan-multiclass", rows)
@@ -404,6 +418,11 @@ def test_what_methods_are_held_against() -> None:
         "augmentation + augmentation": ["augmentation", "augmentation + twin"],
         "augmentation + twin": ["augmentation", "augmentation + augmentation"],
         "b + c": ["augmentation", "augmentation + augmentation", "augmentation + twin"],
+        "mixup": ["augmentation"],
+        "a with mixup at share 0.5": ["augmentation", "mixup"],
+        "mixup + mixup": ["augmentation", "mixup", "mixup + twin"],
+        "mixup + twin": ["augmentation", "mixup", "mixup + mixup"],
+        "mixup + c": ["augmentation", "mixup", "mixup + mixup", "mixup + twin"],
     }
 
 

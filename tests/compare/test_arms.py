@@ -36,7 +36,13 @@ def test_fills_by_hand() -> None:
 
 
 def test_classifiers_differ_in_the_arm_alone() -> None:
-    loaded = {"balanced_batches": True, "class_weight": "balanced", "drawn_share": 0.9, "real_at_end": 0.9}
+    loaded = {
+        "balanced_batches": True,
+        "class_weight": "balanced",
+        "drawn_share": 0.9,
+        "real_at_end": 0.9,
+        "risk": "mixup",
+    }
     base = MixedClassifier(n_steps=100, batch_size=7, learning_rate=0.5, **loaded)
     arms = all_arms(["aggan"], shares=[0.5])
     for arm in arms:
@@ -46,11 +52,12 @@ def test_classifiers_differ_in_the_arm_alone() -> None:
     settings = {arm.name: arm.classifier(base).get_params(deep=False) for arm in arms}
     assert describe(settings["nothing"]["augmentation"]) == "none"
     neutral = [settings["nothing"][name] for name in loaded]
-    assert neutral == [False, None, None, 0.0]
+    assert neutral == [False, None, None, 0.0, None]
     assert settings["class_weights"]["class_weight"] == "balanced"
     assert describe(settings["augmentation"]["augmentation"])["name"] == "affine"
     assert settings["shared"]["drawn_share"] == settings["equal_share"]["drawn_share"] == 0.5
     assert settings["fine_tuned"]["real_at_end"] == 0.25
+    assert [name for name, own in settings.items() if own["risk"] is not None] == ["mixup", "shared_mixup"]
     assert describe(base.augmentation) is None
 
 

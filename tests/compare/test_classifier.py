@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 
 from makeweight import CNNClassifier
+from makeweight.classifiers.mixup import MixupClassifier
 from makeweight.compare.classifier import MixedClassifier, shared_epoch
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN
@@ -80,3 +81,13 @@ def test_class_weights_go_by_real_images(boots: Any) -> None:
 def test_impossible_settings(boots: Any, settings: dict[str, Any], drawn: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         MixedClassifier(**TINY, **settings).fit(*boots, drawn=drawn)
+
+
+def test_mixup_learns_from_blends_and_is_told(boots: Any) -> None:
+    X, y = boots
+    plain, blended = MixedClassifier(**TINY), MixedClassifier(**TINY, risk="mixup")
+    chances = [classifier.fit(X, y).predict_proba(X).tobytes() for classifier in (plain, blended)]
+    mixup = MixupClassifier(**TINY).fit(X, y)
+    assert chances[1] == mixup.predict_proba(X).tobytes() != chances[0]
+    assert "risk" not in plain.settings_
+    assert blended.settings_["risk"] == mixup.settings_["risk"]

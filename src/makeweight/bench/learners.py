@@ -21,7 +21,7 @@ from makeweight.checkpoints import kin_of
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared
+from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared, SharedBlended
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe
 from makeweight.data.wording import no_such, shown
@@ -33,8 +33,9 @@ from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
 TWIN, CLASS_OUTPUT, AND = "twin", "'s class output", " + "
-DRAWS = re.compile(r"(?P<method>\w+)(?: at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?| at share (?P<share>\S+))?")
-FORMS = "METHOD at fill F, METHOD at share S or METHOD at fill F and share S"
+FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
+DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup> with mixup)?(?: (?:{FILL_AND_SHARE}))?")
+FORMS = "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or METHOD with mixup at share S"
 ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
@@ -266,9 +267,10 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
     name : str
         An arm of a comparison that draws nothing, or a method that draws: "aggan at fill 0.5" fills classes so far, in
         "aggan at share 0.25" drawn images are that share of a class's part of a batch, "aggan at fill 0.5 and share
-        0.25" is both, "aggan's class output" is the method itself as a classifier, and "twin" the trunk of its
-        discriminator trained alone. Several with " + " between them are averaged; what classifies has another seed in
-        each place, and what draws another seed where its name comes again.
+        0.25" is both, "aggan with mixup at share 0.25" learns from blends of two images, "aggan's class output" is the
+        method itself as a classifier, and "twin" the trunk of its discriminator trained alone. Several with " + "
+        between them are averaged; what classifies has another seed in each place, and what draws another seed where
+        its name comes again.
     dataset : str
         Name of the set.
     settings : ReadingSettings
@@ -313,14 +315,15 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     if method not in method_names():
         known = {TWIN, *plain, *method_names()}
         raise InputError(no_such(f"method of the reading {PRACTICAL}", method, known))
-    if told is None:
+    share = told and (told["and"] or told["share"])
+    if told is None or (told["mixup"] and not share):
         raise InputError(f"{shown(name)!r} is no method of a table: write {FORMS}.")
     if told["fill"]:
         fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0)
     arm: Arm = FilledAugmented(method=method, fill=fill)
-    if share := told["and"] or told["share"]:
-        share = _number(name, share, "takes no share of a batch", most=0.99)
-        arm = Shared(method=method, fill=fill, share=share)
+    if share:
+        kind = SharedBlended if told["mixup"] else Shared
+        arm = kind(method=method, fill=fill, share=_number(name, share, "takes no share of a batch", most=0.99))
     return FromDrawn(arm, base, get_method(method)(random_state=seed))
 
 

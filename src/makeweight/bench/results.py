@@ -16,6 +16,7 @@ from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
+from makeweight.compare.arms import BLENDS, RIVAL
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
@@ -24,8 +25,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
-RIVAL = "augmentation"
-AVERAGES = (f"{RIVAL}{AND}{RIVAL}", f"{RIVAL}{AND}{TWIN}")
 LARGEST_DISTANCE = 1e6
 COLUMNS = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
 # Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
@@ -261,11 +260,16 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
 
 
 def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair each method with what has seen no drawn image: averages with averages, class outputs with the twin, too."""
+    """Pair each method with what has seen no drawn image.
+
+    Those with mixup with mixup, too, averages with averages, and class outputs with the twin.
+    """
     pairs = []
     for one in methods:
-        fair = AVERAGES if AND in one else (TWIN,) if one.endswith(CLASS_OUTPUT) else ()
-        pairs += [(one, other) for other in (RIVAL, *fair)]
+        alone = [RIVAL, BLENDS] if BLENDS in one else [RIVAL]
+        averaged = [f"{alone[-1]}{AND}{other}" for other in (alone[-1], TWIN)]
+        fair = averaged if AND in one else [TWIN] if one.endswith(CLASS_OUTPUT) else []
+        pairs += [(one, other) for other in (*alone, *fair)]
     return pairs
 
 

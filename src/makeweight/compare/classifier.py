@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from makeweight.augmentations import Augmentation
+from makeweight.classifiers.risks import Risk
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import Channels
 from makeweight.errors import InputError
@@ -32,6 +33,8 @@ class MixedClassifier(CNNClassifier):
         are balanced then. By default drawn images count like real ones.
     real_at_end : float, default=0.0
         Share of the steps, at the end, that are taken on real images alone.
+    risk : str or Risk, optional
+        What is minimised on a batch: "empirical", the loss of its images, by default; "mixup", that of blends of them.
 
     Examples
     --------
@@ -58,6 +61,7 @@ class MixedClassifier(CNNClassifier):
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         drawn_share: float | None = None,
         real_at_end: float = 0.0,
+        risk: str | Risk | None = None,
     ) -> None:
         super().__init__(
             networks=networks,
@@ -70,6 +74,7 @@ class MixedClassifier(CNNClassifier):
             device=device,
             channels=channels,
             class_weight=class_weight,
+            risk=risk,
         )
         self.drawn_share = drawn_share
         self.real_at_end = real_at_end
@@ -100,6 +105,12 @@ class MixedClassifier(CNNClassifier):
         super().fit(X, labels)
         del self._drawn
         return self
+
+    @property
+    def settings_(self) -> dict[str, Any]:
+        """Name and settings as JSON data; a risk only where there is one, since rows are older than the choice."""
+        told = super().settings_
+        return told if self.risk is not None else {name: value for name, value in told.items() if name != "risk"}
 
     def _batches(
         self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int
