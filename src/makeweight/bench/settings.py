@@ -32,6 +32,8 @@ class ReadingSettings(BaseModel):
         Family of networks of the classifier, alike for all sets or by set; of sets that are not named, "by_shape".
     fill : float
         How far classes are filled with drawn images, as a share of the largest.
+    added : list of str
+        What is compared, too, since there were rows. The hash leaves it out, so that these stay beside the new ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,12 @@ class ReadingSettings(BaseModel):
     epochs: float = Field(gt=0, le=MOST_EPOCHS)
     networks: str | dict[str, str] = BY_SHAPE
     fill: float = Field(default=0.25, gt=0, le=1)
+    added: list[str] = []
+
+    @property
+    def all_methods(self) -> list[str]:
+        """What is compared, in order."""
+        return [*self.methods, *self.added]
 
     def networks_of(self, dataset: str) -> str:
         """Give the family of networks of the classifier of a set."""
@@ -79,8 +87,8 @@ class TableSettings(BaseModel):
 
     @property
     def hash(self) -> str:
-        """Hash of all of it, which rows carry; what came later counts only where it is set, so that rows stay valid."""
-        told = self.model_dump(mode="json")
+        """Hash of it, which rows carry; what came later counts only where it is set, so that rows stay valid."""
+        told = self.model_dump(mode="json", exclude={name: {"added"} for name in ("paper", "practical")})
         return hash_settings({name: value for name, value in told.items() if value or name not in LATER})
 
     def reading(self, name: str) -> ReadingSettings:

@@ -128,7 +128,7 @@ class Table(Component):
             for reading in wanted.readings or there
             for dataset in wanted.datasets or settings.datasets
             for details in self.details(settings, dataset)
-            for method in wanted.methods or settings.reading(reading).methods
+            for method in wanted.methods or settings.reading(reading).all_methods
         ]
         if not cases:
             raise InputError(f"the settings of {self.name} leave nothing to run: give a reading, and what is varied.")
