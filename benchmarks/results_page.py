@@ -1,7 +1,7 @@
-"""Fills the marked places of docs/results.md from the rows in benchmarks/results.
+"""Fills the marked places of the pages on results, benchmarks and methods from the rows in benchmarks/results.
 
-    python benchmarks/results_page.py            # writes the page anew
-    python benchmarks/results_page.py --check    # ends with status 1 where the page is not what the rows say
+    python benchmarks/results_page.py            # writes the pages anew
+    python benchmarks/results_page.py --check    # ends with status 1 where a page is not what the rows say
 
 What stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` is made here; all else is written by hand.
 """
@@ -26,7 +26,8 @@ from makeweight.data.wording import counted
 from makeweight.methods import get_method, method_names
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results"
+PAGE, BENCHMARKS = ROOT / "docs" / "results.md", ROOT / "docs" / "benchmarks.md"
+RESULTS = ROOT / "benchmarks" / "results"
 METHOD_PAGES = ROOT / "docs" / "methods"
 BENCH = RESULTS / "bench.jsonl"
 
@@ -60,12 +61,13 @@ def _is_of(row: Row, name: str) -> bool:
     return row.protocol.partition("/")[0] == name
 
 
-def means(name: str, protocol: str, scale: float = 100.0) -> str:
+def means(name: str, protocol: str, scale: float = 100.0, called: Callable[[Row], str] | None = None) -> str:
     """Give mean recall by method, in per cent, the best first, with its standard deviation over seeds."""
     found: dict[tuple[str, str], list[float]] = {}
     for row in rows_of(name):
         if row.protocol == protocol and "acsa" in row.metrics:
-            method = row.method if row.device == "cpu" else f"{row.method} ({row.device})"
+            own = row.method if called is None else called(row)
+            method = own if row.device == "cpu" else f"{own} ({row.device})"
             found.setdefault((method, row.budget), []).append(scale * float(str(row.metrics["acsa"])))
     lines = ["| | length | seeds | mean recall | deviation |", "|---|---|---|---|---|"]
     for (method, length), values in sorted(found.items(), key=lambda item: -np.mean(item[1])):
@@ -74,11 +76,23 @@ def means(name: str, protocol: str, scale: float = 100.0) -> str:
     return "\n".join(lines)
 
 
+def learner_of(row: Row) -> str:
+    """Name what learnt in `distilling.py`, with its network where that is not the small CNN."""
+    networks = row.settings["learner"]["networks"]["name"]
+    return row.method if networks == "by_shape" else f"{row.method} ({networks})"
+
+
 PLACES: dict[str, Callable[[], str]] = {
     **{name: partial(paper_table, name) for name in read_settings()},
     "heads": partial(means, "class_heads", "class-heads/fashion-mnist/test", 1.0),
     "verdict": partial(means, "verdict", "compare/fashion-mnist/test"),
     "ensemble": partial(means, "ensemble", "ensemble/fashion-mnist"),
+}
+LEARNING: dict[str, Callable[[], str]] = {
+    "distilling": partial(means, "distilling", "distilling/fashion-mnist/development", 1.0, learner_of),
+    "classifiers": partial(
+        means, "classifiers", "classifiers/fashion-mnist/development", 1.0, lambda row: str(row.metrics["variant"])
+    ),
 }
 HEADS = "class-heads/fashion-mnist/test"
 CHEAP = ("nothing", "duplicates")
@@ -185,7 +199,7 @@ def pages() -> dict[Path, dict[str, Callable[[], str]]]:
             "measured": partial(measured, name),
             "settings": partial(settings, name),
         }
-    return {PAGE: PLACES, **of_methods}
+    return {PAGE: PLACES, BENCHMARKS: LEARNING, **of_methods}
 
 
 def filled(page: str, places: dict[str, Callable[[], str]]) -> str:
