@@ -51,6 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gentle-larger-steps": {"head": AuxiliaryClassifier(fakes=False, generator_weight=0.2), "learning_rate": 4e-4},
     "gentle-largest-steps": {"head": AuxiliaryClassifier(fakes=False, generator_weight=0.1), "learning_rate": 1e-3},
     "still-larger-steps": {"learning_rate": 2e-3},
+    "mixup": {"head": AuxiliaryClassifier(fakes=False, generator_weight=0.1, mixup=True)},
     "slope-penalty": {"penalty": R1()},
     "wider-trunk": {"networks": DCGAN(width=64)},
     "narrower-generator": {"networks": DCGAN(generator_width=32)},

@@ -65,6 +65,7 @@ class Rules:
     class_weight: float = 1.0
     class_weight_of_generator: float = 1.0
     classes_of_fakes: bool = True
+    mixup: bool = False
     squares: bool = False
     penalty: float = 0.0
     penalty_every: int = 1
@@ -104,9 +105,21 @@ def discriminator_loss(
         adversarial = binary_cross_entropy_with_logits(on_real.scores, torch.ones_like(on_real.scores))
         adversarial = adversarial + binary_cross_entropy_with_logits(on_fake.scores, torch.zeros_like(on_fake.scores))
     of_classes = cross_entropy(on_real.class_logits, labels)
+    if rules.mixup:
+        of_classes = mean_over_blends(judge, on_real.features, labels)
     if rules.classes_of_fakes:
         of_classes = of_classes + cross_entropy(on_fake.class_logits, asked)
     return adversarial + rules.class_weight * of_classes, torch.sigmoid(on_fake.scores)
+
+
+def mean_over_blends(judge: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    """Class loss of each image's features, blended with those of the next."""
+    n, losses = len(features), []
+    for i in range(n):
+        other, share = (i + 1) % n, (i + 0.5) / n
+        logits = judge.classes(share * features[i] + (1 - share) * features[other])
+        losses.append(share * cross_entropy(logits, labels[i]) + (1 - share) * cross_entropy(logits, labels[other]))
+    return torch.stack(losses).mean()
 
 
 def fitness(

@@ -172,9 +172,10 @@ def test_worse_offspring_are_refused_when_cold(
         ({"head": AuxiliaryClassifier(generator_weight=0.1)}, {"class_weight_of_generator": 0.1}),
         ({"penalty": R1(gamma=0.4, every=2)}, {"penalty": 0.4, "penalty_every": 2}),
         ({"head": AuxiliaryClassifier(fakes=False)}, {"classes_of_fakes": False}),
+        ({"head": AuxiliaryClassifier(mixup=True)}, {"mixup": True}),
         ({"objective": OBJECTIVES.get("least_squares")()}, {"squares": True}),
     ],
-    ids=["diversity_weight", "class_weight", "generator_weight", "r1", "modified_acgan", "least_squares"],
+    ids=["diversity_weight", "class_weight", "generator_weight", "r1", "modified_acgan", "mixup", "least_squares"],
 )
 def test_step_equals_the_plain_one_for_other_parts(
     changes: dict[str, Any], rules: dict[str, Any], scores: list[float]

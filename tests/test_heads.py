@@ -40,6 +40,16 @@ def test_modified_acgan_teaches_the_discriminator_nothing_from_drawn_images() ->
     assert head.generator_loss(JUDGEMENT, CODES).item() == pytest.approx(CROSS_ENTROPY, rel=1e-6)
 
 
+def test_mixup_of_two_images_by_hand() -> None:
+    """λ is 1/4 and 3/4, so that both blends are a quarter of the first image: logits 0 and 3/4·log 3."""
+    head, codes = AuxiliaryClassifier(weight=0.5, mixup=True), torch.tensor([1, 0])
+    likely = 3**0.75 / (1 + 3**0.75)
+    expected = -0.25 * math.log(likely) - 0.75 * math.log(1 - likely)
+    assert head.real_loss(JUDGEMENT, codes).item() == pytest.approx(0.5 * expected, rel=1e-6)
+    assert head.fake_loss(JUDGEMENT, CODES).item() == pytest.approx(0.5 * CROSS_ENTROPY, rel=1e-6)
+    assert head.generator_loss(JUDGEMENT, CODES).item() == pytest.approx(CROSS_ENTROPY, rel=1e-6)
+
+
 def test_losses_that_a_head_does_not_have_are_zero() -> None:
     for loss in (Head().real_loss, Head().fake_loss, Head().generator_loss):
         assert loss(JUDGEMENT, CODES).item() == 0

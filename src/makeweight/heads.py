@@ -126,6 +126,32 @@ class Head(Component):
         return torch.zeros((), device=codes.device)
 
 
+def blended_with_next(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Blend the logits of each image of a batch with those of the next, the last with those of the first.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, n_classes)
+        Class logits.
+
+    Returns
+    -------
+    blends : tensor of shape (batch, n_classes)
+        λ·l + (1 − λ)·l'.
+    shares : tensor of shape (batch,)
+        λ, spread evenly over (0, 1) in the order of the batch.
+
+    Examples
+    --------
+    >>> blends, shares = blended_with_next(torch.tensor([[0.0], [4.0]]))
+    >>> blends.flatten().tolist(), shares.tolist()
+    ([3.0, 3.0], [0.25, 0.75])
+    """
+    n = len(logits)
+    shares = (torch.arange(n, device=logits.device, dtype=torch.float32) + 0.5) / n
+    return torch.lerp(logits.roll(-1, 0), logits, shares.to(logits.dtype).unsqueeze(1)), shares
+
+
 HEADS: Registry[Head] = Registry("head", Head)
 
 
@@ -182,32 +208,57 @@ class AuxiliaryClassifier(Head):
     fakes : bool, default=True
         Whether the discriminator, too, learns the classes from drawn images. ``True`` is ACGAN, ``False`` drops the
         term, so that images of a wrong class teach the classifier nothing (modified AC-GAN).
+    mixup : bool, default=False
+        Whether the discriminator learns the classes of real images from blends of two: λ·φ + (1 − λ)·φ' of their
+        features, and their losses alike. It keeps the class output from learning the few images of a rare class by
+        heart, and costs nothing.
+
+    Notes
+    -----
+    The class output is linear, so blends of logits are those of features. Each image of a batch is paired with its
+    neighbour, and λ is spread evenly over (0, 1), as Beta(1, 1) is; batches are shuffled, so this needs no chance.
 
     References
     ----------
     Odena et al., 2017, "Conditional Image Synthesis with Auxiliary Classifier GANs", eq. 2 and 3; Cho and Yoon, 2020,
-    "Conditional Activation GAN: Improved Auxiliary Classifier GAN", section 2, for leaving out the fakes' term.
+    "Conditional Activation GAN: Improved Auxiliary Classifier GAN", section 2, for leaving out the fakes' term; Verma
+    et al., 2019, "Manifold Mixup: Better Representations by Interpolating Hidden States", section 2, at the last layer.
     """
 
     classifies = True
-    ranges: ClassVar[Ranges] = {"weight": at_least(0), "generator_weight": at_least(0), "fakes": SWITCH}
+    ranges: ClassVar[Ranges] = {
+        "weight": at_least(0),
+        "generator_weight": at_least(0),
+        "fakes": SWITCH,
+        "mixup": SWITCH,
+    }
+    later: ClassVar[dict[str, Any]] = {"mixup": False}
 
-    def __init__(self, *, weight: float = 1.0, generator_weight: float = 1.0, fakes: bool = True) -> None:
+    def __init__(
+        self, *, weight: float = 1.0, generator_weight: float = 1.0, fakes: bool = True, mixup: bool = False
+    ) -> None:
         self.weight = weight
         self.generator_weight = generator_weight
         self.fakes = fakes
+        self.mixup = mixup
 
     def build(self, trunk: nn.Module, n_features: int, n_classes: int) -> Judge:
         """Put a linear realness output and a linear class output on the trunk."""
         return Discriminator(trunk, n_features, n_classes)
 
     def real_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
-        """Return the weighted cross-entropy of real images' labels."""
-        return self.weight * cross_entropy(judgement.class_logits, codes)
+        """Return the weighted cross-entropy of real images' labels, or that of blends of them."""
+        if not self.mixup:
+            return self.weight * cross_entropy(judgement.class_logits, codes)
+        blends, shares = blended_with_next(judgement.class_logits)
+        own, others = (cross_entropy(blends, each, reduction="none") for each in (codes, codes.roll(-1)))
+        return self.weight * (shares * own + (1 - shares) * others).mean()
 
     def fake_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
         """Return the weighted cross-entropy of drawn images' labels, or zero without `fakes`."""
-        return self.real_loss(judgement, codes) if self.fakes else super().fake_loss(judgement, codes)
+        if not self.fakes:
+            return super().fake_loss(judgement, codes)
+        return self.weight * cross_entropy(judgement.class_logits, codes)
 
     def generator_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
         """Return the weighted cross-entropy of the labels asked for."""

@@ -171,7 +171,7 @@ def test_parts_go_together() -> None:
     networks = MLP(width=3)
     for loss in ("cross_entropy", "sigmoid", "focal", "logit_adjusted", "post_hoc"):
         for weight in ("none", "balanced", "class_balanced", "deferred", {0: 0.5}):
-            for risk in ("empirical", "mixup", "deep_over_sampling"):
+            for risk in ("empirical", "mixup", "manifold_mixup", "deep_over_sampling"):
                 fitted = make("cn", networks=networks, loss=loss, class_weight=weight, risk=risk).fit(X, y)
                 assert np.isfinite(fitted.predict_proba(X)).all(), (loss, weight, risk)
 

@@ -69,6 +69,19 @@ def test_mixup_by_hand() -> None:
     assert (index != partners).any()
 
 
+def test_manifold_mixup_by_hand() -> None:
+    """Each of four images is blended with the next, by 1/8, 3/8, 5/8, 7/8; the trunk changes nothing."""
+    own = study()
+    index = np.array([0, 4, 7, 6])
+    found = RISKS.resolve("manifold_mixup").begin(own)(0, *batch(own, index)).item()
+    expected = 0.0
+    for i, j, share in zip(index, np.roll(index, -1), (0.125, 0.375, 0.625, 0.875), strict=True):
+        mixed = share * PIXELS[i] + (1 - share) * PIXELS[j]
+        losses = cross_entropy_of(own, mixed, CODES[i]), cross_entropy_of(own, mixed, CODES[j])
+        expected += share * losses[0] + (1 - share) * losses[1]
+    assert found == pytest.approx(expected / 4, rel=1e-5)
+
+
 def test_neighbours_by_hand() -> None:
     """Class 1 lies at (9, 9), (6, 5), (5, 8): distances 5, √17 and √10. Class 0 is the largest, class 2 one image."""
     near, n_near = neighbours(PIXELS, CODES, 2)

@@ -10,6 +10,7 @@ from makeweight import AGGAN, CNNClassifier
 from makeweight.augmentations import Affine
 from makeweight.component import describe
 from makeweight.errors import InputError, TrainingError
+from makeweight.heads import AuxiliaryClassifier
 from makeweight.networks import DCGAN, MLP
 
 TINY: dict[str, Any] = {"networks": DCGAN(width=4), "batch_size": 8, "random_state": 0}
@@ -77,6 +78,12 @@ def test_twin_has_the_discriminator_s_settings() -> None:
     for name in ("betas", "learning_rate_decay"):
         assert given[name] == getattr(AGGAN.recipe, name), name
     assert describe(given["augmentation"]) == describe(Affine())
+
+
+def test_twin_has_the_mixup_of_the_discriminator() -> None:
+    plain, blended = (AGGAN(head=AuxiliaryClassifier(fakes=False, mixup=on), random_state=3) for on in (False, True))
+    assert CNNClassifier.twin(plain, n_steps=1).settings_["risk"]["name"] == "empirical"
+    assert CNNClassifier.twin(blended, n_steps=1).settings_["risk"]["name"] == "manifold_mixup"
 
 
 def test_twin_of_the_paper_s_sampler_leaves_images_as_they_are() -> None:

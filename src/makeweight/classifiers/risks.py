@@ -14,6 +14,7 @@ from torch import Tensor
 from makeweight.classifiers.class_weights import ClassWeight
 from makeweight.classifiers.losses import ClassificationLoss
 from makeweight.component import Component, Registry
+from makeweight.heads import blended_with_next
 from makeweight.judges import Discriminator
 from makeweight.ranges import Ranges, above
 
@@ -156,5 +157,32 @@ class Mixup(Risk):
             logits = study.network(torch.lerp(images[other], images, share)).class_logits
             own, others = study.criterion(step, logits, codes), study.criterion(step, logits, codes[other])
             return share * own + (1 - share) * others
+
+        return of_batch
+
+
+@RISKS.register("manifold_mixup")
+class ManifoldMixup(Risk):
+    """Features of two images blended, λ·φ + (1 − λ)·φ', and their losses alike.
+
+    Notes
+    -----
+    At the last layer, where blends of features are those of logits, so they cost no pass of their own. Each image is
+    paired with the next of its batch, and λ is spread evenly over (0, 1), as Beta(1, 1) is.
+
+    References
+    ----------
+    Verma et al., 2019, "Manifold Mixup: Better Representations by Interpolating Hidden States", section 2.
+    """
+
+    def begin(self, study: Study) -> BatchRisk:
+        """Give the risk of blended features."""
+        criterion = study.criterion
+
+        def of_batch(step: int, index: NDArray[np.int64], images: Tensor, codes: Tensor) -> Tensor:
+            blends, shares = blended_with_next(study.network(images).class_logits)
+            parts = ((codes, shares), (codes.roll(-1), 1 - shares))
+            losses = [criterion.mean(step, share * criterion.each(blends, each), each) for each, share in parts]
+            return losses[0] + losses[1]
 
         return of_batch

@@ -138,7 +138,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def twin(cls, sampler: GANSampler, n_steps: int) -> Self:
         """Return the classifier that a GAN's class head has to beat.
 
-        The same trunk, real batches, augmentation and schedule as the sampler's discriminator, without the game.
+        The same trunk, real batches, augmentation, schedule and mixup as the sampler's discriminator, without the game.
         """
         setting = sampler._setting
         return cls(
@@ -150,6 +150,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             betas=setting("betas"),
             augmentation=setting("augmentation"),
             balanced_batches=setting("balanced_batches"),
+            risk="manifold_mixup" if getattr(setting("head"), "mixup", False) else None,
             random_state=sampler.random_state,
             device=sampler.device,
             channels=sampler.channels,
