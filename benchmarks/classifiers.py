@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from class_heads import Split
 
-from makeweight.augmentations import Affine, DiffAugment
+from makeweight.augmentations import Affine
 from makeweight.bench.rows import Outcome, Row, RowFile, run_once
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.class_weights import ClassBalanced
@@ -31,7 +31,6 @@ from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.losses import Focal
 from makeweight.classifiers.risks import Mixup
 from makeweight.data.named import load_named
-from makeweight.networks import DCGAN
 
 HERE = Path(__file__).resolve().parent
 GAMES = [name for name in classifier_names() if issubclass(get_classifier(name), GANClassifier)]
@@ -46,8 +45,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "mixup-balanced": ("mixup", {"balanced_batches": True}),
     "mixup-0.2-balanced": ("mixup", {"balanced_batches": True, "risk": Mixup(alpha=0.2)}),
     "os_cn-mirrored": ("os_cn", {"augmentation": Affine(mirror=True)}),
-    "os_cn-cut-out": ("os_cn", {"augmentation": DiffAugment(colour=False, cutout=0.25)}),
-    "os_cn-wider": ("os_cn", {"networks": DCGAN(width=64)}),
+    "manifold-mixup-balanced": ("os_cn", {"risk": "manifold_mixup"}),
     "mixup-logit-adjusted": ("logit_adjusted", {"risk": "mixup"}),
     "mixup-balanced-mirrored": ("mixup", {"balanced_batches": True, "augmentation": Affine(mirror=True)}),
 }

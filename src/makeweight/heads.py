@@ -210,8 +210,8 @@ class AuxiliaryClassifier(Head):
         term, so that images of a wrong class teach the classifier nothing (modified AC-GAN).
     mixup : bool, default=False
         Whether the discriminator learns the classes of real images from blends of two: λ·φ + (1 − λ)·φ' of their
-        features, and their losses alike. It keeps the class output from learning the few images of a rare class by
-        heart, and costs nothing.
+        features, and their losses alike. It is meant to keep the class output from learning the few images of a rare
+        class by heart, and costs nothing.
 
     Notes
     -----

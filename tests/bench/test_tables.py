@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from makeweight.bench import running
@@ -281,8 +282,8 @@ def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: floa
             "^'smote at share .*' is no method of a table: write METHOD at fill F, METHOD",
         ),
         ("smote and share 0.25", "is no method of a table: write METHOD at fill F"),
-        ("smote with mixup", "is no method of a table: .*, or METHOD with mixup at share S.$"),
-        ("smote with mixup at fill 0.5", "is no method of a table: .*, or METHOD with mixup at share S.$"),
+        ("smote with mixup", "is no method of a table: .*, or with a share METHOD with mixup.$"),
+        ("smote with mixup at fill 0.5", "is no method of a table: .*, or with a share METHOD with mixup.$"),
         (
             "mixup at share 0.5",
             "^'mixup at share 0.5' is no method of a table: mixup draws nothing, so give it alone.$",
@@ -391,7 +392,7 @@ def test_nothing_to_fill_is_told(tmp_path: Path) -> None:
 
 
 def test_what_methods_are_held_against() -> None:
-    """Averages against averages without drawn images, mixup against mixup, class outputs against the twin."""
+    """All against augmentation; what draws also against mixup, averages of both, and the twin."""
     names = [
         "augmentation",
         "a",
@@ -411,18 +412,19 @@ def test_what_methods_are_held_against() -> None:
     rivals: dict[str, list[str]] = {}
     for each in found.differences:
         rivals.setdefault(each.one, []).append(each.other)
+    averages = ["augmentation + augmentation", "augmentation + twin", "mixup + mixup", "mixup + twin"]
     assert rivals == {
-        "a": ["augmentation"],
-        "a's class output": ["augmentation", "twin"],
+        "a": ["augmentation", "mixup"],
+        "a's class output": ["augmentation", "mixup", "twin"],
         "twin": ["augmentation"],
-        "augmentation + augmentation": ["augmentation", "augmentation + twin"],
-        "augmentation + twin": ["augmentation", "augmentation + augmentation"],
-        "b + c": ["augmentation", "augmentation + augmentation", "augmentation + twin"],
+        "augmentation + augmentation": ["augmentation"],
+        "augmentation + twin": ["augmentation"],
+        "b + c": ["augmentation", "mixup", *averages],
         "mixup": ["augmentation"],
         "a with mixup at share 0.5": ["augmentation", "mixup"],
-        "mixup + mixup": ["augmentation", "mixup", "mixup + twin"],
-        "mixup + twin": ["augmentation", "mixup", "mixup + mixup"],
-        "mixup + c": ["augmentation", "mixup", "mixup + mixup", "mixup + twin"],
+        "mixup + mixup": ["augmentation"],
+        "mixup + twin": ["augmentation"],
+        "mixup + c": ["augmentation", "mixup", *averages],
     }
 
 
@@ -538,6 +540,16 @@ def test_the_settings_of_committed_rows_are_those_that_come_with_makeweight() ->
     first = now.model_copy(update={"practical": earlier})
     assert {row.settings["fixed"] for row in rows} <= {first.hash, now.hash}
     assert settings().hash == settings(dropped=[]).hash != settings(dropped=[0.5]).hash
+
+
+def test_methods_may_join_a_table_that_has_rows() -> None:
+    first = settings(practical=ReadingSettings(methods=["augmentation"], epochs=1))
+    more = settings(practical=ReadingSettings(methods=["augmentation"], epochs=1, added=["mixup"]))
+    assert more.hash == first.hash
+    cases = TABLES.get("aggan-multiclass")().cases(more, Selection(readings=["practical"], datasets=["mnist"], seeds=1))
+    assert [case.method for case in cases] == ["augmentation", "mixup"]
+    with pytest.raises(ValidationError, match="'mixup' is named twice"):
+        ReadingSettings(methods=["mixup"], epochs=1, added=["mixup"])
 
 
 def line(method: str, seed: int, acsa: float, table: str = "aggan-multiclass", reading: str = "paper") -> Any:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from makeweight.compare.arms import ARMS, Arm, all_arms, drawing_methods
+from makeweight.compare.arms import ARMS, Arm, SharedBlended, all_arms, drawing_methods
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe, rebuild
 
@@ -23,7 +23,7 @@ def test_titles_are_unique_and_the_essential_come_first() -> None:
     arms = all_arms()
     assert len({arm.title for arm in arms}) == len(arms)
     assert [arm.title for arm in arms[:2]] == ["nothing", "augmentation"]
-    assert {type(arm) for arm in arms} == set(ARMS)
+    assert {type(arm) for arm in arms} == set(ARMS) - {SharedBlended}  # which is of tables alone
 
 
 def test_fills_by_hand() -> None:
@@ -57,7 +57,7 @@ def test_classifiers_differ_in_the_arm_alone() -> None:
     assert describe(settings["augmentation"]["augmentation"])["name"] == "affine"
     assert settings["shared"]["drawn_share"] == settings["equal_share"]["drawn_share"] == 0.5
     assert settings["fine_tuned"]["real_at_end"] == 0.25
-    assert [name for name, own in settings.items() if own["risk"] is not None] == ["mixup", "shared_mixup"]
+    assert [name for name, own in settings.items() if own["risk"] is not None] == ["mixup"]
     assert describe(base.augmentation) is None
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -6,7 +8,9 @@ from sklearn.base import clone
 
 from makeweight import CNNClassifier
 from makeweight.classifiers.mixup import MixupClassifier
+from makeweight.compare.arms import all_arms
 from makeweight.compare.classifier import MixedClassifier, shared_epoch
+from makeweight.compare.runs import Bench
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN
 
@@ -91,3 +95,14 @@ def test_mixup_learns_from_blends_and_is_told(boots: Any) -> None:
     assert chances[1] == mixup.predict_proba(X).tobytes() != chances[0]
     assert "risk" not in plain.settings_
     assert blended.settings_["risk"] == mixup.settings_["risk"]
+
+
+def test_runs_of_older_comparisons_are_found_again(tmp_path: Path) -> None:
+    """Hashes from before the classifier had a risk: a comparison that was begun then trains nothing twice."""
+    images: Any = SimpleNamespace(clusters=np.arange(10), grouped=False)
+    split: Any = SimpleNamespace(seed=0, fold=0)
+    bench = Bench(tmp_path, images, "d", "0" * 64, MixedClassifier(n_steps=5), 5, 5)
+    found = {arm.title: bench.arm_run(arm, split).settings_hash[:12] for arm in all_arms(["smote"], [0.5], [0.25])}
+    assert found["nothing"] == "8bc52cad8c3c"
+    assert found["augmentation"] == "0d18b457bb32"
+    assert found["SMOTE with augmentation at fill 0.5"] == "f87cd94dcfa1"

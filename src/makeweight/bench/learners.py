@@ -35,7 +35,7 @@ from makeweight.sampler import ImageSampler, load
 TWIN, CLASS_OUTPUT, AND = "twin", "'s class output", " + "
 FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
 DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup> with mixup)?(?: (?:{FILL_AND_SHARE}))?")
-FORMS = "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or METHOD with mixup at share S"
+FORMS = "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or with a share METHOD with mixup"
 ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)

@@ -16,7 +16,7 @@ from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
-from makeweight.compare.arms import BLENDS, RIVAL
+from makeweight.compare.arms import ARMS, BLENDS, RIVAL
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
@@ -260,16 +260,19 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
 
 
 def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair each method with what has seen no drawn image.
+    """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
 
-    Those with mixup with mixup, too, averages with averages, and class outputs with the twin.
+    These are mixup, for averages also averages of either, and for class outputs the twin.
     """
+    plain = {TWIN, *(arm.name for arm in ARMS if not arm.draws)}
     pairs = []
     for one in methods:
-        alone = [RIVAL, BLENDS] if BLENDS in one else [RIVAL]
-        averaged = [f"{alone[-1]}{AND}{other}" for other in (alone[-1], TWIN)]
-        fair = averaged if AND in one else [TWIN] if one.endswith(CLASS_OUTPUT) else []
-        pairs += [(one, other) for other in (*alone, *fair)]
+        members, fair = one.split(AND), [BLENDS]
+        if len(members) > 1:
+            fair += [f"{rival}{AND}{other}" for rival in (RIVAL, BLENDS) for other in (rival, TWIN)]
+        elif one.endswith(CLASS_OUTPUT):
+            fair.append(TWIN)
+        pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
     return pairs
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from makeweight.bench.hashing import hash_settings
 from makeweight.data.files import read_regular
@@ -33,7 +33,8 @@ class ReadingSettings(BaseModel):
     fill : float
         How far classes are filled with drawn images, as a share of the largest.
     added : list of str
-        What is compared, too, since there were rows. The hash leaves it out, so that these stay beside the new ones.
+        What was added when there were rows. The hash leaves it out, so that new rows stand beside the old ones; rows
+        cannot tell whether such a method was fixed before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,12 @@ class ReadingSettings(BaseModel):
     networks: str | dict[str, str] = BY_SHAPE
     fill: float = Field(default=0.25, gt=0, le=1)
     added: list[str] = []
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if twice := sorted({name for name in self.all_methods if self.all_methods.count(name) > 1}):
+            raise ValueError(f"{twice[0]!r} is named twice")
+        return self
 
     @property
     def all_methods(self) -> list[str]:

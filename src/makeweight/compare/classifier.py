@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from makeweight.augmentations import Augmentation
 from makeweight.classifiers.risks import Risk
 from makeweight.classifiers.small_cnn import CNNClassifier
+from makeweight.component import without_defaults
 from makeweight.data.arrays import Channels
 from makeweight.errors import InputError
 from makeweight.networks import Networks
@@ -34,7 +35,8 @@ class MixedClassifier(CNNClassifier):
     real_at_end : float, default=0.0
         Share of the steps, at the end, that are taken on real images alone.
     risk : str or Risk, optional
-        What is minimised on a batch: "empirical", the loss of its images, by default; "mixup", that of blends of them.
+        What is minimised on a batch: "empirical", the loss of its images, by default; "mixup" or "manifold_mixup", that
+        of blends of them.
 
     Examples
     --------
@@ -45,6 +47,8 @@ class MixedClassifier(CNNClassifier):
     >>> bool(classifier.score(digits.images[600:900], digits.target[600:900]) > 0.5)
     True
     """
+
+    later: ClassVar[dict[str, Any]] = {"risk": None}  # parameters that came after there were rows; see `Component`
 
     def __init__(
         self,
@@ -108,9 +112,9 @@ class MixedClassifier(CNNClassifier):
 
     @property
     def settings_(self) -> dict[str, Any]:
-        """Name and settings as JSON data; a risk only where there is one, since rows are older than the choice."""
-        told = super().settings_
-        return told if self.risk is not None else {name: value for name, value in told.items() if name != "risk"}
+        """Name and settings as JSON data, without the device; what came later only where it is set."""
+        own = without_defaults(self.get_params(deep=False), self.later)
+        return {name: value for name, value in super().settings_.items() if name in own or name not in self.later}
 
     def _batches(
         self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int

@@ -45,7 +45,8 @@ class Options:
     precision : "32-true" or "bf16-mixed", optional
         Precision in which methods learn; by default that of the device.
     classifier : MixedClassifier, optional
-        The classifier that all arms share; its batches, augmentation and seed are the arms' own.
+        The classifier that all arms share; its batches, augmentation, risk, class weights and seed are
+        the arms' own.
     projection : {"tsne", "umap"}
         How the feature map of the report is laid out.
     """

@@ -28,7 +28,7 @@ from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.compare.splits import Images, Split
-from makeweight.component import describe
+from makeweight.component import describe, without_defaults
 from makeweight.data.files import write_whole
 from makeweight.data.npz import open_npz
 from makeweight.data.wording import shown
@@ -106,7 +106,8 @@ class Bench:
     def arm_run(self, arm: Arm, split: Split) -> Run:
         """Describe the run in which an arm's classifier learns the training part of a split."""
         classifier = arm.classifier(self.base).set_params(random_state=split.seed)
-        learnt = {name: describe(value) for name, value in classifier.get_params(deep=False).items()}
+        told = without_defaults(classifier.get_params(deep=False), classifier.later)
+        learnt = {name: describe(value) for name, value in told.items()}
         settings = {"arm": describe(arm), "classifier": {k: v for k, v in learnt.items() if k != "device"}}
         if arm.method is not None:
             settings["draws"] = self.draw_run(arm.method, split).settings_hash
