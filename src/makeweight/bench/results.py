@@ -262,14 +262,18 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
 def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
 
-    These are mixup, for averages also averages of either, and for class outputs the twin.
+    These are mixup, for class outputs the twin, and for averages two of mixup, two classifiers of their own kind, with
+    mixup or without, and one of it averaged with the twin.
     """
     plain = {TWIN, *(arm.name for arm in ARMS if not arm.draws)}
     pairs = []
     for one in methods:
         members, fair = one.split(AND), [BLENDS]
         if len(members) > 1:
-            fair += [f"{rival}{AND}{other}" for rival in (RIVAL, BLENDS) for other in (rival, TWIN)]
+            own = BLENDS if any(BLENDS in member.split() for member in members) else RIVAL
+            fair += dict.fromkeys(
+                f"{rival}{AND}{other}" for rival, other in ((own, own), (own, TWIN), (BLENDS, BLENDS))
+            )
         elif one.endswith(CLASS_OUTPUT):
             fair.append(TWIN)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
