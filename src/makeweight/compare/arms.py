@@ -333,6 +333,7 @@ def all_arms(
     class weights
     duplicates
     augmentation, half the steps
+    mixup
     SMOTE with augmentation at fill 0.5, gated
     SMOTE with augmentation at fill 0.5, fine-tuned on real images
     SMOTE at fill 0.5
