@@ -7,6 +7,7 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import Literal
 
 from makeweight.data.memory import available_memory
 
@@ -99,18 +100,15 @@ def write_whole(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
     try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(partial, data, mode="xb")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write bytes and wait until they are on the disk."""
-    with path.open("wb") as file:
+def write_synced(path: Path, data: bytes, mode: Literal["wb", "xb"] = "wb") -> None:
+    """Write bytes, with "xb" only where there is no such file, and wait until they are on the disk."""
+    with path.open(mode) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
