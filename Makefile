@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 DEMO_OUT ?= demo-out
+# So many processes share the files of tests.
+TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 LOWEST ?= build/lowest
 HADOLINT ?= build/hadolint
@@ -48,7 +50,7 @@ types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
 test: lint types ## Check style and types, then run the tests and the examples in the docstrings
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 licences: $(DOCS_STAMP) ## Check the licences of what is installed
 	$(BIN)/python .ci/licences.py constraints.txt
@@ -56,7 +58,7 @@ licences: $(DOCS_STAMP) ## Check the licences of what is installed
 lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in an environment of its own
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(LOWEST)/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 docs: $(DOCS_STAMP) ## Build the site into build/site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

@@ -234,7 +234,7 @@ class TestContract:
             ("all", [12, 12, 12]),
             ({"clog": 9, "boot": 13}, [13, 9, 3]),
             ({"clog": 5}, [12, 5, 3]),
-            (lambda y: {"sandal": 4}, [12, 5, 4]),
+            pytest.param(lambda y: {"sandal": 4}, [12, 5, 4], id="callable"),
         ],
         ids=str,
     )

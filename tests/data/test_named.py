@@ -221,6 +221,7 @@ class TestDamagedIdx:
             (gzip.compress(HUGE), "holds 0 bytes"),
             (b"", "does not start|cannot be read"),
         ],
+        ids=["no-gzip", "cut", "too-short", "huge", "empty"],
     )
     def test_packed_file_is_refused(self, tmp_path: Path, content: bytes, message: str) -> None:
         path = tmp_path / "train-images-idx3-ubyte.gz"
