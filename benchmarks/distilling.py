@@ -14,10 +14,12 @@ weights. Learners of AGGAN's images, and beside them:
     plain and head: drawn images  drawn images, each with those of one such learner and of AGGAN's class output
     two plain: real images        no drawn image; half of what an image counts for is what the two say of it
     mixup, mixup: labels          as real and labels, of blends of two images (mixup)
+    blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
+                                  recipe says, and its trunk trained alone, by themselves and averaged with mixup
 
 and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
 
-    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends]
+    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends,heads]
     python benchmarks/distilling.py --table
 
 One row a learner and seed in benchmarks/results/distilling.jsonl, teachers too; nothing is measured on the test set.
@@ -41,14 +43,17 @@ from makeweight import AGGAN, GAMO, SMOTE, DeepSMOTE
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.bench.running import device_name
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
+from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.compare.arms import Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
+from makeweight.heads import AuxiliaryClassifier
 from makeweight.sampler import ImageSampler, load
 
 HERE = Path(__file__).resolve().parent
 GAN_STEPS, N_STEPS = 2500, 12500
 FILL = SHARE = 0.25
+BLENDING = "blending aggan"
 POOL = 4  # times as many drawn images to choose from
 Chances = NDArray[np.float64]
 
@@ -84,6 +89,7 @@ def drawers(seed: int) -> dict[str, ImageSampler]:
         "deep_smote": DeepSMOTE(**settings),
         "gamo": GAMO(**settings),
         "gamo in latent space": GAMO(**settings, start="convex_latent"),
+        BLENDING: AGGAN(head=AuxiliaryClassifier(fakes=False, generator_weight=0.1, mixup=True), random_state=seed),
     }
 
 
@@ -100,9 +106,13 @@ class Lesson:
 
     def drawer(self, name: str) -> ImageSampler:
         """Let a method learn, or take it from the cache."""
-        folder = self.kept / f"{name.replace(' ', '-')}-{GAN_STEPS}-seed{self.split.seed}"
+        sampler = drawers(self.split.seed)[name]
+        n_steps = sampler.settings_.get("n_steps", GAN_STEPS)
+        folder = self.kept / f"{name.replace(' ', '-')}-{n_steps}-seed{self.split.seed}"
         if not folder.is_dir():
-            drawers(self.split.seed)[name].fit(self.split.X, self.split.y).save(folder)
+            if "checkpoints" in sampler.get_params(deep=False):
+                sampler.set_params(checkpoints=folder.with_suffix(".training"))
+            sampler.fit(self.split.X, self.split.y).save(folder)
         return load(folder)
 
     def draw(self, sampler: ImageSampler, times: int = 1) -> NDArray[Any]:
@@ -179,6 +189,20 @@ class Lesson:
         self.average("mixup: labels, and mixup", gan, drawn, other)
         self.average("mixup: labels, and head", gan, drawn, head)
 
+    def heads(self) -> None:
+        """Let the class output itself learn from blends, and its trunk alone."""
+        gan = self.drawer(BLENDING)
+        assert isinstance(gan, AGGAN)
+        head, X_eval = gan.classifier_, self.split.X_eval
+        self.note("blending head", gan, head.predict(X_eval), 0.0)
+        twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
+        self.note("blending twin", gan, twin.predict(X_eval), 0.0)
+        one = self.learn("mixup", gan, self.hard, risk=Mixup())
+        drawn = self.learn("mixup: labels", gan, np.concatenate([self.hard, self.asked]), self.draw(gan), risk=Mixup())
+        self.average("mixup and blending head", gan, one, head)
+        self.average("mixup and blending twin", gan, one, twin)
+        self.average("mixup: labels, and blending head", gan, drawn, head)
+
     def places(self) -> None:
         """Learn from drawn images near the boundary of a class, and from those far from it."""
         gan, targets = self.drawer(AGGAN.name), np.concatenate([self.hard, self.asked])
@@ -196,7 +220,7 @@ class Lesson:
 
     def drawers(self) -> None:
         """Learn from the images of each method."""
-        for name in drawers(0):
+        for name in [each for each in drawers(0) if each != BLENDING]:
             sampler = self.drawer(name)
             told = "labels" if name == AGGAN.name else f"labels: {name}"
             self.learn(told, sampler, np.concatenate([self.hard, self.asked]), self.draw(sampler))
@@ -220,7 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "distilling.jsonl")
-    parser.add_argument("--lessons", default="teachers,places,drawers,blends")
+    parser.add_argument("--lessons", default="teachers,places,drawers,blends,heads")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     chosen = parser.parse_args()
     if chosen.table:

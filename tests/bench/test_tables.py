@@ -282,6 +282,9 @@ def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: floa
             "^'smote at share .*' is no method of a table: write METHOD at fill F, METHOD",
         ),
         ("smote and share 0.25", "is no method of a table: write METHOD at fill F"),
+        ("bagan with mixup's class output", "^there is no setting head.mixup: parameter of KPlusOne called 'mixup'"),
+        ("twin with mixup's class output", "^there is no method with a class output called 'twin'"),
+        ("twin with mixup at share 0.5", "is no method of a table: twin draws nothing, so give it alone.$"),
         ("smote with mixup", "is no method of a table: .*, or with a share METHOD with mixup.$"),
         ("smote with mixup at fill 0.5", "is no method of a table: .*, or with a share METHOD with mixup.$"),
         (
@@ -302,6 +305,15 @@ def test_the_twin_of_the_defaults() -> None:
     )
     for name in ("networks", "batch_size", "learning_rate", "augmentation", "balanced_batches", "n_steps"):
         assert twin[name] == aggan[name]
+
+
+def test_a_class_output_that_learns_from_blends_and_its_twin() -> None:
+    names = ("aggan's class output", "aggan with mixup's class output")
+    plain, blending = (practical(name).settings_["draws"] for name in names)
+    assert blending == {**plain, "head": {**plain["head"], "mixup": True}}
+    alone, twin = practical("twin").settings_["classifier"], practical("twin with mixup").settings_["classifier"]
+    assert (alone["risk"]["name"], twin["risk"]["name"]) == ("empirical", "manifold_mixup")
+    assert {**twin, "risk": None} == {**alone, "risk": None}
 
 
 def test_what_classifies_has_another_seed_in_each_place_of_an_average() -> None:
@@ -406,6 +418,9 @@ def test_what_methods_are_held_against() -> None:
         "mixup + mixup",
         "mixup + twin",
         "mixup + c",
+        "a with mixup's class output",
+        "twin with mixup",
+        "mixup + a with mixup's class output",
     ]
     rows = [line(name, 0, 0.8, reading="practical") for name in names]
     (found,) = sections("aggan-multiclass", rows)
@@ -424,6 +439,9 @@ def test_what_methods_are_held_against() -> None:
         "mixup + mixup": ["augmentation"],
         "mixup + twin": ["augmentation"],
         "mixup + c": ["augmentation", "mixup", "mixup + mixup", "mixup + twin"],
+        "a with mixup's class output": ["augmentation", "mixup", "twin with mixup"],
+        "twin with mixup": ["augmentation"],
+        "mixup + a with mixup's class output": ["augmentation", "mixup", "mixup + mixup"],
     }
 
 

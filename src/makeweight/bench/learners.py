@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 import makeweight
+from makeweight.balance.settings import apply_settings
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.settings import ReadingSettings
 from makeweight.checkpoints import kin_of
@@ -32,9 +33,9 @@ from makeweight.methods import get_method, method_names
 from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
-TWIN, CLASS_OUTPUT, AND = "twin", "'s class output", " + "
+TWIN, CLASS_OUTPUT, WITH_MIXUP, AND = "twin", "'s class output", " with mixup", " + "
 FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
-DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup> with mixup)?(?: (?:{FILL_AND_SHARE}))?")
+DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup>{WITH_MIXUP})?(?: (?:{FILL_AND_SHARE}))?")
 FORMS = "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or with a share METHOD with mixup"
 ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
@@ -268,9 +269,9 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
         An arm of a comparison that draws nothing, or a method that draws: "aggan at fill 0.5" fills classes so far, in
         "aggan at share 0.25" drawn images are that share of a class's part of a batch, "aggan at fill 0.5 and share
         0.25" is both, "aggan with mixup at share 0.25" learns from blends of two images, "aggan's class output" is the
-        method itself as a classifier, and "twin" the trunk of its discriminator trained alone. Several with " + "
-        between them are averaged; what classifies has another seed in each place, and what draws another seed where
-        its name comes again.
+        method itself as a classifier, and "twin" the trunk of its discriminator trained alone; "aggan with mixup's
+        class output" and "twin with mixup" learn the classes from blends, too. Several with " + " between them are
+        averaged; what classifies has another seed in each place, and what draws another where its name comes again.
     dataset : str
         Name of the set.
     settings : ReadingSettings
@@ -299,15 +300,20 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     plain = [arm.name for arm in ARMS if not arm.draws]
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
-    if name == TWIN:
+    itself = name.removesuffix(CLASS_OUTPUT)
+    blends = {"head.mixup": "true"} if itself.endswith(WITH_MIXUP) else {}
+    method = itself.removesuffix(WITH_MIXUP)
+    if name == itself and method == TWIN:
         game = AGGAN(random_state=base.random_state)
+        apply_settings(game, blends)
         return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
-    if name.endswith(CLASS_OUTPUT):
+    if name != itself:
         games = [each for each in method_names() if _classifies(get_method(each))]
-        method = name.removesuffix(CLASS_OUTPUT)
         if method not in games:
             raise InputError(no_such("method with a class output", method, games))
-        return ClassOutput(sampler=get_method(method)(random_state=seed))
+        sampler = get_method(method)(random_state=seed)
+        apply_settings(sampler, blends)
+        return ClassOutput(sampler=sampler)
     told = DRAWS.fullmatch(name)
     method = told["method"] if told else name.partition(" ")[0]
     if method in (TWIN, *plain):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
-from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN
+from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN, WITH_MIXUP
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
@@ -262,20 +263,21 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
 def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
 
-    These are mixup, for class outputs the twin, and for averages two of mixup, two classifiers of their own kind, with
-    mixup or without, and one of it averaged with the twin.
+    These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two
+    classifiers of their own kind, with mixup or without, and one of it averaged with the twin.
     """
-    plain = {TWIN, *(arm.name for arm in ARMS if not arm.draws)}
+    plain = {TWIN, TWIN + WITH_MIXUP, *(arm.name for arm in ARMS if not arm.draws)}
     pairs = []
     for one in methods:
         members, fair = one.split(AND), [BLENDS]
+        twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
         if len(members) > 1:
-            own = BLENDS if any(BLENDS in member.split() for member in members) else RIVAL
+            own = BLENDS if BLENDS in re.findall(r"\w+", one) else RIVAL
             fair += dict.fromkeys(
-                f"{rival}{AND}{other}" for rival, other in ((own, own), (own, TWIN), (BLENDS, BLENDS))
+                f"{rival}{AND}{other}" for rival, other in ((own, own), (own, twin), (BLENDS, BLENDS))
             )
         elif one.endswith(CLASS_OUTPUT):
-            fair.append(TWIN)
+            fair.append(twin)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
     return pairs
 
