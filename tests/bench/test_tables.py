@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +132,7 @@ def test_a_method_learns_once_for_all_fills(tmp_path: Path, monkeypatch: pytest.
     _, rows = run(tmp_path, "blend", settings(paper=None, practical=practical, seeds=1))
     assert [row.method for row in rows] == practical.methods
     assert learnt == [35]
-    assert len(list((tmp_path / "models").iterdir())) == 1
+    assert len([path for path in (tmp_path / "models").iterdir() if path.is_dir()]) == 1
     assert len(sections("blend", rows)[0].differences) == 2
 
 
@@ -323,17 +325,45 @@ def test_what_classifies_has_another_seed_in_each_place_of_an_average() -> None:
     assert members[0] == practical("augmentation", seed=3).settings_
 
 
-def noting(kind: type, fitted: list[str]) -> Any:
-    """The `fit` of a class, which notes the name of what learns; GANs take two steps."""
+def noting(kind: type, fitted: list[str], pause: float = 0.0) -> Any:
+    """The `fit` of a class, which notes the name of what learns, and takes its time; GANs take two steps."""
     shipped = kind.fit  # type: ignore[attr-defined]
 
     def fit(self: Any, *args: Any, **more: Any) -> Any:
         fitted.append(type(self).__name__)
-        if isinstance(self, GANSampler):
+        time.sleep(pause)
+        if isinstance(self, (GANSampler, DeepSMOTE)):
             self.set_params(n_epochs=None, n_steps=2)
         return shipped(self, *args, **more)
 
     return fit
+
+
+@pytest.mark.parametrize("name", ["augmentation + acgan's class output", "deep_smote at fill 1"])
+def test_runs_side_by_side_learn_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each waits for the answers of a member, and for a model, that another is about to have."""
+    fitted: list[str] = []
+    for kind in (MixedClassifier, ImageSampler):
+        monkeypatch.setattr(kind, "fit", noting(kind, fitted, pause=0.5))
+    own = settings(paper=None, practical=ReadingSettings(methods=[name], epochs=1), seeds=1)
+    job, case = Job(TABLES.get("aggan-multiclass")(), own, tmp_path), Case("practical", "mnist", name, 0)
+    split = job.table.split(running.load_named("mnist"), case, own)
+
+    def learn(_: int) -> Any:
+        learner = job.learner(case, split)
+        learner.prepare(tmp_path / "models")
+        return answer(learner, split, tmp_path / "answers").chances
+
+    with ThreadPoolExecutor(2) as both:
+        one, other = both.map(learn, range(2))
+    np.testing.assert_array_equal(one, other)
+    assert (
+        sorted(fitted)
+        == {
+            "augmentation + acgan's class output": ["ACGAN", "MixedClassifier"],
+            "deep_smote at fill 1": ["DeepSMOTE", "MixedClassifier", "MixedClassifier"],
+        }[name]
+    )
 
 
 def test_averages_learn_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import filelock
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,10 +64,12 @@ def answer(learner: Learner, split: Split, folder: Path) -> Answers:
 
 
 def _kept(learner: Learner, split: Split, folder: Path) -> Answers:
-    """Read what a learner has said before, or let it learn."""
+    """Read what a learner has said before, or let it learn, unless another process does."""
     path = _path(learner, split, folder)
-    found = _read(path, np.unique(split.y), len(split.y_test)) if path.is_file() else None
-    return found or answer(learner, split, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{path}.lock"):
+        found = _read(path, np.unique(split.y), len(split.y_test)) if path.is_file() else None
+        return found or answer(learner, split, folder)
 
 
 def _read(path: Path, classes: NDArray[Any], n_test: int) -> Answers | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections import Counter
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import filelock
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -113,21 +113,20 @@ class Learner:
         return chances
 
     def learnt(self, sampler: ImageSampler, X: NDArray[Any], y: NDArray[Any]) -> ImageSampler:
-        """Let a method learn, unless a model of the same settings and images is kept."""
+        """Let a method learn, unless a model of the same settings and images is kept, or another process makes one."""
         if self.models is None or not sampler.learns:
             fitted: ImageSampler = sampler.fit(X, y)
             return fitted
         version = kin_of(makeweight.__version__)
         own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y), "version": version})
         target = self.models / f"{sampler.name}-{own[:16]}"
-        if not target.is_dir():
-            partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-            self.models.mkdir(parents=True, exist_ok=True)
-            sampler.fit(X, y).save(partial)
-            try:
+        self.models.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{target}.lock"):
+            if not target.is_dir():
+                partial = target.with_name(f"{target.name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                sampler.fit(X, y).save(partial)
                 partial.rename(target)
-            except OSError:  # another process was quicker
-                shutil.rmtree(partial)
         return load(target, device=sampler.get_params(deep=False)["device"])
 
 
