@@ -17,7 +17,7 @@ from makeweight.bench import running
 from makeweight.bench.answers import answer
 from makeweight.bench.learners import Learner, paper_learner, practical_learner
 from makeweight.bench.published import BINARY, MULTICLASS
-from makeweight.bench.results import Difference, markdown, sections, title_of, word_of
+from makeweight.bench.results import Difference, markdown, sections, sentence_of, title_of
 from makeweight.bench.rows import RowFile
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
@@ -637,18 +637,23 @@ def test_intervals_and_differences_by_hand() -> None:
     text = markdown([found])
     assert "| cn | 3 | 81.00 | ± 2.48 | 50.00 | 25.00 | 89.00 |" in text
     assert gain.errors == pytest.approx((5 + 5 + 6) / 3 / 19)
-    told = "- aggan against cn: +5.33 points (28 % fewer errors, class by class), 95 % interval +3.90 to +6.77, which"
-    assert f"{told} excludes zero (3 seeds); the paper says +3.41" in text
+    head = "| method | against | points | 95 % interval | errors | seeds | verdict | paper |\n" + "|---" * 8 + "|\n"
+    assert f"{head}| aggan | cn | +5.33 | +3.90 to +6.77 | 28 % fewer | 3 | ahead | +3.41 |\n" in text
+    told = "aggan against cn: +5.33 points (+3.90 to +6.77), 28 % fewer errors, 3 seeds: ahead; the paper says +3.41"
+    assert sentence_of(gain) == told
     assert "by chance" not in text
     two = sections("aggan-multiclass", [*rows, line("twin", 0, 0.81), line("twin", 1, 0.82)])
-    assert "- of 2 intervals 0.1 would exclude zero by chance, if no method differed" in markdown(two)
+    text = markdown(two)
+    assert "\n\nOf 2 intervals 0.1 would exclude zero by chance, if no method differed.\n" in text
+    assert "|\n|  | twin | " in text
 
 
 def test_one_seed_has_no_interval() -> None:
     (found,) = sections("aggan-multiclass", [line("cn", 0, 0.8), line("aggan", 0, 0.9)])
     assert found.lines[0].reach is None
-    assert "1 seed, so chance cannot be told from difference" in markdown([found])
-    assert word_of(found.differences[0]) == "cannot tell"
+    (alone,) = found.differences
+    assert sentence_of(alone) == "aggan against cn: +10.00 points, 1 seed: cannot tell; the paper says +3.41"
+    assert "| aggan | cn | +10.00 |  |  | 1 | cannot tell | +3.41 |" in markdown([found])
 
 
 def test_rows_of_other_settings_stand_apart() -> None:
@@ -666,7 +671,7 @@ def test_rows_of_other_settings_stand_apart() -> None:
 
 
 def test_a_word_for_each_difference() -> None:
-    words = [word_of(Difference("a", "b", 3, points, 1.0, None)) for points in (2.0, -2.0, 0.5)]
+    words = [Difference("a", "b", 3, points, 1.0, None).verdict for points in (2.0, -2.0, 0.5)]
     assert words == ["ahead", "behind", "cannot tell"]
 
 

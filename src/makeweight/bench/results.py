@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,28 @@ class Difference:
     published: float | None
     errors: float | None = None
 
+    columns: ClassVar = ("method", "against", "points", "95 % interval", "errors", "seeds", "verdict", "paper")
+
+    @property
+    def verdict(self) -> str:
+        """Whether one method is surely ahead of the other, or behind it."""
+        if self.reach is None or abs(self.points) <= self.reach:
+            return "cannot tell"
+        return "ahead" if self.points > 0 else "behind"
+
+    @property
+    def cells(self) -> list[str]:
+        """What a table shows below `columns`; empty where there is nothing to tell."""
+        interval = errors = ""
+        if self.reach is not None:
+            low, high = max(self.points - self.reach, -100.0), min(self.points + self.reach, 100.0)
+            interval = f"{_signed(low)} to {_signed(high)}"
+        if self.errors is not None and self.verdict != "cannot tell":
+            errors = f"{100 * abs(self.errors):.0f} % {'fewer' if self.errors >= 0 else 'more'}"
+        paper = "" if self.published is None else _signed(self.published)
+        names = (shown(self.one), shown(self.other))
+        return [*names, _signed(self.points), interval, errors, str(self.n_seeds), self.verdict, paper]
+
 
 @dataclass(frozen=True)
 class Section:
@@ -125,6 +147,13 @@ class Section:
     def of_drawn(self) -> list[str]:
         """Names of the figures that some of the lines have beside recall."""
         return [name for name in OF_DRAWN if any(name in line.drawn for line in self.lines)]
+
+    @property
+    def chance(self) -> str:
+        """How many of some intervals would exclude zero by chance; nothing of a single one, or none."""
+        n = sum(each.reach is not None for each in self.differences)
+        by_chance = f"{n * (1 - CONFIDENCE):.1f}"
+        return f"Of {n} intervals {by_chance} would exclude zero by chance, if no method differed." if n > 1 else ""
 
 
 class DrawnMetrics(BaseModel):
@@ -328,11 +357,20 @@ def markdown(found: Sequence[Section]) -> str:
         for line in section.lines:
             parts.append(f"| {' | '.join(cells_of(line, section.of_drawn))} |")
         parts.append("")
-        parts += [f"- {sentence_of(each)}" for each in section.differences]
-        parts += [f"- {told}" for told in [chance_of(section.differences)] if told]
         if section.differences:
-            parts.append("")
+            parts += _markdown_differences(section)
     return "\n".join(parts)
+
+
+def _markdown_differences(section: Section) -> list[str]:
+    """Write differences as a table; a method's name stands where its first does."""
+    cells = [each.cells for each in section.differences]
+    n_columns = len(Difference.columns) - (not any(each[-1] for each in cells))
+    lines, before = [f"| {' | '.join(Difference.columns[:n_columns])} |", "|---" * n_columns + "|"], ""
+    for one, *rest in cells:
+        lines.append(f"| {' | '.join(['' if one == before else one, *rest][:n_columns])} |")
+        before = one
+    return [*lines, "", *([section.chance, ""] if section.chance else [])]
 
 
 def title_of(section: Section) -> str:
@@ -353,33 +391,13 @@ def cells_of(line: Line, of_drawn: Sequence[str] = ()) -> list[str]:
     return cells
 
 
-def word_of(difference: Difference) -> str:
-    """Say in a word whether one method is surely ahead of the other, or behind it."""
-    if difference.reach is None or abs(difference.points) <= difference.reach:
-        return "cannot tell"
-    return "ahead" if difference.points > 0 else "behind"
-
-
 def sentence_of(difference: Difference) -> str:
     """Say what a difference is, and whether its interval excludes zero."""
-    each = difference
-    gain = f"{shown(each.one)} against {shown(each.other)}: {_signed(each.points)} points"
-    if each.errors is not None and word_of(each) != "cannot tell":
-        gain += f" ({100 * abs(each.errors):.0f} % {'fewer' if each.errors >= 0 else 'more'} errors, class by class)"
-    paper = "" if each.published is None else f"; the paper says {_signed(each.published)}"
-    seeds = f"{each.n_seeds} seed{'s' if each.n_seeds > 1 else ''}"
-    if each.reach is None:
-        return f"{gain}, {seeds}, so chance cannot be told from difference{paper}"
-    low, high = max(each.points - each.reach, -100.0), min(each.points + each.reach, 100.0)
-    sure = "excludes" if low > 0 or high < 0 else "includes"
-    return f"{gain}, 95 % interval {_signed(low)} to {_signed(high)}, which {sure} zero ({seeds}){paper}"
-
-
-def chance_of(differences: Sequence[Difference]) -> str:
-    """Say how many of some intervals would exclude zero by chance; nothing of a single one, or none."""
-    n = sum(each.reach is not None for each in differences)
-    by_chance = f"{n * (1 - CONFIDENCE):.1f}"
-    return f"of {n} intervals {by_chance} would exclude zero by chance, if no method differed" if n > 1 else ""
+    one, other, points, interval, errors, seeds, verdict, paper = difference.cells
+    told = [f"{points} points" + (f" ({interval})" if interval else ""), errors and f"{errors} errors"]
+    counted = f"{seeds} seed{'s' if difference.n_seeds > 1 else ''}"
+    published = f"; the paper says {paper}" if paper else ""
+    return f"{one} against {other}: {', '.join([*filter(None, told), counted])}: {verdict}{published}"
 
 
 def _signed(value: float) -> str:

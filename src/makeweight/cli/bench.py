@@ -151,7 +151,8 @@ def figures(
     ] = None,
 ) -> None:
     """Write a table with its figures as one HTML file, from rows alone."""
-    from makeweight.bench.results import grouped, read_rows, sections, sentence_of, title_of, word_of
+    from makeweight.bench.learners import PAPER
+    from makeweight.bench.results import grouped, read_rows, sections, sentence_of, title_of
     from makeweight.bench.tables import TABLES
     from makeweight.report.render import write_report
     from makeweight.report.tables import bench_page
@@ -160,8 +161,9 @@ def figures(
     known = read_rows(name, rows or [out / ROWS])
     found = sections(name, known)
     answers = [
-        (word_of(difference), f"{title_of(each)}: {sentence_of(difference)}")
+        (difference.verdict, f"{title_of(each)}: {sentence_of(difference)}")
         for each in found
+        if each.reading == PAPER
         for difference in each.differences
     ]
     target = report_file(html, out / f"{name}.html", [])
@@ -177,7 +179,7 @@ def _print(found: list[Section]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.bench.results import OF_DRAWN, cells_of, chance_of, sentence_of, title_of
+    from makeweight.bench.results import OF_DRAWN, cells_of, sentence_of, title_of
 
     for section in found:
         title = Text(title_of(section))
@@ -188,10 +190,11 @@ def _print(found: list[Section]) -> None:
         for line in section.lines:
             grid.add_row(*map(Text, cells_of(line, section.of_drawn)))
         show(grid)
+        if section.differences:
+            say("Differences in mean recall, paired over seeds, with 95 % intervals:")
         for difference in section.differences:
             say(f"- {sentence_of(difference)}")
-        if told := chance_of(section.differences):
-            say(f"- {told}")
+        say(section.chance)
         say("")
 
 

@@ -36,7 +36,7 @@ def bench_page(
     results : sequence of (str, Section, Group)
         Title, what the rows add up to, and the rows, for each reading, set and length of training.
     answers : sequence of (str, str)
-        Each difference in a word and in a sentence.
+        What the paper claims, each difference in a word and in a sentence.
 
     Returns
     -------
@@ -112,7 +112,13 @@ def _differences(result: Result) -> list[Block]:
         if each.reach is not None
     ]
     caption = "Mean recall of one method less that of another, in points, paired over seeds, with 95 % intervals."
-    return [*intervals("Differences in mean recall", rows, caption)]
+    note = "Errors are what mean recall lacks to 100 %, told where the interval excludes zero."
+    cells = [[cell or "–" for cell in each.cells] for each in result.differences]
+    tables = [
+        Table("Differences in numbers", each.columns, cells, words=2, note=f"{note} {result.chance}".rstrip())
+        for each in result.differences[:1]
+    ]
+    return [*intervals("Differences in mean recall", rows, caption), *tables]
 
 
 def _classes(group: Group) -> Table:
