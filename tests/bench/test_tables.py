@@ -475,6 +475,16 @@ def test_what_methods_are_held_against() -> None:
     }
 
 
+def test_the_best_that_draws_is_told_first() -> None:
+    figures = {"mixup": 0.9, "a with mixup at share 0.5": 0.8, "a": 0.7, "augmentation": 0.6}
+    rows = [line(name, 0, acsa, reading="practical") for name, acsa in figures.items()]
+    rows += [line(name, 0, 0.5, reading="paper") for name in ("aggan", "egan", "cn")]
+    paper, practical = sections("aggan-multiclass", rows)
+    told = [(each.one, each.other) for each in practical.foremost]
+    assert told == [("a with mixup at share 0.5", rival) for rival in ("augmentation", "mixup")]
+    assert paper.foremost == paper.differences != []
+
+
 def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = settings(paper=ReadingSettings(methods=["acgan"], epochs=5), seeds=1)
     monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
@@ -639,7 +649,7 @@ def test_intervals_and_differences_by_hand() -> None:
     assert gain.errors == pytest.approx((5 + 5 + 6) / 3 / 19)
     head = "| method | against | points | 95 % interval | errors | seeds | verdict | paper |\n" + "|---" * 8 + "|\n"
     assert f"{head}| aggan | cn | +5.33 | +3.90 to +6.77 | 28 % fewer | 3 | ahead | +3.41 |\n" in text
-    told = "aggan against cn: +5.33 points (+3.90 to +6.77), 28 % fewer errors, 3 seeds: ahead; the paper says +3.41"
+    told = "aggan against cn: +5.33 points (+3.90 to +6.77), 28 % fewer errors, 3 seeds; the paper says +3.41"
     assert sentence_of(gain) == told
     assert "by chance" not in text
     two = sections("aggan-multiclass", [*rows, line("twin", 0, 0.81), line("twin", 1, 0.82)])
@@ -652,7 +662,7 @@ def test_one_seed_has_no_interval() -> None:
     (found,) = sections("aggan-multiclass", [line("cn", 0, 0.8), line("aggan", 0, 0.9)])
     assert found.lines[0].reach is None
     (alone,) = found.differences
-    assert sentence_of(alone) == "aggan against cn: +10.00 points, 1 seed: cannot tell; the paper says +3.41"
+    assert sentence_of(alone) == "aggan against cn: +10.00 points, 1 seed; the paper says +3.41"
     assert "| aggan | cn | +10.00 |  |  | 1 | cannot tell | +3.41 |" in markdown([found])
 
 

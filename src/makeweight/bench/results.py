@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
-from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN, WITH_MIXUP
+from makeweight.bench.learners import AND, CLASS_OUTPUT, PAPER, TWIN, WITH_MIXUP
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
@@ -149,6 +149,15 @@ class Section:
         return [name for name in OF_DRAWN if any(name in line.drawn for line in self.lines)]
 
     @property
+    def foremost(self) -> list[Difference]:
+        """Those to tell first: what the paper claims, or those of the best method with several rivals."""
+        own: list[Difference] = []
+        if self.reading != PAPER:
+            each = ([found for found in self.differences if found.one == line.method] for line in self.lines)
+            own = next((found for found in each if len(found) > 1), [])
+        return own or self.differences
+
+    @property
     def chance(self) -> str:
         """How many of some intervals would exclude zero by chance; nothing of a single one, or none."""
         n = sum(each.reach is not None for each in self.differences)
@@ -258,7 +267,7 @@ def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], G
 
 
 def _section(name: str, reading: str, group: str, budget: str, settings: str, methods: Group) -> Section:
-    known = PUBLISHED.get(name, {}).get(group, {}) if reading == "paper" else {}
+    known = PUBLISHED.get(name, {}).get(group, {}) if reading == PAPER else {}
     lines = []
     for method, by_seed in methods.items():
         recall, f1, geometric = (
@@ -277,7 +286,7 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
                 _of_drawn(by_seed.values()),
             )
         )
-    claims: Sequence[tuple[str, str]] = CLAIMS if reading == "paper" else _against_rivals(methods)
+    claims: Sequence[tuple[str, str]] = CLAIMS if reading == PAPER else _against_rivals(methods)
     differences = [_difference(one, other, methods, known) for one, other in claims if one != other]
     return Section(
         reading,
@@ -392,12 +401,12 @@ def cells_of(line: Line, of_drawn: Sequence[str] = ()) -> list[str]:
 
 
 def sentence_of(difference: Difference) -> str:
-    """Say what a difference is, and whether its interval excludes zero."""
-    one, other, points, interval, errors, seeds, verdict, paper = difference.cells
+    """Say how large a difference is; its verdict stands elsewhere."""
+    one, other, points, interval, errors, seeds, _, paper = difference.cells
     told = [f"{points} points" + (f" ({interval})" if interval else ""), errors and f"{errors} errors"]
     counted = f"{seeds} seed{'s' if difference.n_seeds > 1 else ''}"
     published = f"; the paper says {paper}" if paper else ""
-    return f"{one} against {other}: {', '.join([*filter(None, told), counted])}: {verdict}{published}"
+    return f"{one} against {other}: {', '.join([*filter(None, told), counted])}{published}"
 
 
 def _signed(value: float) -> str:

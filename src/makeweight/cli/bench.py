@@ -151,7 +151,6 @@ def figures(
     ] = None,
 ) -> None:
     """Write a table with its figures as one HTML file, from rows alone."""
-    from makeweight.bench.learners import PAPER
     from makeweight.bench.results import grouped, read_rows, sections, sentence_of, title_of
     from makeweight.bench.tables import TABLES
     from makeweight.report.render import write_report
@@ -163,8 +162,7 @@ def figures(
     answers = [
         (difference.verdict, f"{title_of(each)}: {sentence_of(difference)}")
         for each in found
-        if each.reading == PAPER
-        for difference in each.differences
+        for difference in each.foremost
     ]
     target = report_file(html, out / f"{name}.html", [])
     if target is not None:
@@ -193,7 +191,7 @@ def _print(found: list[Section]) -> None:
         if section.differences:
             say("Differences in mean recall, paired over seeds, with 95 % intervals:")
         for difference in section.differences:
-            say(f"- {sentence_of(difference)}")
+            say(f"- {difference.verdict}: {sentence_of(difference)}")
         say(section.chance)
         say("")
 

@@ -36,7 +36,7 @@ def bench_page(
     results : sequence of (str, Section, Group)
         Title, what the rows add up to, and the rows, for each reading, set and length of training.
     answers : sequence of (str, str)
-        What the paper claims, each difference in a word and in a sentence.
+        What is told first, each difference in a word and in a sentence.
 
     Returns
     -------
