@@ -197,11 +197,13 @@ class Lesson:
         self.note("blending head", gan, head.predict(X_eval), 0.0)
         twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
         self.note("blending twin", gan, twin.predict(X_eval), 0.0)
-        one = self.learn("mixup", gan, self.hard, risk=Mixup())
-        drawn = self.learn("mixup: labels", gan, np.concatenate([self.hard, self.asked]), self.draw(gan), risk=Mixup())
+        plain = drawers(self.split.seed)[AGGAN.name]  # for the row's settings alone: no drawn image is among these
+        one = self.learn("mixup", plain, self.hard, risk=Mixup())
+        told, targets = "mixup: labels of the blending", np.concatenate([self.hard, self.asked])
+        drawn = self.learn(told, gan, targets, self.draw(gan), risk=Mixup())
         self.average("mixup and blending head", gan, one, head)
         self.average("mixup and blending twin", gan, one, twin)
-        self.average("mixup: labels, and blending head", gan, drawn, head)
+        self.average(f"{told}, and blending head", gan, drawn, head)
 
     def places(self) -> None:
         """Learn from drawn images near the boundary of a class, and from those far from it."""
