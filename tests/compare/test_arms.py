@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from makeweight.compare.arms import ARMS, Arm, SharedBlended, all_arms, drawing_methods
+from makeweight.compare.arms import ARMS, Arm, SharedBlended, all_arms, drawing_methods, plain_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe, rebuild
 
@@ -24,6 +24,13 @@ def test_titles_are_unique_and_the_essential_come_first() -> None:
     assert len({arm.title for arm in arms}) == len(arms)
     assert [arm.title for arm in arms[:2]] == ["nothing", "augmentation"]
     assert {type(arm) for arm in arms} == set(ARMS) - {SharedBlended}  # which is of tables alone
+
+
+def test_methods_that_classify_have_their_class_output() -> None:
+    arms = all_arms(["aggan", "smote", "projection_gan", "bagan"])
+    assert [arm.title for arm in arms if arm.itself] == ["AGGAN's class output", "BAGAN's class output"]
+    assert "class_output" not in plain_arms()
+    assert {"nothing", "augmentation", "mixup"} <= set(plain_arms())
 
 
 def test_fills_by_hand() -> None:

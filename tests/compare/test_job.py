@@ -12,6 +12,8 @@ from makeweight.compare import Comparison, Options, compare
 from makeweight.compare.inputs import gather
 from makeweight.compare.workspace import CARD, LOCK, workspace
 from makeweight.errors import InputError
+from makeweight.methods.acgan import ACGAN
+from makeweight.sampler import load
 
 from .conftest import TINY, digits
 
@@ -177,6 +179,27 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
         assert (file["chances"] == before).all()
     assert again.as_dict() == found.as_dict()
     assert len(rows.read()) == 2 * (1 + 12)
+
+
+def test_a_class_output_answers_as_the_model_that_draws(tmp_path: Path) -> None:
+    X, y = digits({1: 20, 8: 5})
+    X_test, y_test = digits({1: 6, 8: 6}, start=100)
+    options = Options(methods=["acgan"], gan_steps=3, **QUICK)
+    found = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
+    arm = found.arm("ACGAN's class output")
+    assert (arm.draws, arm.n_drawn) == (False, {"d1": 0, "d8": 0})
+    by_seed = {(row.method, row.subset_seed): row for row in RowFile(tmp_path / "out" / "rows.jsonl")}
+    for seed in (0, 1):
+        row = by_seed[arm.title, seed]
+        assert (row.budget, row.metrics["n_drawn"]) == ("3 steps", 0)
+        model = load(tmp_path / "out" / str(by_seed["acgan", seed].metrics["model"]))
+        assert isinstance(model, ACGAN)
+        chances = model.classifier_.predict_proba(X_test)
+        with np.load(tmp_path / "out" / str(row.metrics["predictions"])) as kept:
+            np.testing.assert_allclose(kept["chances"], chances, atol=1e-3)
+    again = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
+    assert again.arm(arm.title).summary == arm.summary
+    assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == len(by_seed)
 
 
 def test_a_test_set_too_small_to_tell(planted: None) -> None:

@@ -22,14 +22,13 @@ from makeweight.checkpoints import kin_of
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared, SharedBlended
+from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared, SharedBlended, plain_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe
 from makeweight.data.wording import no_such, shown
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
-from makeweight.heads import HEADS
-from makeweight.methods import get_method, method_names
+from makeweight.methods import classifies, get_method, method_names
 from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
@@ -246,17 +245,12 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
             random_state=seed,
         )
         return Learner(classifier)
-    games = [each for each in method_names() if _classifies(get_method(each))]
+    games = [each for each in method_names() if classifies(each)]
     if name not in games:
         raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))
     sampler: GANSampler = get_method(name).from_paper()
     sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
     return Learner(sampler=sampler)
-
-
-def _classifies(kind: type[ImageSampler]) -> bool:
-    """Tell whether a method is a GAN whose discriminator has a class output."""
-    return issubclass(kind, GANSampler) and bool(HEADS.get(kind().settings_["head"]["name"]).classifies)
 
 
 def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_steps: int, seed: int) -> Learner:
@@ -296,7 +290,7 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
 
 def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner:
     """Give one method of the practical reading: `base` has the seed of what classifies, `seed` is of what draws."""
-    plain = [arm.name for arm in ARMS if not arm.draws]
+    plain = plain_arms()
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
     itself = name.removesuffix(CLASS_OUTPUT)
@@ -307,7 +301,7 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
         apply_settings(game, blends)
         return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
     if name != itself:
-        games = [each for each in method_names() if _classifies(get_method(each))]
+        games = [each for each in method_names() if classifies(each)]
         if method not in games:
             raise InputError(no_such("method with a class output", method, games))
         sampler = get_method(method)(random_state=seed)

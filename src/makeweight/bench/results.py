@@ -17,7 +17,7 @@ from makeweight.bench.learners import AND, CLASS_OUTPUT, PAPER, TWIN, WITH_MIXUP
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
-from makeweight.compare.arms import ARMS, BLENDS, RIVAL
+from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
@@ -304,7 +304,7 @@ def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two
     classifiers of their own kind, with mixup or without, and one of it averaged with the twin.
     """
-    plain = {TWIN, TWIN + WITH_MIXUP, *(arm.name for arm in ARMS if not arm.draws)}
+    plain = {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
     pairs = []
     for one in methods:
         members, fair = one.split(AND), [BLENDS]

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from makeweight.augmentations import Affine
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import Component, Registry
-from makeweight.methods import get_method, method_names
+from makeweight.methods import classifies, get_method, method_names
 
 FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
 # What an arm's classifier is like unless the arm says otherwise, whatever all arms share.
@@ -40,10 +40,12 @@ class Arm(Component):
         Whether these are images of rare classes alone; verdicts are about the classes that such arms fill.
     gated : bool
         Whether the gate chooses among them; a class that cannot pass is left as it is.
+    itself : bool
+        Whether the method itself answers, by its class output, so that no classifier is trained.
     priority : int
         Place in the order in which a time budget is spent; 0 is never left out.
     method : str or None
-        Name of the method that draws.
+        Name of the method that draws, or answers.
     fill : float or None
         How far classes are filled, as a share of the largest class.
     share : float or None
@@ -54,6 +56,7 @@ class Arm(Component):
     draws: ClassVar[bool] = False
     fills: ClassVar[bool] = False
     gated: ClassVar[bool] = False
+    itself: ClassVar[bool] = False
     priority: ClassVar[int] = 0
     method: str | None = None
     fill: float | None = None
@@ -287,6 +290,39 @@ class FineTuned(FilledArm):
     def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
         """Give one arm for each method, at the largest fill."""
         yield from (cls(method=method, fill=max(fills)) for method in methods)
+
+
+@ARMS.register("class_output")
+class ClassOutput(Arm):
+    """The method itself as a classifier, where it has a class output: what the game has taught, without a drawn image.
+
+    Parameters
+    ----------
+    method : str, default="aggan"
+        Name of a GAN with a class output.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {"balanced_batches": True}  # as the methods learn
+    itself: ClassVar[bool] = True
+    priority: ClassVar[int] = 3
+
+    def __init__(self, *, method: str = "aggan") -> None:
+        self.method = method
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give one arm for each method that has a class output."""
+        yield from (cls(method=method) for method in methods if classifies(method))
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return f"{method_title(self.method or '')}'s class output"
+
+
+def plain_arms() -> list[str]:
+    """Names of the arms that need no method."""
+    return [arm.name for arm in ARMS if not arm.draws and not arm.itself]
 
 
 def drawing_methods() -> list[str]:

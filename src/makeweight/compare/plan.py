@@ -63,7 +63,9 @@ class Costs:
         return len(waiting) * self.learning.get(method, 0.0)
 
     def of_arm(self, arm: Arm, splits: Sequence[Split]) -> float:
-        """Give the seconds that an arm's classifiers need."""
+        """Give the seconds that an arm's classifiers need; where the method itself answers, none."""
+        if arm.itself:
+            return 0.0
         waiting = [split for split in splits if self.bench.arm_run(arm, split).key not in self.done]
         gate = self.gate if arm.gated else 0.0
         return len(waiting) * (self.classifier + gate + self.drawing.get(arm.method or "", 0.0))
@@ -169,7 +171,8 @@ def _greedy(room: float, costs: Costs, arms: Sequence[Arm], splits: Sequence[Spl
     for arm in arms:
         fresh = arm.method is not None and arm.method not in learnt
         cost = costs.of_arm(arm, splits) + (costs.of_method(arm.method or "", splits) if fresh else 0.0)
-        if spent + cost > room and arm.priority > 0:
+        no_room = spent + cost > room and arm.priority > 0
+        if no_room or (arm.itself and fresh):  # no method learns for its class output alone
             left_out.append(arm)
             continue
         kept.append(arm)

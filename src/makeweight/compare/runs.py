@@ -104,13 +104,16 @@ class Bench:
         return self._run(method, {"draws": sampler.settings_}, budget, split)
 
     def arm_run(self, arm: Arm, split: Split) -> Run:
-        """Describe the run in which an arm's classifier learns the training part of a split."""
+        """Describe the run in which an arm's classifier learns the training part of a split, or its method answers."""
+        settings: dict[str, Any] = {"arm": describe(arm)}
+        if arm.method is not None:
+            draws = self.draw_run(arm.method, split)
+            settings["draws"] = draws.settings_hash
+            if arm.itself:
+                return self._run(arm.title, settings, draws.budget, split)
         classifier = arm.classifier(self.base).set_params(random_state=split.seed)
         told = without_defaults(classifier.get_params(deep=False), classifier.later)
-        learnt = {name: describe(value) for name, value in told.items()}
-        settings = {"arm": describe(arm), "classifier": {k: v for k, v in learnt.items() if k != "device"}}
-        if arm.method is not None:
-            settings["draws"] = self.draw_run(arm.method, split).settings_hash
+        settings["classifier"] = {name: describe(value) for name, value in told.items() if name != "device"}
         return self._run(arm.title, settings, f"{classifier.n_steps} steps", split)
 
     def model(self, run: Run) -> Path:
@@ -275,21 +278,19 @@ def _learn(bench: Bench, run: Run, method: str, split: Split) -> None:
 
 
 def _train(bench: Bench, run: Run, arm: Arm, split: Split) -> None:
-    """Train an arm's classifier on a training part, and keep its answers on the test part."""
+    """Train an arm's classifier on a training part, or take its method's, and keep its answers on the test part."""
 
     def compute(run: Run) -> Outcome:
         images = bench.images
-        X, codes, drawn = filled(bench, arm, split)
-        classifier = arm.classifier(bench.base).set_params(random_state=split.seed)
-        classifier.fit(X, codes, drawn=drawn)
+        classifier, n_drawn = _classifier(bench, arm, split)
         chances = classifier.predict_proba(images.X[split.test]).astype(np.float64)
         answers = Predictions(np.asarray(split.test), chances.argmax(axis=1), chances)
         answers.write(bench.predictions(run))
         true, n_classes = images.codes[split.test], len(images.classes)
         metrics = {
             "predictions": f"{PREDICTIONS}/{bench.predictions(run).name}",
-            "n_drawn": int(drawn.sum()),
-            "drawn": np.bincount(codes[drawn], minlength=n_classes).tolist(),
+            "n_drawn": sum(n_drawn),
+            "drawn": n_drawn,
             **summary_metrics(true, answers.codes, chances),
             **class_metrics(true, answers.codes, n_classes),
         }
@@ -298,6 +299,16 @@ def _train(bench: Bench, run: Run, arm: Arm, split: Split) -> None:
     run_once(bench.rows, run, compute)
     if not bench.predictions(run).is_file():
         compute(run)
+
+
+def _classifier(bench: Bench, arm: Arm, split: Split) -> tuple[Any, list[int]]:
+    """Give what answers for an arm, and from how many drawn images of each class it has learnt."""
+    n_classes = len(bench.images.classes)
+    if arm.itself:
+        return drawer(bench, arm.method or "", split).classifier_, [0] * n_classes
+    X, codes, drawn = filled(bench, arm, split)
+    classifier = arm.classifier(bench.base).set_params(random_state=split.seed).fit(X, codes, drawn=drawn)
+    return classifier, np.bincount(codes[drawn], minlength=n_classes).tolist()
 
 
 def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:

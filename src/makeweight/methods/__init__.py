@@ -94,3 +94,15 @@ def check_shipped(name: str) -> None:
     """
     if name not in _FILES:
         raise InputError(no_such("method", name, _FILES))
+
+
+def classifies(name: str) -> bool:
+    """Tell whether a method has a class output by default, so that it is a classifier, too.
+
+    Examples
+    --------
+    >>> classifies("aggan"), classifies("smote")
+    (True, False)
+    """
+    head = get_method(name)().settings_.get("head")
+    return head is not None and bool(import_module("makeweight.heads").HEADS.get(head["name"]).classifies)
