@@ -40,6 +40,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from makeweight import AGGAN, GAMO, SMOTE, DeepSMOTE
+from makeweight.balance.settings import apply_settings
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.bench.running import device_name
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
@@ -47,7 +48,6 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.compare.arms import Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
-from makeweight.heads import AuxiliaryClassifier
 from makeweight.sampler import ImageSampler, load
 
 HERE = Path(__file__).resolve().parent
@@ -83,13 +83,15 @@ class Taught(Risk):
 def drawers(seed: int) -> dict[str, ImageSampler]:
     """Give the methods that draw, AGGAN first."""
     settings: dict[str, Any] = {"n_steps": GAN_STEPS, "random_state": seed}
+    blending = AGGAN(random_state=seed)
+    apply_settings(blending, {"head.mixup": "true"})
     return {
         AGGAN.name: AGGAN(**settings),
         "smote": SMOTE(random_state=seed),
         "deep_smote": DeepSMOTE(**settings),
         "gamo": GAMO(**settings),
         "gamo in latent space": GAMO(**settings, start="convex_latent"),
-        BLENDING: AGGAN(head=AuxiliaryClassifier(fakes=False, generator_weight=0.1, mixup=True), random_state=seed),
+        BLENDING: blending,
     }
 
 

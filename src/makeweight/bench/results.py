@@ -18,7 +18,7 @@ from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
 from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
-from makeweight.data.wording import listed, shown
+from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
 Group = dict[str, dict[int, Row]]
@@ -402,11 +402,10 @@ def cells_of(line: Line, of_drawn: Sequence[str] = ()) -> list[str]:
 
 def sentence_of(difference: Difference) -> str:
     """Say how large a difference is; its verdict stands elsewhere."""
-    one, other, points, interval, errors, seeds, _, paper = difference.cells
+    one, other, points, interval, errors, *_, paper = difference.cells
     told = [f"{points} points" + (f" ({interval})" if interval else ""), errors and f"{errors} errors"]
-    counted = f"{seeds} seed{'s' if difference.n_seeds > 1 else ''}"
     published = f"; the paper says {paper}" if paper else ""
-    return f"{one} against {other}: {', '.join([*filter(None, told), counted])}{published}"
+    return f"{one} against {other}: {', '.join([*filter(None, told), counted(difference.n_seeds, 'seed')])}{published}"
 
 
 def _signed(value: float) -> str:

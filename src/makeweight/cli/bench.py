@@ -192,7 +192,8 @@ def _print(found: list[Section]) -> None:
             say("Differences in mean recall, paired over seeds, with 95 % intervals:")
         for difference in section.differences:
             say(f"- {difference.verdict}: {sentence_of(difference)}")
-        say(section.chance)
+        if section.chance:
+            say(section.chance)
         say("")
 
 

@@ -112,13 +112,14 @@ def _differences(result: Result) -> list[Block]:
         if each.reach is not None
     ]
     caption = "Mean recall of one method less that of another, in points, paired over seeds, with 95 % intervals."
-    note = "Errors are what mean recall lacks to 100 %, told where the interval excludes zero."
+    drawing = intervals("Differences in mean recall", rows, caption)
+    if not result.differences:
+        return [*drawing]
+    note = (
+        f"Errors are what mean recall lacks to 100 %, told where the interval excludes zero. {result.chance}".rstrip()
+    )
     cells = [[cell or "–" for cell in each.cells] for each in result.differences]
-    tables = [
-        Table("Differences in numbers", each.columns, cells, words=2, note=f"{note} {result.chance}".rstrip())
-        for each in result.differences[:1]
-    ]
-    return [*intervals("Differences in mean recall", rows, caption), *tables]
+    return [*drawing, Table("Differences in numbers", result.differences[0].columns, cells, words=2, note=note)]
 
 
 def _classes(group: Group) -> Table:
