@@ -38,9 +38,21 @@ def test_everything_fits() -> None:
 
 def test_a_method_that_does_not_fit_is_named_once() -> None:
     found = plan(5 * 17)
-    assert {arm.method for arm in found.arms if arm.method} == {"smote"}  # nor for AGGAN's class output alone
+    assert {arm.method for arm in found.arms if arm.draws} == {"smote"}
     assert [(each.what, each.seconds) for each in found.left_out] == [("all arms of AGGAN", 530.0)]
     assert plan(5 * 59, n_jobs=2).left_out == []
+
+
+def test_no_method_learns_for_its_class_output_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else is done, and there is room for AGGAN's learning, but for none of its classifiers."""
+    costs = {"aggan": 1.0}
+    monkeypatch.setattr(
+        MadeUp,
+        "of_arm",
+        lambda self, arm, splits: 0.0 if arm.itself else costs.get(arm.method or "", 0.0) * len(splits),
+    )
+    assert {arm.method for arm in plan(5 * 100 + 2).arms if arm.method} == {"smote"}
+    assert "AGGAN's class output" in [arm.title for arm in plan(5 * 101).arms]
 
 
 def test_the_important_arms_are_kept() -> None:
