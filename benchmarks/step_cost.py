@@ -7,7 +7,9 @@ inputs.
 
     python benchmarks/step_cost.py                                  # what is missing, then the table
     python benchmarks/step_cost.py --settings default-28 --rounds 9
-    python benchmarks/step_cost.py --precisions                     # AGGAN in float32 and in bfloat16, in turn
+    python benchmarks/step_cost.py --precisions                     # float32 and bfloat16, in turn: AGGAN, a matrix
+                                                                    # product and a convolution
+    python benchmarks/step_cost.py --compiled                       # ACGAN as it is and with networks of torch.compile
     python benchmarks/step_cost.py --table
 """
 
@@ -17,6 +19,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ import numpy as np
 import torch
 from figures import quartiles
 from torch import Tensor
+from torch.nn.functional import conv2d
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -265,20 +269,44 @@ def activity(take: Stepper, n_steps: int = 10) -> dict[str, float]:
 
 
 def measure_precisions(name: str, device: str, n_rounds: int) -> dict[str, Any]:
-    """Time AGGAN in both precisions, in turn."""
+    """Time AGGAN in both precisions, in turn, and with it the bare work that no step of either can do without."""
     shape, published = SETTINGS[name]
-    steppers = {}
-    for precision in PRECISIONS:
+    work: dict[str, dict[str, Stepper]] = {"step": {}, "matrix product": {}, "convolution": {}}
+    for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16), strict=True):
         sampler = make("aggan", shape, published, device, precision)
-        steppers[precision] = shipped(*set_table(sampler, shape), shape)
-    seconds = in_turn(steppers, n_rounds, device.startswith("cuda"), at_once=PRECISIONS)
-    single, half = (np.array(seconds[precision]) for precision in PRECISIONS)
+        work["step"][precision] = shipped(*set_table(sampler, shape), shape)
+        work["matrix product"][precision] = partial(torch.matmul, *torch.rand(2, 1024, 1024).to(device, dtype))
+        images, kernels = torch.rand(100, 64, 32, 32).to(device, dtype), torch.rand(64, 64, 3, 3).to(device, dtype)
+        work["convolution"][precision] = partial(conv2d, images, kernels, padding=1)
+    found = {of: of_two(name, device, n_rounds, ways) for of, ways in work.items()}
+    single_to_bfloat16 = {of: facts["times_faster"] for of, facts in found.items()}
+    return {**found["step"], "times_faster": single_to_bfloat16}
+
+
+def measure_compiled(name: str, device: str, n_rounds: int) -> dict[str, Any]:
+    """Time ACGAN with its networks as they are and compiled, in turn."""
+    shape, published = SETTINGS[name]
+    ways: dict[str, Stepper] = {}
+    for way in ("as it is", "compiled"):
+        game, players = set_table(make("acgan", shape, published, device, PRECISIONS[0]), shape)
+        for network in (players.generator.network, players.discriminator.network) if way == "compiled" else ():
+            network.compile(dynamic=False)
+        ways[way] = shipped(game, players, shape)
+    begin = time.perf_counter()
+    ways["compiled"]()
+    return {"compiling_seconds": round(time.perf_counter() - begin, 1)} | of_two(name, device, n_rounds, ways)
+
+
+def of_two(name: str, device: str, n_rounds: int, ways: dict[str, Stepper]) -> dict[str, Any]:
+    """Time two ways of the same work in turn, and tell how much faster the second is."""
+    seconds = in_turn(ways, n_rounds, device.startswith("cuda"), at_once=tuple(ways))
+    first, second = (np.array(each) for each in seconds.values())
     return {
         "setting": name,
         "threads": torch.get_num_threads(),
         "rounds": n_rounds,
-        "milliseconds": {p: [round(1e3 * v, 2) for v in np.percentile(s, [50, 25, 75])] for p, s in seconds.items()},
-        "single_to_bfloat16": quartiles(single / half),
+        "milliseconds": {w: [round(1e3 * v, 2) for v in np.percentile(s, [50, 25, 75])] for w, s in seconds.items()},
+        "times_faster": quartiles(first / second),
     }
 
 
@@ -301,7 +329,7 @@ def print_table(rows: RowFile) -> None:
     print("|" + "---|" * (len(COLUMNS) + 1))
     for row in rows:
         found = row.metrics
-        if "single_to_bfloat16" in found:
+        if "times_faster" in found:
             continue
         ratios = ["{} ({}–{})".format(*found[key]) for key in ("aggan_to_acgan", "egan_to_acgan", "reference_to_aggan")]
         where = f"{row.device}, {found['threads']} thread" + "s" * (found["threads"] > 1)
@@ -328,17 +356,32 @@ def print_table_of_gpus(rows: RowFile) -> None:
             print("|", " | ".join([*cells, f"{launched['clock_ms']:.1f}", f"{launched['gaps']:.0%}"]), "|")
 
 
-def print_table_of_precisions(rows: RowFile) -> None:
-    """Print how much faster bfloat16 is, in Markdown."""
-    print("\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |\n|---|---|---|---|---|")
+def print_table_of_two(rows: RowFile) -> None:
+    """Print how much faster bfloat16 and compiled networks are, in Markdown."""
+    work = ("step", "matrix product", "convolution")
+    print("\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |", " | ".join(work[1:]), "|")
+    print("|" + "---|" * 7)
     for row in rows:
         found = row.metrics
-        if "single_to_bfloat16" in found:
-            where = row.versions["processor"] if row.device == "cpu" else row.device
-            threads = f"{found['threads']} thread" + "s" * (found["threads"] > 1)
-            times = [f"{found['milliseconds'][precision][0]:.3g}" for precision in PRECISIONS]
-            ratio = "{} ({}–{})".format(*found["single_to_bfloat16"])
-            print("|", " | ".join([found["setting"], f"{where}, {threads}", *times, ratio]), "|")
+        if "times_faster" in found and "compiling_seconds" not in found:
+            ratios = ["{} ({}–{})".format(*found["times_faster"][of]) for of in work]
+            print("|", " | ".join([*cells_of_two(row), *ratios]), "|")
+    print("\n| setting | device | ACGAN, ms | compiled, ms | times faster | compiling, s |")
+    print("|" + "---|" * 6)
+    for row in rows:
+        found = row.metrics
+        if "compiling_seconds" in found:
+            ratio = "{} ({}–{})".format(*found["times_faster"])
+            print("|", " | ".join([*cells_of_two(row), ratio, f"{found['compiling_seconds']:.0f}"]), "|")
+
+
+def cells_of_two(row: Row) -> list[str]:
+    """Give setting, device and both medians of a comparison of two ways."""
+    found = row.metrics
+    where = row.versions["processor"] if row.device == "cpu" else row.device
+    threads = f"{found['threads']} thread" + "s" * (found["threads"] > 1)
+    times = [f"{milliseconds[0]:.3g}" for milliseconds in found["milliseconds"].values()]
+    return [found["setting"], f"{where}, {threads}", *times]
 
 
 def main() -> None:
@@ -348,7 +391,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="32-true")
-    parser.add_argument("--precisions", action="store_true", help="compare precisions in place of methods")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--precisions", action="store_true", help="compare precisions in place of methods")
+    other.add_argument("--compiled", action="store_true", help="compare with compiled networks in place of methods")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "step_cost.jsonl")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     options = parser.parse_args()
@@ -363,7 +408,9 @@ def main() -> None:
                 "methods": {m: make(m, shape, published, options.device, options.precision).settings_ for m in METHODS},
             }
             if options.precisions:
-                settings = {"precision": "both", "threads": torch.get_num_threads(), "methods": "aggan"}
+                settings |= {"precision": "both", "methods": "aggan, matrix product, convolution"}
+            if options.compiled:
+                settings |= {"methods": "acgan, compiled"}
             run = Run(
                 protocol=f"step-cost/{name}",
                 data_hash=hash_data(np.zeros((1, *shape)), np.zeros(1)),
@@ -377,6 +424,8 @@ def main() -> None:
                 with repeatable(torch.device(options.device)):
                     if options.precisions:
                         found = measure_precisions(name, options.device, options.rounds)
+                    elif options.compiled:
+                        found = measure_compiled(name, options.device, options.rounds)
                     else:
                         found = measure(name, options.device, options.precision, options.rounds)
                 return Outcome(found, device=device_name(options.device))
@@ -385,7 +434,7 @@ def main() -> None:
             print(name, row.metrics["milliseconds"], flush=True)
     print_table(rows)
     print_table_of_gpus(rows)
-    print_table_of_precisions(rows)
+    print_table_of_two(rows)
 
 
 if __name__ == "__main__":
