@@ -57,6 +57,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "narrower-generator": {"networks": DCGAN(generator_width=32)},
     "no-augmentation": {"augmentation": "none"},
     "fresh-noise": {"evolution": Evolution(acceptance=Annealed(), fresh_noise=True)},
+    # On fresh noise fitnesses of best and parent differ by thousandths: T where it counts, and both of its ends.
+    "fresh-noise-warm": {
+        "evolution": Evolution(acceptance=Annealed(temperature=0.03, cooling=0.998), fresh_noise=True)
+    },
+    "fresh-noise-always": {"evolution": Evolution(acceptance="always", fresh_noise=True)},
+    "fresh-noise-elitist": {"evolution": Evolution(acceptance="elitist", fresh_noise=True)},
     "slow-cooling": {"evolution": Evolution(acceptance=Annealed(cooling=0.999))},
     "bfloat16": {"precision": "bf16-mixed"},
     "single-precision": {"precision": "32-true"},  # what the default is on a processor, for a GPU
