@@ -171,9 +171,7 @@ def test_a_class_of_which_a_share_is_dropped(tmp_path: Path) -> None:
     assert by_method["smote"].drawn["seen"] == pytest.approx(np.mean(told))
     assert "seen" not in by_method["augmentation"].drawn
     head = next(part for part in markdown([section]).splitlines() if part.startswith("| method"))
-    assert head.startswith(
-        "| method | seeds | mean recall | 95 % interval | F1 | geometric mean | paper | rare | seen |"
-    )
+    assert head.startswith("| method | seeds | mean recall | 95 % interval | F1 | geometric mean | rare | seen |")
     tables = [part.splitlines() for part in markdown([section]).split("\n\n") if part.startswith("|")]
     assert [len({row.count("|") for row in table}) for table in tables] == [1, 1]  # figures, and differences
 
@@ -452,6 +450,8 @@ def test_what_methods_are_held_against() -> None:
         "a with mixup's class output",
         "twin with mixup",
         "mixup + a with mixup's class output",
+        "augmentation + a with mixup's class output",
+        "augmentation + twin with mixup",
     ]
     rows = [line(name, 0, 0.8, reading="practical") for name in names]
     (found,) = sections("aggan-multiclass", rows)
@@ -473,7 +473,11 @@ def test_what_methods_are_held_against() -> None:
         "a with mixup's class output": ["augmentation", "mixup", "twin with mixup"],
         "twin with mixup": ["augmentation"],
         "mixup + a with mixup's class output": ["augmentation", "mixup", "mixup + mixup"],
-    }
+        "augmentation + a with mixup's class output": [
+            "augmentation", "mixup", "augmentation + augmentation", "augmentation + twin with mixup", "mixup + mixup",
+        ],
+        "augmentation + twin with mixup": ["augmentation"],
+    }  # fmt: skip
 
 
 def test_the_best_that_draws_is_told_first() -> None:
@@ -664,7 +668,20 @@ def test_one_seed_has_no_interval() -> None:
     assert found.lines[0].reach is None
     (alone,) = found.differences
     assert sentence_of(alone) == "aggan against cn: +10.00 points, 1 seed; the paper says +3.41"
-    assert "| aggan | cn | +10.00 |  |  | 1 | cannot tell | +3.41 |" in markdown([found])
+    text = markdown([found])
+    assert "| method | seeds | mean recall | F1 | geometric mean | paper |\n" in text
+    assert "| method | against | points | seeds | verdict | paper |\n|---|---|---|---|---|---|\n" in text
+    assert "| aggan | cn | +10.00 | 1 | cannot tell | +3.41 |" in text
+
+
+def test_what_only_some_lines_tell_has_a_column() -> None:
+    rows = [line("cn", 0, 0.8), line("ours", 0, 0.9), line("ours", 1, 0.9)]
+    (found,) = sections("aggan-multiclass", rows)
+    columns, lines = found.table
+    assert columns == ["method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper"]
+    assert [each[3::3] for each in lines] == [["± 0.00", ""], ["", "89.00"]]
+    (practical,) = sections("aggan-multiclass", [line("cn", 0, 0.8, reading="practical")])
+    assert practical.table[0] == ["method", "seeds", "mean recall", "F1", "geometric mean"]
 
 
 def test_rows_of_other_settings_stand_apart() -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,9 @@ def test_a_class_output_answers_as_the_model_that_draws(tmp_path: Path) -> None:
     options = Options(methods=["acgan"], gan_steps=3, **QUICK)
     found = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
     arm = found.arm("ACGAN's class output")
-    assert (arm.draws, arm.n_drawn) == (False, {"d1": 0, "d8": 0})
+    assert (arm.draws, arm.itself, arm.n_drawn) == (False, True, {"d1": 0, "d8": 0})
+    with pytest.raises(InputError, match='did you mean "ACGAN\'s class output"'):
+        found.arm("ACGAN class output")
     by_seed = {(row.method, row.subset_seed): row for row in RowFile(tmp_path / "out" / "rows.jsonl")}
     for seed in (0, 1):
         row = by_seed[arm.title, seed]
@@ -255,6 +258,34 @@ def test_leaks_are_warned_of() -> None:
     assert found.warnings[0].startswith("2 test images are near-copies of training images (25 and 0, 26 and 1)")
 
 
+def test_what_is_damaged_is_named_and_learnt_again_once_it_is_deleted(tmp_path: Path) -> None:
+    X, y = digits({1: 12, 8: 4})
+    options = Options(methods=["smote"], **QUICK)
+
+    def again() -> Comparison:
+        return compare(X, y, folds=2, options=options, out=tmp_path / "out", name="digits")
+
+    found = again()
+    assert not (tmp_path / "out" / "training").exists()
+    rows = [row for row in RowFile(tmp_path / "out" / "rows.jsonl") if row.subset_seed == 0]
+    one, other = (tmp_path / "out" / row.metrics["predictions"] for row in rows if row.method == "SMOTE at fill 1")
+    whole = one.read_bytes()
+    for damage in (whole[:100], other.read_bytes()):  # cut short; answers to the other fold
+        one.write_bytes(damage)
+        with pytest.raises(InputError, match=f"{one.name} holds damaged predictions: delete it, and compare again"):
+            again()
+    one.unlink()
+    model = next(tmp_path / "out" / row.metrics["model"] for row in rows if row.method == "smote")
+    for file in model.iterdir():
+        file.write_bytes(b"?")
+    for row in rows:
+        (tmp_path / "out" / row.metrics.get("predictions", "none")).unlink(missing_ok=True)
+    with pytest.raises(InputError, match=f"{model.name} holds a damaged model: delete it, and compare again"):
+        again()
+    shutil.rmtree(model)
+    assert again().as_dict() == found.as_dict()
+
+
 def test_budget_leaves_out_what_does_not_fit() -> None:
     X, y = digits({1: 20, 8: 5})
     X_test, y_test = digits({1: 6, 8: 6}, start=100)
@@ -271,6 +302,7 @@ def test_budget_leaves_out_what_does_not_fit() -> None:
     [
         ({"methods": ["aggn"]}, "did you mean 'aggan'"),
         ({"methods": ["duplicates"]}, "no method that draws is given"),
+        ({"methods": ["smote", "class_output"]}, "there is no method called 'class_output'"),
         ({"n_seeds": 1}, "1 seed cannot tell"),
         ({"fills": [2.0]}, "fills are shares of the largest class"),
         ({"shares": [1.0]}, "shares of drawn images"),

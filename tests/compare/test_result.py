@@ -1,9 +1,11 @@
-"""What a gate holds back is no evidence about drawn images."""
+"""What a gate holds back is no evidence about drawn images, and what makes augmentation a poor measure is told."""
 
 import numpy as np
+import pytest
 
-from makeweight.compare.arms import Gated, Shared
-from makeweight.compare.result import _held_back, _is_held_back
+from makeweight.compare.arms import RIVAL, ClassOutput, Gated, Shared, all_arms
+from makeweight.compare.result import _doubts, _held_back, _is_held_back
+from makeweight.compare.statistics import Sample, paired_differences
 
 COUNTS = np.array([80, 20, 40])
 
@@ -33,3 +35,38 @@ def test_it_is_told_of_which_classes() -> None:
         "the arm 'AGGAN with augmentation at fill 1, gated' says nothing about drawn images of c: the gate let less "
         "than half of what was asked for through.",
     ]
+
+
+def doubts(recalls: dict[str, float], n_methods: int = 1) -> list[str]:
+    """Let arms find so much of 300 images of two classes, every seed other ones; those not named as much as nothing."""
+    methods = ["aggan", "acgan", "egan", "lsgan", "wgan", "wgan_gp", "wgan_lp", "vae_gan"][:n_methods]
+    arms = [arm for arm in all_arms(methods, fills=[0.5], shares=[]) if not arm.draws]
+    true = np.repeat([0, 1], 150)
+    random = np.random.default_rng(0)
+    ease = random.random((3, len(true)))
+    shares = [recalls.get(arm.title, 0.7) for arm in arms]
+    correct = np.stack([ease + random.normal(0, 0.1, ease.shape) < share for share in shares])
+    rival = next(place for place, arm in enumerate(arms) if arm.name == RIVAL)
+    return _doubts(arms, paired_differences(correct, correct[rival], Sample(true, 2, np.arange(len(true)))))
+
+
+def test_a_class_output_that_surely_beats_augmentation_is_told() -> None:
+    (told,) = doubts({"AGGAN's class output": 0.85})
+    assert told.startswith('the arm "AGGAN\'s class output" surely beats augmentation, by 1')
+    assert told.endswith(" points of mean recall: that is what drawn images have to beat.")
+    assert doubts({"AGGAN's class output": 0.6}) == []
+
+
+def test_the_more_arms_the_surer_one_has_to_be() -> None:
+    assert len(doubts({"mixup": 0.765})) == 1
+    assert doubts({"mixup": 0.765}, n_methods=8) == []
+
+
+def test_steps_that_still_help_are_told() -> None:
+    (told,) = doubts({"augmentation, half the steps": 0.5})
+    assert told.startswith("augmentation still gains ")
+
+
+@pytest.mark.parametrize(("method", "evenly"), [("aggan", True), ("bagan", False), ("gamo", False)])
+def test_class_outputs_learn_as_their_methods_do(method: str, evenly: bool) -> None:
+    assert ClassOutput(method=method).learns_evenly() is evenly

@@ -16,11 +16,15 @@ def evidence(
     recalls: dict[str, float],
     *,
     boots_drawn: float = 0.9,
+    boots_plain: float = 0.9,
     f1_loss: float = 0.0,
     seeds_spread: float = 0.0,
     n_seeds: int = N_SEEDS,
 ) -> Evidence:
-    """Four hundred boots and some clogs; an arm finds the images that every weaker arm finds, and more."""
+    """Four hundred boots and some clogs; an arm finds the images that every weaker arm finds, and more.
+
+    Of boots, all arms find as many, but those that draw `boots_drawn`, and others that are not in PLAIN `boots_plain`.
+    """
     arms: list[Arm] = [arm for arm in all_arms(["aggan"], fills=[0.25, 1.0], shares=[]) if arm.title in recalls]
     true = np.repeat([0, 1], [400, n_rare])
     ease = np.concatenate([(np.arange(400) + 0.5) / 400, (np.arange(n_rare) + 0.5) / n_rare])
@@ -28,7 +32,8 @@ def evidence(
     found = []
     for arm in arms:
         spread = random.normal(0, seeds_spread, (n_seeds, 1))
-        limit = np.where(true == 1, recalls[arm.title] + spread, boots_drawn if arm.draws else 0.9)
+        boots = boots_drawn if arm.draws else 0.9 if arm.title in PLAIN else boots_plain
+        limit = np.where(true == 1, recalls[arm.title] + spread, boots)
         noise = random.normal(0, 0.02, (n_seeds, len(true)))
         found.append(ease + noise < limit)
     correct: NDArray[np.bool_] = np.stack(found)
@@ -158,6 +163,20 @@ def test_a_plain_arm_that_is_as_good_is_preferred() -> None:
     clog = of_clog(give_verdicts(evidence(400, {**PLAIN, "class weights": 0.85, AUGMENTED: 0.8})))
     assert clog.answer == "do not use"
     assert "but class weights finds as many without drawn images" in clog.sentence
+
+
+def test_a_plain_arm_that_other_classes_pay_for_does_not_stand_in_the_way() -> None:
+    recalls = {**PLAIN, "class weights": 0.85, AUGMENTED: 0.8}
+    assert of_clog(give_verdicts(evidence(400, recalls, boots_plain=0.6))).answer == "use"
+
+
+def test_a_class_output_is_neither_recommended_nor_in_the_way() -> None:
+    recalls = {**PLAIN, "AGGAN's class output": 0.85, AUGMENTED: 0.8}
+    overall, clog = give_verdicts(evidence(400, recalls))
+    assert (overall.arm, overall.answer, clog.arm, clog.answer) == (AUGMENTED, "use", AUGMENTED, "use")
+    recalls[AUGMENTED] = 0.6
+    overall, clog = give_verdicts(evidence(400, recalls))
+    assert (overall.answer, clog.answer) == ("do not use", "do not use")
 
 
 def test_without_drawn_images_there_is_nothing_to_judge() -> None:

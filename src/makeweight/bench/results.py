@@ -22,12 +22,12 @@ from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
 Group = dict[str, dict[int, Row]]
+Cells = tuple[list[str], list[list[str]]]  # the columns of a table, and its lines
 Share = Annotated[float, Field(ge=0, le=1)]
 CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
 LARGEST_DISTANCE = 1e6
-COLUMNS = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
 # Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
 OF_DRAWN = {
     "recall_of_rare": ("rare", 2, 100),
@@ -67,6 +67,16 @@ class Line:
     published: float | None
     drawn: Mapping[str, float] = field(default_factory=dict)
 
+    columns: ClassVar = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
+
+    @property
+    def cells(self) -> list[str]:
+        """What a table shows below `columns`; empty where there is nothing to tell."""
+        reach = "" if self.reach is None else f"± {self.reach:.2f}"
+        paper = "" if self.published is None else f"{self.published:.2f}"
+        figures = [f"{value:.2f}" for value in (self.f1, self.geometric_mean)]
+        return [shown(self.method), str(self.n_seeds), f"{self.recall:.2f}", reach, *figures, paper]
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -100,9 +110,14 @@ class Difference:
     columns: ClassVar = ("method", "against", "points", "95 % interval", "errors", "seeds", "verdict", "paper")
 
     @property
+    def is_sure(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.reach is not None and abs(self.points) > self.reach
+
+    @property
     def verdict(self) -> str:
         """Whether one method is surely ahead of the other, or behind it."""
-        if self.reach is None or abs(self.points) <= self.reach:
+        if not self.is_sure:
             return "cannot tell"
         return "ahead" if self.points > 0 else "behind"
 
@@ -113,7 +128,7 @@ class Difference:
         if self.reach is not None:
             low, high = max(self.points - self.reach, -100.0), min(self.points + self.reach, 100.0)
             interval = f"{_signed(low)} to {_signed(high)}"
-        if self.errors is not None and self.verdict != "cannot tell":
+        if self.errors is not None and self.is_sure:
             errors = f"{100 * abs(self.errors):.0f} % {'fewer' if self.errors >= 0 else 'more'}"
         paper = "" if self.published is None else _signed(self.published)
         names = (shown(self.one), shown(self.other))
@@ -147,6 +162,22 @@ class Section:
     def of_drawn(self) -> list[str]:
         """Names of the figures that some of the lines have beside recall."""
         return [name for name in OF_DRAWN if any(name in line.drawn for line in self.lines)]
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the paper prints a figure of any of the lines."""
+        return any(line.published is not None for line in self.lines)
+
+    @property
+    def table(self) -> Cells:
+        """Columns and lines; what no line has to tell is left out."""
+        columns = [*Line.columns, *(title for title, _, _ in OF_DRAWN.values())]
+        return told(columns, [[*line.cells, *_cells_of_drawn(line.drawn)] for line in self.lines])
+
+    @property
+    def table_of_differences(self) -> Cells:
+        """Columns and differences; what none has to tell is left out."""
+        return told(Difference.columns, [each.cells for each in self.differences])
 
     @property
     def foremost(self) -> list[Difference]:
@@ -310,7 +341,8 @@ def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
         members, fair = one.split(AND), [BLENDS]
         twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
         if len(members) > 1:
-            own = BLENDS if BLENDS in re.findall(r"\w+", one) else RIVAL
+            classifiers = AND.join(member for member in members if not member.endswith(CLASS_OUTPUT))
+            own = BLENDS if BLENDS in re.findall(r"\w+", classifiers) else RIVAL
             fair += dict.fromkeys(
                 f"{rival}{AND}{other}" for rival, other in ((own, own), (own, twin), (BLENDS, BLENDS))
             )
@@ -360,26 +392,24 @@ def markdown(found: Sequence[Section]) -> str:
     """Write sections as Markdown."""
     parts = []
     for section in found:
-        parts.append(f"### {title_of(section)}\n")
-        columns = [*COLUMNS, *(OF_DRAWN[name][0] for name in section.of_drawn)]
-        parts.append(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-        for line in section.lines:
-            parts.append(f"| {' | '.join(cells_of(line, section.of_drawn))} |")
-        parts.append("")
+        parts += [f"### {title_of(section)}\n", *_markdown_table(section.table), ""]
         if section.differences:
-            parts += _markdown_differences(section)
+            columns, cells = section.table_of_differences
+            before = [None, *(one for one, *_ in cells)]
+            fewer = [["" if one == last else one, *rest] for last, (one, *rest) in zip(before, cells, strict=False)]
+            parts += [*_markdown_table((columns, fewer)), "", *([section.chance, ""] if section.chance else [])]
     return "\n".join(parts)
 
 
-def _markdown_differences(section: Section) -> list[str]:
-    """Write differences as a table; a method's name stands where its first does."""
-    cells = [each.cells for each in section.differences]
-    n_columns = len(Difference.columns) - (not any(each[-1] for each in cells))
-    lines, before = [f"| {' | '.join(Difference.columns[:n_columns])} |", "|---" * n_columns + "|"], ""
-    for one, *rest in cells:
-        lines.append(f"| {' | '.join(['' if one == before else one, *rest][:n_columns])} |")
-        before = one
-    return [*lines, "", *([section.chance, ""] if section.chance else [])]
+def _markdown_table(table: Cells) -> list[str]:
+    columns, cells = table
+    return [f"| {' | '.join(columns)} |", f"{'|---' * len(columns)}|", *(f"| {' | '.join(line)} |" for line in cells)]
+
+
+def told(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Cells:
+    """Leave out the columns of a table that are empty in every line."""
+    kept = [place for place in range(len(columns)) if any(line[place] for line in lines)]
+    return [columns[place] for place in kept], [[line[place] for place in kept] for line in lines]
 
 
 def title_of(section: Section) -> str:
@@ -388,16 +418,11 @@ def title_of(section: Section) -> str:
     return shown(f"{section.group}, {section.reading}, {section.budget}{settings}")
 
 
-def cells_of(line: Line, of_drawn: Sequence[str] = ()) -> list[str]:
-    """Write the cells of a line, those of some figures of drawn images last."""
-    reach = "" if line.reach is None else f"± {line.reach:.2f}"
-    published = "" if line.published is None else f"{line.published:.2f}"
-    figures = [f"{value:.2f}" for value in (line.f1, line.geometric_mean)]
-    cells = [shown(line.method), str(line.n_seeds), f"{line.recall:.2f}", reach, *figures, published]
-    for name in of_drawn:
-        _, digits, times = OF_DRAWN[name]
-        cells.append(f"{times * line.drawn[name]:.{digits}f}" if name in line.drawn else "")
-    return cells
+def _cells_of_drawn(drawn: Mapping[str, float]) -> list[str]:
+    """Write the figures of drawn images, empty where there are none."""
+    return [
+        f"{times * drawn[name]:.{digits}f}" if name in drawn else "" for name, (_, digits, times) in OF_DRAWN.items()
+    ]
 
 
 def sentence_of(difference: Difference) -> str:

@@ -23,6 +23,7 @@ RowFiles = Annotated[
     typer.Option("--rows", metavar="FILE", help="Rows to read; may be given again. [default: those of --out]"),
 ]
 OUT = Path("makeweight-bench")
+SHORTER = {"mean recall": "recall", "95 % interval": "95 %", "geometric mean": "GM"}  # as columns of a terminal
 
 bench_commands = typer.Typer(
     help="Rerun the papers' tables, and set our figures beside theirs.", no_args_is_help=True, rich_markup_mode=None
@@ -177,16 +178,16 @@ def _print(found: list[Section]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.bench.results import OF_DRAWN, cells_of, sentence_of, title_of
+    from makeweight.bench.results import sentence_of, title_of
 
     for section in found:
         title = Text(title_of(section))
         grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
-        of_drawn = [OF_DRAWN[name][0] for name in section.of_drawn]
-        for column in ("method", "seeds", "recall", "95 %", "F1", "GM", "paper", *of_drawn):
-            grid.add_column(Text(column), justify="left" if column == "method" else "right")
-        for line in section.lines:
-            grid.add_row(*map(Text, cells_of(line, section.of_drawn)))
+        columns, lines = section.table
+        for column in columns:
+            grid.add_column(Text(SHORTER.get(column, column)), justify="left" if column == "method" else "right")
+        for line in lines:
+            grid.add_row(*map(Text, line))
         show(grid)
         if section.differences:
             say("Differences in mean recall, paired over seeds, with 95 % intervals:")

@@ -1,4 +1,4 @@
-"""Arms of a comparison: what one classifier learns from. A new arm is one class here; a new method joins by itself."""
+"""Arms of a comparison: what a classifier learns from, or what answers in its place. A new arm is one class here."""
 
 from __future__ import annotations
 
@@ -75,6 +75,10 @@ class Arm(Component):
     def counts(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give how many images of each class are drawn, given how many real ones there are."""
         return np.zeros_like(class_counts)
+
+    def learns_evenly(self) -> bool:
+        """Tell whether what answers has learnt as if all classes were equally frequent."""
+        return bool(self.settings)
 
     def classifier(self, base: MixedClassifier) -> MixedClassifier:
         """Give the classifier of this arm, made from the one that all arms share."""
@@ -294,7 +298,10 @@ class FineTuned(FilledArm):
 
 @ARMS.register("class_output")
 class ClassOutput(Arm):
-    """The method itself as a classifier, where it has a class output: what the game has taught, without a drawn image.
+    """The method itself as a classifier, where it has a class output; no classifier is trained.
+
+    The class output has seen drawn images, as the game shows them to the discriminator. Its classes it knows from real
+    ones, but for GAMO's, which learns from the labels of drawn images, too.
 
     Parameters
     ----------
@@ -302,7 +309,6 @@ class ClassOutput(Arm):
         Name of a GAN with a class output.
     """
 
-    settings: ClassVar[dict[str, Any]] = {"balanced_batches": True}  # as the methods learn
     itself: ClassVar[bool] = True
     priority: ClassVar[int] = 3
 
@@ -318,6 +324,10 @@ class ClassOutput(Arm):
     def title(self) -> str:
         """What people read."""
         return f"{method_title(self.method or '')}'s class output"
+
+    def learns_evenly(self) -> bool:
+        """Tell whether the method's batches hold every class equally often."""
+        return bool(get_method(self.method or "")().settings_["balanced_batches"])
 
 
 def plain_arms() -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms
+from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms, plain_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.verdict import WORTHWHILE
 from makeweight.data.wording import counted
@@ -70,7 +70,7 @@ class Options:
         if isinstance(self.methods, str):
             raise InputError(f"methods={self.methods!r} is one text: give a list, such as [{self.methods!r}].")
         for method in self.methods or ():
-            if method not in ARMS.names():
+            if method not in plain_arms():  # these come along
                 get_method(method)
         if self.methods is not None and not self._drawing():
             raise InputError("no method that draws is given: name one, such as aggan or smote; cheap ones come along.")

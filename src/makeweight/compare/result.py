@@ -24,7 +24,8 @@ from makeweight.compare.runs import Bench, Predictions, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.compare.statistics import CONFIDENCE, Differences, Sample, holm, paired_differences
 from makeweight.compare.verdict import Evidence, Verdict, give_verdicts
-from makeweight.data.wording import listed
+from makeweight.data.wording import listed, no_such, shown
+from makeweight.errors import InputError
 from makeweight.sampler import FEW
 
 RIVALS = (NOTHING, RIVAL)
@@ -40,6 +41,8 @@ class ArmResult:
         The arm in words.
     draws : bool
         Whether it holds drawn images.
+    itself : bool
+        Whether a method's own class output answers, which learnt as long as its recipe, or `gan_steps`, says.
     n_drawn : dict of str to int
         How many of each class, for the training set as a whole; none of a class that the gate never let through.
     summary, by_seed : dict, list of dict
@@ -56,6 +59,7 @@ class ArmResult:
 
     title: str
     draws: bool
+    itself: bool
     n_drawn: dict[str, int]
     summary: dict[str, float]
     by_seed: list[dict[str, float]]
@@ -117,8 +121,17 @@ class Comparison:
         return result
 
     def arm(self, title: str) -> ArmResult:
-        """Give the result of an arm by its title."""
-        return next(arm for arm in self.arms if arm.title == title)
+        """Give the result of an arm by its title.
+
+        Raises
+        ------
+        InputError
+            If there is none; the message lists the titles.
+        """
+        titles = [arm.title for arm in self.arms]
+        if title not in titles:
+            raise InputError(no_such("arm", title, titles))
+        return self.arms[titles.index(title)]
 
 
 def summarise(
@@ -177,6 +190,7 @@ def summarise(
         ArmResult(
             title=arm.title,
             draws=arm.draws,
+            itself=arm.itself,
             n_drawn=dict(zip(labels, n_drawn[place].tolist(), strict=True)),
             summary=mean_over_seeds(figures.summaries),
             by_seed=figures.summaries,
@@ -219,7 +233,7 @@ def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[in
     images = bench.images
     true, n_classes = images.codes[images.tested], len(images.classes)
     prevalence = images.class_counts / images.class_counts.sum()
-    learnt = prevalence if not arm.settings else np.full(n_classes, 1 / n_classes)
+    learnt = np.full(n_classes, 1 / n_classes) if arm.learns_evenly() else prevalence
     correct, summaries, classes, natural = [], [], [], []
     for answers, folds in _by_seed(bench, arm, splits, seeds):
         correct.append(answers.codes == true)
@@ -238,7 +252,13 @@ def _drawn(bench: Bench, arm: Arm, splits: Sequence[Split]) -> NDArray[np.int64]
     if not arm.gated:
         return arm.counts(bench.images.class_counts)
     rows = {row.key: row for row in bench.rows}
-    drawn = [rows[bench.arm_run(arm, split).key].metrics["drawn"] for split in splits]
+    drawn = [rows[bench.arm_run(arm, split).key].metrics.get("drawn") for split in splits]
+    n_classes = len(bench.images.classes)
+    if not all(isinstance(each, list) and len(each) == n_classes for each in drawn):
+        raise InputError(
+            f"{shown(bench.rows.path)} holds a row of {arm.title} that does not say what was drawn: remove it, and "
+            f"compare again."
+        )
     means: NDArray[np.int64] = np.rint(np.array(drawn, float).mean(axis=0)).astype(np.int64)
     return means
 
@@ -265,8 +285,13 @@ def _by_seed(
 
 
 def _doubts(arms: Sequence[Arm], differences: Differences) -> list[str]:
-    """Say where augmentation is no good measure: it still gains from steps, or a cheaper arm is better."""
-    low, high = (ends[:, -1] for ends in differences.interval())
+    """Say where augmentation is no good measure: it still gains from steps, or something that draws nothing is better.
+
+    That it surely is, is said at a level that Holm's procedure lowers for the number of these arms.
+    """
+    _, high = (ends[:, -1] for ends in differences.interval())
+    others = [place for place, arm in enumerate(arms) if not arm.draws and arm.name not in (RIVAL, SHORTER)]
+    sure = np.array(others)[holm(differences.p_values()[others, -1]) <= 1 - CONFIDENCE]
     doubts = []
     for place, arm in enumerate(arms):
         gain = f"{abs(differences.estimate[place, -1]) * 100:.1f} points of mean recall"
@@ -275,7 +300,7 @@ def _doubts(arms: Sequence[Arm], differences: Differences) -> list[str]:
                 f"augmentation still gains {gain} from the second half of its steps: see with --steps whether "
                 f"more of them change the verdict."
             )
-        elif not arm.draws and arm.name != SHORTER and low[place] > 0:
+        elif place in sure and differences.estimate[place, -1] > 0:
             doubts.append(
                 f"the arm {arm.title!r} surely beats augmentation, by {gain}: that is what drawn images have to beat."
             )

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -137,7 +138,7 @@ class Bench:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Answers of one arm's classifier.
+    """Answers of what stands for an arm: its classifier, or its method's class output.
 
     Attributes
     ----------
@@ -162,19 +163,27 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path) -> Predictions:
-        """Read what was written; probabilities sum to 1 again."""
+        """Read what was written; probabilities sum to 1 again.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or holds something else.
+        """
         try:
-            opened = open_npz(path)
+            with open_npz(path) as file:
+                found = {name: file[name] for name in ("index", "codes", "chances") if name in file.names}
         except InputError as error:
-            raise InputError(f"{shown(path)} holds damaged predictions: delete it, and compare again.") from error
-        with opened as file:
-            missing = {"index", "codes", "chances"} - set(file.names)
-            if missing:
-                raise InputError(f"{shown(path)} holds no predictions of a comparison: delete it, and compare again.")
-            index, codes, chances = file["index"], file["codes"], file["chances"].astype(np.float64)
-        fits = chances.ndim == 2 and index.shape == codes.shape == chances.shape[:1] and (chances >= 0).all()
-        if not fits or not (index.dtype.kind == codes.dtype.kind == "i" and (chances.sum(axis=1) > 0).all()):
-            raise InputError(f"{shown(path)} holds damaged predictions: delete it, and compare again.")
+            raise _damaged(path) from error
+        if len(found) < 3:
+            raise InputError(f"{shown(path)} holds no predictions of a comparison: delete it, and compare again.")
+        index, codes, chances = found.values()
+        fits = chances.ndim == 2 and index.shape == codes.shape == chances.shape[:1] and chances.dtype.kind == "f"
+        if not fits or not index.dtype.kind == codes.dtype.kind == "i":
+            raise _damaged(path)
+        chances = chances.astype(np.float64)
+        if not ((chances >= 0).all() and (chances.sum(axis=1) > 0).all()):
+            raise _damaged(path)
         return cls(index, codes.astype(np.int64), chances / chances.sum(axis=1, keepdims=True))
 
 
@@ -213,6 +222,8 @@ def run_all(
     listener.count(n_known, total)
     for n_done, _ in enumerate(_parallel(_learn, bench, waiting_draws, n_jobs), start=n_known + 1):
         listener.count(n_done, total)
+    with suppress(OSError):  # it is not there, or somebody else's trainings are kept in it
+        (bench.folder / TRAINING).rmdir()
     for n_done, _ in enumerate(_parallel(_train, bench, waiting, n_jobs), start=n_known + len(waiting_draws) + 1):
         listener.count(n_done, total)
     by_key = {row.key: row for row in bench.rows}
@@ -225,9 +236,25 @@ def done_runs(bench: Bench) -> set[RunKey]:
 
 
 def read_predictions(bench: Bench, arm: Arm, splits: Iterable[Split]) -> Iterator[tuple[Split, Predictions]]:
-    """Read the answers of an arm, split by split."""
+    """Read the answers of an arm, split by split.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, or holds answers to other images.
+    """
+    n_classes = len(bench.images.classes)
     for split in splits:
-        yield split, Predictions.read(bench.predictions(bench.arm_run(arm, split)))
+        path = bench.predictions(bench.arm_run(arm, split))
+        found = Predictions.read(path)
+        known = found.chances.shape[1] == n_classes and (found.codes >= 0).all() and (found.codes < n_classes).all()
+        if not (known and np.array_equal(found.index, split.test)):
+            raise _damaged(path)
+        yield split, found
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{shown(path)} holds damaged predictions: delete it, and compare again.")
 
 
 def _is_needed(
@@ -352,8 +379,18 @@ def _unheard(done: int, total: int) -> None:
 
 
 def drawer(bench: Bench, method: str, split: Split) -> ImageSampler:
-    """Load what a method learnt from the training part of a split."""
-    return load(bench.model(bench.draw_run(method, split)), device=bench.base.device)
+    """Load what a method learnt from the training part of a split.
+
+    Raises
+    ------
+    InputError
+        If the model is damaged.
+    """
+    model = bench.model(bench.draw_run(method, split))
+    try:
+        return load(model, device=bench.base.device)
+    except InputError as error:
+        raise InputError(f"{shown(model)} holds a damaged model: delete it, and compare again.") from error
 
 
 def _name_of(run: Run) -> str:

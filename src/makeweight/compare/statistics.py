@@ -86,9 +86,9 @@ class Differences:
         return reach * self.error
 
     def interval(self) -> tuple[Floats, Floats]:
-        """Give both ends of each difference's own 95 % interval, not corrected for anything."""
+        """Give both ends, −1 to 1, of each difference's own 95 % interval, not corrected for anything."""
         reach = self._reach
-        return self.estimate - reach, self.estimate + reach
+        return (self.estimate - reach).clip(-1, 1), (self.estimate + reach).clip(-1, 1)
 
     def p_values(self) -> Floats:
         """Give two-sided p-values of shape (n_arms, n_classes + 1), not corrected for anything."""

@@ -127,9 +127,11 @@ def give_verdicts(evidence: Evidence, *, worthwhile: float = WORTHWHILE) -> list
     "Use": the largest score (difference by standard error) among all arms that draw the class is beyond what the
     largest of as many equal arms reaches by chance, at Holm's level for the classes and the whole. So neither the
     choice of the arm nor the number of classes makes the answer too hopeful. Of the arms that pass, the one with the
-    highest lower end is named, if its F1 is no lower than that of augmentation, no arm without drawn images has a
-    higher recall, and it does not surely cost mean recall. "Do not use": every such arm's own interval ends below
-    `worthwhile`, or the arm surely costs mean recall. All have to, so nothing is to be corrected.
+    highest lower end is named, if its F1 is no lower than that of augmentation, it does not surely cost mean recall,
+    and no classifier that learns without drawn images, and of which both hold as well, has a higher recall. "Do not
+    use": no arm that passes is like that; or none passes, and every one's own interval ends below `worthwhile`, or
+    the arm surely costs mean recall. All have to, so nothing is to be corrected. A method's class output neither is
+    recommended nor stands in the way.
     """
     filling = [place for place, arm in enumerate(evidence.arms) if arm.fills]
     rare = np.flatnonzero(evidence.drawn[filling].any(axis=0)).tolist() if filling else []
@@ -177,17 +179,26 @@ def _verdict(
 
 def _fault(evidence: Evidence, arm: int, column: int) -> str | None:
     """Say why an arm whose recall is surely higher is still not to be recommended."""
-    if _harms(evidence, arm):
-        return _harm(evidence, arm)
-    loss = evidence.f1[arm, column] - evidence.f1[evidence.rival, column]
-    if loss <= -SMALLEST_LOSS:
-        gained = evidence.differences.estimate[arm, column] > 0
-        return f"{'its precision falls by more' if gained else 'its precision falls too'}, F1 {signed_points(loss)}"
-    plain = [place for place, each in enumerate(evidence.arms) if not each.draws]
-    higher = max(plain, key=lambda place: evidence.recall[place, column])
+    price = _price(evidence, arm, column)
+    if price is not None:
+        return price
+    cheaper = [place for place, each in enumerate(evidence.arms) if not each.draws and not each.itself]
+    sound = [place for place in cheaper if _price(evidence, place, column) is None]
+    higher = max(sound, key=lambda place: evidence.recall[place, column])  # augmentation is always sound
     if evidence.recall[higher, column] >= evidence.recall[arm, column]:
         return f"{evidence.arms[higher].title} finds as many without drawn images"
     return None
+
+
+def _price(evidence: Evidence, arm: int, column: int) -> str | None:
+    """Say what an arm costs elsewhere, in mean recall or in precision."""
+    if _harms(evidence, arm):
+        return _harm(evidence, arm)
+    loss = evidence.f1[arm, column] - evidence.f1[evidence.rival, column]
+    if loss > -SMALLEST_LOSS:
+        return None
+    gained = evidence.differences.estimate[arm, column] > 0
+    return f"{'its precision falls by more' if gained else 'its precision falls too'}, F1 {signed_points(loss)}"
 
 
 def _harms(evidence: Evidence, arm: int) -> bool:

@@ -68,11 +68,9 @@ def bench_page(
 def _lines(result: Result) -> Table:
     rows: list[Sequence[str | Cell]] = []
     for line in result.lines:
-        own = "" if line.reach is None else f"± {line.reach:.2f}"
-        published = "–" if line.published is None else f"{line.published:.2f}"
-        figures = [f"{value:.2f}" for value in (line.f1, line.geometric_mean)]
-        rows.append([line.method, str(line.n_seeds), Cell(f"{line.recall:.2f}", own), *figures, published])
-    columns = ("method", "seeds", "mean recall", "F1", "geometric mean", "paper")
+        method, seeds, recall, reach, *figures, paper = line.cells
+        rows.append([method, seeds, Cell(recall, reach), *figures, *([paper or "–"] if result.is_published else [])])
+    columns = ("method", "seeds", "mean recall", "F1", "geometric mean", *(["paper"] if result.is_published else []))
     note = "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds)."
     return Table("Mean recall", columns, rows, note=note)
 
@@ -118,8 +116,9 @@ def _differences(result: Result) -> list[Block]:
     note = (
         f"Errors are what mean recall lacks to 100 %, told where the interval excludes zero. {result.chance}".rstrip()
     )
-    cells = [[cell or "–" for cell in each.cells] for each in result.differences]
-    return [*drawing, Table("Differences in numbers", result.differences[0].columns, cells, words=2, note=note)]
+    columns, lines = result.table_of_differences
+    cells = [[cell or "–" for cell in line] for line in lines]
+    return [*drawing, Table("Differences in numbers", columns, cells, words=2, note=note)]
 
 
 def _classes(group: Group) -> Table:
