@@ -152,10 +152,13 @@ def no_such(what: str, name: object, choices: Iterable[str]) -> str:
     --------
     >>> no_such("method", "smot", ["acgan", "smote"])
     "there is no method called 'smot': choose from acgan, smote; did you mean 'smote'?"
+    >>> no_such("method", "ACGAN", ["acgan", "smote"])
+    "there is no method called 'ACGAN': choose from acgan, smote; did you mean 'acgan'?"
     """
     known = sorted(choices)
-    close = get_close_matches(str(name), known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    folded = {choice.casefold(): choice for choice in known}
+    close = get_close_matches(str(name).casefold(), folded, n=1)
+    hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
     return f"there is no {what} called {shown(name)!r}: choose from {', '.join(known)}{hint}"
 
 
