@@ -113,10 +113,9 @@ def _differences(result: Result) -> list[Block]:
     drawing = intervals("Differences in mean recall", rows, caption)
     if not result.differences:
         return [*drawing]
-    note = (
-        f"Errors are what mean recall lacks to 100 %, told where the interval excludes zero. {result.chance}".rstrip()
-    )
     columns, lines = result.table_of_differences
+    errors = "Errors are what mean recall lacks to 100 %, told where the interval excludes zero."
+    note = " ".join(filter(None, (errors if "errors" in columns else "", result.chance)))
     cells = [[cell or "–" for cell in line] for line in lines]
     return [*drawing, Table("Differences in numbers", columns, cells, words=2, note=note)]
 
