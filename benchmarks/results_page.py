@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from makeweight.bench.results import markdown, sections
+from makeweight.bench.results import Section, markdown, sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
 from makeweight.component import describe, rebuild
@@ -51,10 +51,20 @@ def paper_table(name: str) -> str:
         if (reading, dataset) not in ran
     ]
     told = f"Not run: {', '.join(absent)}.\n" if absent else ""
+    for reading, dataset in sorted(ran):
+        done = {line.method for each in found if _is_named(each, reading, dataset) for line in each.lines}
+        own = getattr(settings, reading)
+        missing = [method for method in own.all_methods if method not in done] if own is not None else []
+        if missing:
+            told += f"\nOf {dataset} ({reading}) not run: {', '.join(missing)}.\n"
     devices = sorted({f"{row.device}, {row.versions['processor']}" for row in rows_of("bench") if _is_of(row, name)})
     where = f"\nComputed on: {'; '.join(devices)}.\n" if devices else ""
     tables = markdown(found).replace("### ", "#### ")  # one level below the headings of the page
     return "\n".join(part for part in (tables, told + where) if part)
+
+
+def _is_named(section: Section, reading: str, dataset: str) -> bool:
+    return (section.reading, section.group.split()[0]) == (reading, dataset)
 
 
 def _is_of(row: Row, name: str) -> bool:
