@@ -73,16 +73,21 @@ def _is_of(row: Row, name: str) -> bool:
 
 def means(name: str, protocol: str, scale: float = 100.0, called: Callable[[Row], str] | None = None) -> str:
     """Give mean recall by method, in per cent, the best first, with its standard deviation over seeds."""
-    found: dict[tuple[str, str], list[float]] = {}
+    found: dict[tuple[str, str], dict[tuple[int, str], float]] = {}
     for row in rows_of(name):
         if row.protocol == protocol and "acsa" in row.metrics:
             own = row.method if called is None else called(row)
             method = own if row.device == "cpu" else f"{own} ({row.device})"
-            found.setdefault((method, row.budget), []).append(scale * float(str(row.metrics["acsa"])))
+            seeds = found.setdefault((method, row.budget), {})
+            run = (row.subset_seed, str(row.settings.get("seed", "")))  # a comparison has several of one subset
+            if run in seeds:
+                raise ValueError(f"{name}.jsonl holds two rows of {method}, seed {run}: they are not one method's")
+            seeds[run] = scale * float(str(row.metrics["acsa"]))
     lines = ["| | length | seeds | mean recall | deviation |", "|---|---|---|---|---|"]
-    for (method, length), values in sorted(found.items(), key=lambda item: -np.mean(item[1])):
-        deviation = f"{np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-        lines.append(f"| {method} | {length} | {len(values)} | {np.mean(values):.2f} | {deviation} |")
+    for (method, length), values in sorted(found.items(), key=lambda item: -np.mean([*item[1].values()])):
+        recalls = [*values.values()]
+        deviation = f"{np.std(recalls, ddof=1):.2f}" if len(recalls) > 1 else ""
+        lines.append(f"| {method} | {length} | {len(recalls)} | {np.mean(recalls):.2f} | {deviation} |")
     return "\n".join(lines)
 
 
