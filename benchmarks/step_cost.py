@@ -332,10 +332,9 @@ def print_table(rows: RowFile) -> None:
         if "times_faster" in found:
             continue
         ratios = ["{} ({}–{})".format(*found[key]) for key in ("aggan_to_acgan", "egan_to_acgan", "reference_to_aggan")]
-        where = f"{row.device}, {found['threads']} thread" + "s" * (found["threads"] > 1)
         cells = [
             found["setting"],
-            where,
+            place_of(row),
             row.settings["precision"],
             *(f"{found['milliseconds'][method][0]:.3g}" for method in ("acgan", "aggan")),
             *ratios,
@@ -377,11 +376,14 @@ def print_table_of_two(rows: RowFile) -> None:
 
 def cells_of_two(row: Row) -> list[str]:
     """Give setting, device and both medians of a comparison of two ways."""
-    found = row.metrics
+    times = [f"{milliseconds[0]:.3g}" for milliseconds in row.metrics["milliseconds"].values()]
+    return [row.metrics["setting"], place_of(row), *times]
+
+
+def place_of(row: Row) -> str:
+    """Name the processor or the GPU, and how many threads there were."""
     where = row.versions["processor"] if row.device == "cpu" else row.device
-    threads = f"{found['threads']} thread" + "s" * (found["threads"] > 1)
-    times = [f"{milliseconds[0]:.3g}" for milliseconds in found["milliseconds"].values()]
-    return [found["setting"], f"{where}, {threads}", *times]
+    return f"{where}, {row.metrics['threads']} thread" + "s" * (row.metrics["threads"] > 1)
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import joblib
 import pytest
+from joblib.parallel import ThreadingBackend
 
 from makeweight.bench import Outcome, RowFile, Run, run_grid
 
@@ -61,6 +63,20 @@ def test_a_grid_that_fails_keeps_what_is_done_and_goes_on(rows: RowFile, work: W
         run_grid(rows, runs(4), fail_at_two)
     assert {row.subset_seed for row in rows} >= {0, 1}
     assert [row.metrics["square"] for row in run_grid(rows, runs(4), work)] == [0, 1, 4, 9]
+
+
+class AllAtOnce(ThreadingBackend):  # type: ignore[misc]
+    """Hands out no result before all are there, as multiprocessing's backend, of which Ray's is a kind."""
+
+    supports_return_generator = False
+
+
+def test_a_backend_that_gives_results_all_at_once_carries_a_grid(rows: RowFile, work: Work) -> None:
+    joblib.register_parallel_backend("all_at_once", AllAtOnce)
+    with joblib.parallel_config(backend="all_at_once"):
+        found = run_grid(rows, runs(4), work, n_jobs=2)
+    assert [row.metrics["square"] for row in found] == [0, 1, 4, 9]
+    assert len(list(rows)) == 4
 
 
 WITH_DASK = """

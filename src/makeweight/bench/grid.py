@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import joblib
+from joblib.parallel import get_active_backend
 
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 
@@ -15,8 +16,9 @@ def run_grid(
     """Give the rows of many runs, of which those missing are computed, several at a time.
 
     Each row is written as soon as it is there, and by this process alone, so that a grid which is stopped goes on
-    where it was. Where the work is done is joblib's choice: in processes of this machine, among which it shares the
-    cores, or on the cluster of a Dask or Ray backend chosen by `joblib.parallel_config`.
+    where it was; with backends that hand out results all at once, such as Ray's, at the end. Where the work is done is
+    joblib's choice: in processes of this machine, among which it shares the cores, or on the cluster of a Dask or Ray
+    backend chosen by `joblib.parallel_config`.
 
     Parameters
     ----------
@@ -49,8 +51,14 @@ def run_grid(
     wanted = list(runs)
     found = {row.key: row for row in rows}
     missing = {run.key: run for run in wanted if run.key not in found}
-    work = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end())
     for row in work(joblib.delayed(compute_row)(run, compute) for run in missing.values()):
         rows.append(row)
         found[row.key] = row
     return [found[run.key] for run in wanted]
+
+
+def as_they_end() -> str:
+    """Say how joblib is to hand out results: each as soon as it is there, if the backend in use can do so."""
+    backend, _ = get_active_backend()
+    return "generator_unordered" if backend.supports_return_generator else "list"

@@ -19,6 +19,7 @@ from sklearn.metrics import confusion_matrix
 from makeweight.balance.listener import Listener
 from makeweight.bench.answers import answer
 from makeweight.bench.drawn import drawn_metrics
+from makeweight.bench.grid import as_they_end
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
@@ -208,7 +209,7 @@ def _rows(job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, dea
     if n_jobs == 1:
         yield from (_row(job, *each, deadline) for each in missing)
         return
-    work = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
+    work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end(), pre_dispatch="n_jobs")
     # Clocks of machines differ, so each run is told, when it is handed out, how much time is left.
     yield from work(joblib.delayed(_row_elsewhere)(job, *each, deadline - time.monotonic()) for each in missing)
 
