@@ -8,7 +8,17 @@ from torch import Tensor, nn
 from makeweight import AGGAN, OwnNetworks, load
 from makeweight.errors import InputError
 from makeweight.judges import Discriminator
-from makeweight.networks import DCGAN, MLP, NETWORKS, LabelledGenerator, NetworkPair, Networks, Published28, Shape
+from makeweight.networks import (
+    DCGAN,
+    MLP,
+    NETWORKS,
+    LabelledGenerator,
+    NetworkPair,
+    Networks,
+    Published28,
+    ResNet,
+    Shape,
+)
 from makeweight.rules import judges_alike
 
 SHAPES: list[Shape] = [
@@ -108,6 +118,19 @@ class TestMLP:
     def test_any_shape(self, shape: Shape) -> None:
         check_pair(build(MLP(width=7), shape), shape)
         assert build(MLP(width=7), shape).n_features == 7
+
+
+class TestLayout:
+    @pytest.mark.parametrize("networks", [DCGAN(), ResNet()])
+    def test_maps_lie_with_channels_last_in_every_batch_norm(self, networks: Networks) -> None:
+        generator = build(networks, (3, 32, 32)).generator
+        norms = [part for part in generator.modules() if isinstance(part, nn.BatchNorm2d)]
+        seen: list[Tensor] = []
+        for norm in norms:
+            norm.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+        generator(torch.randn(4, 5), torch.zeros(4, dtype=torch.long))
+        assert len(seen) == len(norms) > 0
+        assert all(maps.is_contiguous(memory_format=torch.channels_last) for maps in seen)
 
 
 class TestLabelledGenerator:

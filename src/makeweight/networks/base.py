@@ -29,6 +29,15 @@ def with_channels_last(pair: NetworkPair) -> NetworkPair:
     return pair
 
 
+class Unflatten(nn.Unflatten):
+    """torch's, which leaves channels first: slow for what follows, and slower for the gradient that comes back."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (batch, channels · h · w) to (batch, channels, h, w), laid out with channels last."""
+        maps: Tensor = super().forward(features)
+        return maps.contiguous(memory_format=torch.channels_last)
+
+
 class Networks(Component):
     """A family of networks; builds the pair for an image shape (channels, height, width)."""
 

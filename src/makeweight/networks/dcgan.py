@@ -15,6 +15,7 @@ from makeweight.networks.base import (
     NetworkPair,
     Networks,
     Shape,
+    Unflatten,
     doublings,
     with_channels_last,
 )
@@ -84,7 +85,7 @@ class DCGAN(Networks):
         widths = [self.generator_width * 2**level for level in reversed(range(n_doublings))]
         layers: list[nn.Module] = [
             nn.Linear(n_inputs, widths[0] * bottom[0] * bottom[1], bias=False),
-            nn.Unflatten(1, (widths[0], *bottom)),
+            Unflatten(1, (widths[0], *bottom)),
         ]
         for before, after in itertools.pairwise(widths):
             layers += [

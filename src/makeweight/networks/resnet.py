@@ -17,6 +17,7 @@ from makeweight.networks.base import (
     NetworkPair,
     Networks,
     Shape,
+    Unflatten,
     doublings,
     size_problem,
     with_channels_last,
@@ -78,7 +79,7 @@ class ResidualGenerator(nn.Module):
         n_doublings, bottom = doublings(*sides)
         widths = [width * min(2**level, MOST) for level in reversed(range(n_doublings))]
         self.first = nn.Linear(n_inputs, widths[0] * math.prod(bottom))
-        self.shape = nn.Unflatten(1, (widths[0], *bottom))
+        self.shape = Unflatten(1, (widths[0], *bottom))
         self.blocks = nn.ModuleList(UpBlock(before, after, n_inputs) for before, after in itertools.pairwise(widths))
         self.norm = ModulatedNorm(widths[-1], n_inputs)
         # The last doubling shuffles channels into pixels, which costs a quarter of a block at the full size.
