@@ -8,8 +8,9 @@ inputs.
     python benchmarks/step_cost.py                                  # what is missing, then the table
     python benchmarks/step_cost.py --settings default-28 --rounds 9
     python benchmarks/step_cost.py --precisions                     # float32 and bfloat16, in turn: AGGAN, a matrix
-                                                                    # product and a convolution
+                                                                    # product, a convolution and its gradients
     python benchmarks/step_cost.py --compiled                       # ACGAN as it is and with networks of torch.compile
+    python benchmarks/step_cost.py --arithmetic                     # floating-point operations, without a clock
     python benchmarks/step_cost.py --table
 """
 
@@ -62,6 +63,7 @@ COUNTED = {
     "alike": {"acgan": (4, 8), "egan": (10, 15), "aggan": (10, 16), "reference": (14, 40)},
     "by mode": {"acgan": (4, 8), "egan": (10, 22), "aggan": (11, 25), "reference": (14, 40)},
 }
+BARE_WORK = ("step", "matrix product", "convolution", "its gradients")  # compared in both precisions, beside the step
 Stepper = Callable[[], object]
 
 
@@ -171,6 +173,19 @@ def passes(sampler: GANSampler, shape: tuple[int, int, int], make_stepper: Calla
     return done / (g * of_generator + d * of_discriminator)
 
 
+def print_arithmetic(names: list[str]) -> None:
+    """Print the arithmetic of a step of each method over that of ACGAN's, in Markdown: no ratio of times is meant."""
+    print("| setting |", " | ".join(f"{method}/acgan" for method in METHODS[1:]), "|")
+    print("|" + "---|" * len(METHODS))
+    for name in names:
+        shape, published = SETTINGS[name]
+        done = {}
+        for method in METHODS:
+            table = set_table(make(method, shape, published, "cpu", PRECISIONS[0]), shape)
+            done[method] = arithmetic((plain if method == "reference" else shipped)(*table, shape))
+        print("|", " | ".join([name, *(f"{done[method] / done['acgan']:.3f}" for method in METHODS[1:])]), "|")
+
+
 def in_turn(
     steppers: dict[str, Stepper], n_rounds: int, on_gpu: bool, at_once: tuple[str, ...]
 ) -> dict[str, list[float]]:
@@ -271,13 +286,21 @@ def activity(take: Stepper, n_steps: int = 10) -> dict[str, float]:
 def measure_precisions(name: str, device: str, n_rounds: int) -> dict[str, Any]:
     """Time AGGAN in both precisions, in turn, and with it the bare work that no step of either can do without."""
     shape, published = SETTINGS[name]
-    work: dict[str, dict[str, Stepper]] = {"step": {}, "matrix product": {}, "convolution": {}}
+    work: dict[str, dict[str, Stepper]] = {of: {} for of in BARE_WORK}
     for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16), strict=True):
         sampler = make("aggan", shape, published, device, precision)
         work["step"][precision] = shipped(*set_table(sampler, shape), shape)
         work["matrix product"][precision] = partial(torch.matmul, *torch.rand(2, 1024, 1024).to(device, dtype))
-        images, kernels = torch.rand(100, 64, 32, 32).to(device, dtype), torch.rand(64, 64, 3, 3).to(device, dtype)
-        work["convolution"][precision] = partial(conv2d, images, kernels, padding=1)
+        images, kernels = (
+            torch.rand(shape).to(device, dtype, memory_format=torch.channels_last).requires_grad_()
+            for shape in ((100, 64, 32, 32), (64, 64, 3, 3))
+        )
+        maps = conv2d(images, kernels, padding=1)
+        pull = torch.ones_like(maps)
+        work["convolution"][precision] = partial(conv2d, images.detach(), kernels.detach(), padding=1)
+        work["its gradients"][precision] = partial(
+            torch.autograd.grad, maps, (images, kernels), pull, retain_graph=True
+        )
     found = {of: of_two(name, device, n_rounds, ways) for of, ways in work.items()}
     single_to_bfloat16 = {of: facts["times_faster"] for of, facts in found.items()}
     return {**found["step"], "times_faster": single_to_bfloat16}
@@ -357,13 +380,15 @@ def print_table_of_gpus(rows: RowFile) -> None:
 
 def print_table_of_two(rows: RowFile) -> None:
     """Print how much faster bfloat16 and compiled networks are, in Markdown."""
-    work = ("step", "matrix product", "convolution")
-    print("\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |", " | ".join(work[1:]), "|")
-    print("|" + "---|" * 7)
+    print(
+        "\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |", " | ".join(BARE_WORK[1:]), "|"
+    )
+    print("|" + "---|" * 8)
     for row in rows:
         found = row.metrics
         if "times_faster" in found and "compiling_seconds" not in found:
-            ratios = ["{} ({}–{})".format(*found["times_faster"][of]) for of in work]
+            faster = found["times_faster"]
+            ratios = ["{} ({}–{})".format(*faster[of]) if of in faster else "" for of in BARE_WORK]
             print("|", " | ".join([*cells_of_two(row), *ratios]), "|")
     print("\n| setting | device | ACGAN, ms | compiled, ms | times faster | compiling, s |")
     print("|" + "---|" * 6)
@@ -396,9 +421,13 @@ def main() -> None:
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--precisions", action="store_true", help="compare precisions in place of methods")
     other.add_argument("--compiled", action="store_true", help="compare with compiled networks in place of methods")
+    other.add_argument("--arithmetic", action="store_true", help="count operations in place of seconds, and stop")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "step_cost.jsonl")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     options = parser.parse_args()
+    if options.arithmetic:
+        print_arithmetic(options.settings.split(","))
+        return
     rows = RowFile(options.rows)
     if not options.table:
         set_threads()
@@ -410,7 +439,7 @@ def main() -> None:
                 "methods": {m: make(m, shape, published, options.device, options.precision).settings_ for m in METHODS},
             }
             if options.precisions:
-                settings |= {"precision": "both", "methods": "aggan, matrix product, convolution"}
+                settings |= {"precision": "both", "methods": ", ".join(("aggan", *BARE_WORK[1:]))}
             if options.compiled:
                 settings |= {"methods": "acgan, compiled"}
             run = Run(

@@ -4,6 +4,7 @@ Two rows for drawing (28×28 grey and 64×64 colour) and one for batches; a run 
 
     python benchmarks/throughput.py                    # both parts
     python benchmarks/throughput.py --parts draw       # one of them
+    python benchmarks/throughput.py --parts batches --side 64 --steps 10 --rounds 1    # 614 MB of pixels
     python benchmarks/throughput.py --table            # from the rows that are there
 
 Drawing. `generator` is the forward pass alone, `encoder` is encoding as marked PNG and writing alone, each in as many
@@ -12,11 +13,11 @@ that both can do together is 1 / (1 / generator + 1 / encoder) images a second; 
 it is the smaller of the two. `written` is what `balance` and `sample` do: noise, forward pass, decoding, encoding,
 writing, hashing, rows of the manifest, and the start and end of the workers. `share` is `written` over that best.
 
-Batches. PNGs of 28×28 are written to a temporary folder, from Fashion-MNIST where it is found, else noise. Each case
-runs in a process of its own: from memory, and from files with 1 and 2 workers. `batches` are balanced batches a second
-with nothing else to do, `steps` are steps of AGGAN a second on such batches, `opening` is seconds to list and check the
-folder (and to load it). Peaks are in megabytes and include the workers: `rss` counts pages that processes share in each
-of them, `pss` counts them once; `at_start` is `pss` before the folder is opened.
+Batches. PNGs of 28×28, or of more pixels in colour, are written to a temporary folder, from Fashion-MNIST where it is
+found, else noise. Each case runs in a process of its own: from memory, and from files with 1 and 2 workers. `batches`
+are balanced batches a second with nothing else to do, `steps` are steps of AGGAN a second on such batches, `opening` is
+seconds to list and check the folder (and to load it). Peaks are in megabytes and include the workers: `rss` counts
+pages that processes share in each of them, `pss` counts them once; `at_start` is `pss` before the folder is opened.
 
 The parts alternate within a run; figures are medians over the rounds, with the smallest and the largest.
 """
@@ -40,6 +41,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from makeweight import AGGAN
 from makeweight.balance.drawing import Press, blocks_of
@@ -231,8 +233,8 @@ def memory() -> tuple[int, int]:
     return sums["Rss:"], sums["Pss:"]
 
 
-def make_folder(root: Path, n_images: int) -> str:
-    """Write PNGs into class folders, and give the hash of what is in them."""
+def make_folder(root: Path, n_images: int, side: int) -> str:
+    """Write PNGs into class folders, other sides than 28 in colour, and give the hash of the images before that."""
     try:
         known = load_named("fashion-mnist")
         X, y = known.X_train[:n_images], known.y_train[:n_images]
@@ -241,6 +243,8 @@ def make_folder(root: Path, n_images: int) -> str:
     for label in np.unique(y).tolist():
         (root / str(label)).mkdir(parents=True)
     for row, (pixels, label) in enumerate(zip(X, y.tolist(), strict=True)):
+        if side != 28:
+            pixels = np.asarray(Image.fromarray(pixels).resize((side, side)).convert("RGB"))
         (root / str(label) / f"{row:06d}.png").write_bytes(png_bytes(pixels))
     return hash_data(X, y)
 
@@ -286,7 +290,7 @@ def run_batches(options: argparse.Namespace) -> Row:
     """Measure every case in processes of their own, unless the row is there."""
     n_rounds = (options.rounds + 1) // 2
     with tempfile.TemporaryDirectory() as folder:
-        data_hash = make_folder(Path(folder), options.images)
+        data_hash = make_folder(Path(folder), options.images, options.side)
         run = Run(
             protocol="throughput/batches",
             data_hash=data_hash,
@@ -294,6 +298,7 @@ def run_batches(options: argparse.Namespace) -> Row:
             method="aggan",
             settings={
                 "images": options.images,
+                "side": options.side,
                 "batch": BATCH,
                 "steps": options.steps,
                 "rounds": n_rounds,
@@ -328,7 +333,8 @@ def run_batches(options: argparse.Namespace) -> Row:
 def print_table(rows: RowFile) -> None:
     """Print all rows as tables in Markdown."""
     for row in rows:
-        print(f"\n{row.protocol}, {row.device}, {row.versions['cores']} cores, {row.versions['processor']}\n")
+        sides = f", {row.settings['side']} pixels a side" if "side" in row.settings else ""
+        print(f"\n{row.protocol}{sides}, {row.device}, {row.versions['cores']} cores, {row.versions['processor']}\n")
         first = next(iter(row.metrics.values()))
         if "median" in first:
             print("| | median | least | most |\n|---|---|---|---|")
@@ -347,6 +353,7 @@ def main() -> None:
     parser.add_argument("--parts", default="draw,batches")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--side", type=int, default=28)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "throughput.jsonl")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from makeweight.balance.names import drawn_name
 from makeweight.errors import InputError
 from makeweight.methods import get_method
 from makeweight.sampler import ImageSampler, load
+from makeweight.team import Team
 
 Fill = Callable[..., None]
 Contents = Callable[[Path], dict[str, bytes]]
@@ -99,6 +100,31 @@ def test_helpers_do_not_change_bytes(
     ).all()
     assert torch.get_num_threads() == before
     assert not multiprocessing.active_children()
+
+
+def test_processes_of_a_team_draw_every_other_block(
+    trained: ImageSampler, tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Apart(Team):
+        """A process whose team is elsewhere: what the others drew is what they left in `drawn`."""
+
+        drawn: ClassVar[dict[int, Any]] = {}
+
+        def gather(self, value: Any) -> list[Any]:
+            self.drawn[self.rank] = value
+            return [self.drawn.get(rank, value) for rank in range(self.size)]
+
+    blocks = list(blocks_of(trained, "b", range(256)))
+    for rank in range(2):
+        monkeypatch.setattr(drawing, "team", lambda rank=rank: Apart(rank, 2))
+        (tmp_path / str(rank)).mkdir()
+        drawn = Press(trained, 5, tmp_path / str(rank)).run(blocks, lambda done, total: None)
+    files = [contents(tmp_path / str(rank)) for rank in range(2)]
+    own = [{drawn_name("aggan", 5, row) for block in blocks[rank::2] for row in block.rows} for rank in range(2)]
+    assert [set(each) for each in files] == own
+    expected = {row.file: data for row, data in plainly(trained, "b", range(256), 5, "")}
+    assert files[0] | files[1] == expected
+    assert [row.file for block in drawn for row in block.rows] == list(expected)
 
 
 def test_rows_are_cut_where_the_sampler_cuts_them(trained: ImageSampler) -> None:
