@@ -14,6 +14,7 @@ weights. Learners of AGGAN's images, and beside them:
     plain and head: drawn images  drawn images, each with those of one such learner and of AGGAN's class output
     two plain: real images        no drawn image; half of what an image counts for is what the two say of it
     mixup, mixup: labels          as real and labels, of blends of two images (mixup)
+    adjusted mixup                as mixup, batches as they come, with logit adjustment in place of balanced ones
     blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
                                   recipe says, and its trunk trained alone, by themselves and averaged with mixup
 
@@ -45,7 +46,7 @@ from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.bench.running import device_name
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import Augmented, Shared
+from makeweight.compare.arms import AdjustedBlends, Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
 from makeweight.sampler import ImageSampler, load
@@ -191,6 +192,14 @@ class Lesson:
         self.average("mixup: labels, and mixup", gan, drawn, other)
         self.average("mixup: labels, and head", gan, drawn, head)
 
+    def adjusted(self, sampler: ImageSampler) -> MixedClassifier:
+        """Learn from blends with logit adjustment."""
+        learner = AdjustedBlends().classifier(self.base)
+        begin = time.perf_counter()
+        learner.fit(self.split.X, self.split.y)
+        self.note("adjusted mixup", sampler, learner.predict(self.split.X_eval), time.perf_counter() - begin)
+        return learner
+
     def heads(self) -> None:
         """Let the class output itself learn from blends, and its trunk alone."""
         gan = self.drawer(BLENDING)
@@ -206,6 +215,13 @@ class Lesson:
         self.average("mixup and blending head", gan, one, head)
         self.average("mixup and blending twin", gan, one, twin)
         self.average(f"{told}, and blending head", gan, drawn, head)
+        adjusted = self.adjusted(plain)
+        self.average("adjusted mixup, and mixup", plain, adjusted, one)
+        self.average("adjusted mixup, and blending head", gan, adjusted, head)
+        self.average("adjusted mixup, and blending twin", gan, adjusted, twin)
+        self.average("adjusted mixup, mixup, and blending twin", gan, adjusted, one, twin)
+        self.average("adjusted mixup, mixup, and blending head", gan, adjusted, one, head)
+        self.average(f"adjusted mixup, {told}, and blending head", gan, adjusted, drawn, head)
 
     def places(self) -> None:
         """Learn from drawn images near the boundary of a class, and from those far from it."""

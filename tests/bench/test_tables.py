@@ -286,8 +286,15 @@ def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: floa
         ("bagan with mixup's class output", "^there is no setting head.mixup: parameter of KPlusOne called 'mixup'"),
         ("twin with mixup's class output", "^there is no method with a class output called 'twin'"),
         ("twin with mixup at share 0.5", "is no method of a table: twin draws nothing, so give it alone.$"),
-        ("smote with mixup", "is no method of a table: .*, or with a share METHOD with mixup.$"),
-        ("smote with mixup at fill 0.5", "is no method of a table: .*, or with a share METHOD with mixup.$"),
+        (
+            "smote with mixup",
+            "is no method of a table: .*, or with a share METHOD with mixup or METHOD with mixup's imag",
+        ),
+        ("smote with mixup at fill 0.5", "is no method of a table: .*, or with a share METHOD with mixup or METHOD"),
+        ("aggan with mixup's images", "is no method of a table: write METHOD at fill F"),
+        ("aggan's images at share 0.25", "did you mean 'aggan'"),
+        ("smote with mixup's images at share 0.25", "^there is no method with a class output called 'smote'"),
+        ("twin with mixup's images at share 0.25", "is no method of a table: twin draws nothing, so give it alone.$"),
         (
             "mixup at share 0.5",
             "^'mixup at share 0.5' is no method of a table: mixup draws nothing, so give it alone.$",
@@ -315,6 +322,19 @@ def test_a_class_output_that_learns_from_blends_and_its_twin() -> None:
     alone, twin = practical("twin").settings_["classifier"], practical("twin with mixup").settings_["classifier"]
     assert (alone["risk"]["name"], twin["risk"]["name"]) == ("empirical", "manifold_mixup")
     assert {**twin, "risk": None} == {**alone, "risk": None}
+
+
+def test_images_of_a_method_that_learns_from_blends() -> None:
+    own, plain, output = (
+        practical(name).settings_
+        for name in (
+            "aggan with mixup's images at share 0.25",
+            "aggan with mixup at share 0.25",
+            "aggan with mixup's class output",
+        )
+    )
+    assert own == {**plain, "draws": output["draws"]}
+    assert own["draws"] != plain["draws"]
 
 
 def test_what_classifies_has_another_seed_in_each_place_of_an_average() -> None:
@@ -452,6 +472,8 @@ def test_what_methods_are_held_against() -> None:
         "mixup + a with mixup's class output",
         "augmentation + a with mixup's class output",
         "augmentation + twin with mixup",
+        "mixup + adjusted_mixup + twin with mixup",
+        "a with mixup's images at share 0.5 + adjusted_mixup + a with mixup's class output",
     ]
     rows = [line(name, 0, 0.8, reading="practical") for name in names]
     (found,) = sections("aggan-multiclass", rows)
@@ -477,6 +499,10 @@ def test_what_methods_are_held_against() -> None:
             "augmentation", "mixup", "augmentation + augmentation", "augmentation + twin with mixup", "mixup + mixup",
         ],
         "augmentation + twin with mixup": ["augmentation"],
+        "mixup + adjusted_mixup + twin with mixup": ["augmentation"],
+        "a with mixup's images at share 0.5 + adjusted_mixup + a with mixup's class output": [
+            "augmentation", "mixup", "mixup + mixup", "mixup + adjusted_mixup + twin with mixup",
+        ],
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from makeweight.compare.arms import ARMS, Arm, SharedBlended, all_arms, drawing_methods, plain_arms
+from makeweight.compare.arms import ARMS, AdjustedBlends, Arm, SharedBlended, all_arms, drawing_methods, plain_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe, rebuild
 
@@ -23,14 +23,14 @@ def test_titles_are_unique_and_the_essential_come_first() -> None:
     arms = all_arms()
     assert len({arm.title for arm in arms}) == len(arms)
     assert [arm.title for arm in arms[:2]] == ["nothing", "augmentation"]
-    assert {type(arm) for arm in arms} == set(ARMS) - {SharedBlended}  # which is of tables alone
+    assert {type(arm) for arm in arms} == set(ARMS) - {AdjustedBlends, SharedBlended}  # which are of tables alone
 
 
 def test_methods_that_classify_have_their_class_output() -> None:
     arms = all_arms(["aggan", "smote", "projection_gan", "bagan"])
     assert [arm.title for arm in arms if arm.itself] == ["AGGAN's class output", "BAGAN's class output"]
     assert "class_output" not in plain_arms()
-    assert {"nothing", "augmentation", "mixup"} <= set(plain_arms())
+    assert {"nothing", "augmentation", "mixup", "adjusted_mixup"} <= set(plain_arms())
 
 
 def test_fills_by_hand() -> None:
@@ -49,6 +49,7 @@ def test_classifiers_differ_in_the_arm_alone() -> None:
         "drawn_share": 0.9,
         "real_at_end": 0.9,
         "risk": "mixup",
+        "loss": "focal",
     }
     base = MixedClassifier(n_steps=100, batch_size=7, learning_rate=0.5, **loaded)
     arms = all_arms(["aggan"], shares=[0.5])
@@ -59,7 +60,7 @@ def test_classifiers_differ_in_the_arm_alone() -> None:
     settings = {arm.name: arm.classifier(base).get_params(deep=False) for arm in arms}
     assert describe(settings["nothing"]["augmentation"]) == "none"
     neutral = [settings["nothing"][name] for name in loaded]
-    assert neutral == [False, None, None, 0.0, None]
+    assert neutral == [False, None, None, 0.0, None, None]
     assert settings["class_weights"]["class_weight"] == "balanced"
     assert describe(settings["augmentation"]["augmentation"])["name"] == "affine"
     assert settings["shared"]["drawn_share"] == settings["equal_share"]["drawn_share"] == 0.5

@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import filelock
 import numpy as np
@@ -32,11 +32,15 @@ from makeweight.methods import classifies, get_method, method_names
 from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
-TWIN, CLASS_OUTPUT, WITH_MIXUP, AND = "twin", "'s class output", " with mixup", " + "
+TWIN, CLASS_OUTPUT, IMAGES, WITH_MIXUP, AND = "twin", "'s class output", "'s images", " with mixup", " + "
 FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
-DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup>{WITH_MIXUP})?(?: (?:{FILL_AND_SHARE}))?")
-FORMS = "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or with a share METHOD with mixup"
+DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup>{WITH_MIXUP}(?P<images>{IMAGES})?)?(?: (?:{FILL_AND_SHARE}))?")
+FORMS = (
+    "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or with a share METHOD with mixup or METHOD "
+    "with mixup's images"
+)
 ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
+Drawer = TypeVar("Drawer", bound=ImageSampler)
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
@@ -263,8 +267,9 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
         "aggan at share 0.25" drawn images are that share of a class's part of a batch, "aggan at fill 0.5 and share
         0.25" is both, "aggan with mixup at share 0.25" learns from blends of two images, "aggan's class output" is the
         method itself as a classifier, and "twin" the trunk of its discriminator trained alone; "aggan with mixup's
-        class output" and "twin with mixup" learn the classes from blends, too. Several with " + " between them are
-        averaged; what classifies has another seed in each place, and what draws another where its name comes again.
+        class output" and "twin with mixup" learn the classes from blends, too, and "aggan with mixup's images at share
+        0.25" are drawn by the former for a classifier with mixup. Several with " + " between them are averaged; what
+        classifies has another seed in each place, and what draws another where its name comes again.
     dataset : str
         Name of the set.
     settings : ReadingSettings
@@ -294,19 +299,15 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
     itself = name.removesuffix(CLASS_OUTPUT)
-    blends = {"head.mixup": "true"} if itself.endswith(WITH_MIXUP) else {}
-    method = itself.removesuffix(WITH_MIXUP)
+    method, blends = itself.removesuffix(WITH_MIXUP), itself.endswith(WITH_MIXUP)
     if name == itself and method == TWIN:
-        game = AGGAN(random_state=base.random_state)
-        apply_settings(game, blends)
+        game = _learns(AGGAN(random_state=base.random_state), blends)
         return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
+    games = [each for each in method_names() if classifies(each)]
     if name != itself:
-        games = [each for each in method_names() if classifies(each)]
         if method not in games:
             raise InputError(no_such("method with a class output", method, games))
-        sampler = get_method(method)(random_state=seed)
-        apply_settings(sampler, blends)
-        return ClassOutput(sampler=sampler)
+        return ClassOutput(sampler=_learns(get_method(method)(random_state=seed), blends))
     told = DRAWS.fullmatch(name)
     method = told["method"] if told else name.partition(" ")[0]
     if method in (TWIN, *plain):
@@ -319,11 +320,20 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
         raise InputError(f"{shown(name)!r} is no method of a table: write {FORMS}.")
     if told["fill"]:
         fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0)
+    if told["images"] and method not in games:
+        raise InputError(no_such("method with a class output", method, games))
     arm: Arm = FilledAugmented(method=method, fill=fill)
     if share:
         kind = SharedBlended if told["mixup"] else Shared
         arm = kind(method=method, fill=fill, share=_number(name, share, "takes no share of a batch", most=0.99))
-    return FromDrawn(arm, base, get_method(method)(random_state=seed))
+    return FromDrawn(arm, base, _learns(get_method(method)(random_state=seed), blends=bool(told["images"])))
+
+
+def _learns(sampler: Drawer, blends: bool) -> Drawer:
+    """Let the class output of a GAN learn from blends, or leave it."""
+    if blends:
+        apply_settings(sampler, {"head.mixup": "true"})
+    return sampler
 
 
 def _number(name: str, told: str, fault: str, most: float) -> float:

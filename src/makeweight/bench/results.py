@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -333,7 +332,8 @@ def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
 
     These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two
-    classifiers of their own kind, with mixup or without, and one of it averaged with the twin.
+    classifiers of their own kind, with mixup or without, one of it averaged with the twin, and the same average with
+    what has seen no drawn image in the place of each member that has.
     """
     plain = {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
     pairs = []
@@ -341,15 +341,28 @@ def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
         members, fair = one.split(AND), [BLENDS]
         twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
         if len(members) > 1:
-            classifiers = AND.join(member for member in members if not member.endswith(CLASS_OUTPUT))
-            own = BLENDS if BLENDS in re.findall(r"\w+", classifiers) else RIVAL
-            fair += dict.fromkeys(
-                f"{rival}{AND}{other}" for rival, other in ((own, own), (own, twin), (BLENDS, BLENDS))
-            )
+            own = next((_without_drawn(each) for each in members if not each.endswith(CLASS_OUTPUT)), RIVAL)
+            averages = ((own, own), (own, twin), (BLENDS, BLENDS), [_without_drawn(each) for each in members])
+            fair += dict.fromkeys(AND.join(average) for average in averages)
         elif one.endswith(CLASS_OUTPUT):
             fair.append(twin)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
     return pairs
+
+
+def _without_drawn(member: str) -> str:
+    """Name what stands for a member of an average and has seen no drawn image.
+
+    Examples
+    --------
+    >>> [_without_drawn(name) for name in ("aggan with mixup's class output", "aggan at share 0.25", "nothing")]
+    ['twin with mixup', 'augmentation', 'nothing']
+    """
+    if member.endswith(CLASS_OUTPUT):
+        return TWIN + WITH_MIXUP if member.endswith(WITH_MIXUP + CLASS_OUTPUT) else TWIN
+    if member.startswith(TWIN) or member in plain_arms():
+        return member
+    return BLENDS if WITH_MIXUP in member else RIVAL
 
 
 def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]) -> Difference | None:

@@ -21,6 +21,7 @@ NEUTRAL: dict[str, Any] = {
     "balanced_batches": False,
     "class_weight": None,
     "drawn_share": None,
+    "loss": None,
     "real_at_end": 0.0,
     "risk": None,
 }
@@ -185,6 +186,23 @@ class Blended(Arm):
 
     settings: ClassVar[dict[str, Any]] = {**Augmented.settings, "risk": BLENDS}
     priority: ClassVar[int] = 2
+
+
+@ARMS.register("adjusted_mixup")
+class AdjustedBlends(Arm):
+    """Blends of images as they come, and logit adjustment in place of batches that repeat rare ones; in tables alone.
+
+    References
+    ----------
+    Menon et al., 2021, "Long-Tail Learning via Logit Adjustment", the logit adjusted loss.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {"augmentation": Affine(), "risk": BLENDS, "loss": "logit_adjusted"}
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give no arm."""
+        yield from ()
 
 
 @ARMS.register(SHORTER)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from makeweight.augmentations import Augmentation
+from makeweight.classifiers.losses import ClassificationLoss
 from makeweight.classifiers.risks import Risk
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.component import without_defaults
@@ -37,6 +38,8 @@ class MixedClassifier(CNNClassifier):
     risk : str or Risk, optional
         What is minimised on a batch: "empirical", the loss of its images, by default; "mixup" or "manifold_mixup", that
         of blends of them.
+    loss : str or ClassificationLoss, optional
+        What a wrong answer costs, "cross_entropy" by default. Losses go by the numbers of real images.
 
     Examples
     --------
@@ -48,7 +51,8 @@ class MixedClassifier(CNNClassifier):
     True
     """
 
-    later: ClassVar[dict[str, Any]] = {"risk": None}  # parameters that came after there were rows; see `Component`
+    # Parameters that came after there were rows; see `Component`.
+    later: ClassVar[dict[str, Any]] = {"risk": None, "loss": None}
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class MixedClassifier(CNNClassifier):
         drawn_share: float | None = None,
         real_at_end: float = 0.0,
         risk: str | Risk | None = None,
+        loss: str | ClassificationLoss | None = None,
     ) -> None:
         super().__init__(
             networks=networks,
@@ -79,6 +84,7 @@ class MixedClassifier(CNNClassifier):
             channels=channels,
             class_weight=class_weight,
             risk=risk,
+            loss=loss,
         )
         self.drawn_share = drawn_share
         self.real_at_end = real_at_end
