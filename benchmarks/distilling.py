@@ -14,7 +14,8 @@ weights. Learners of AGGAN's images, and beside them:
     plain and head: drawn images  drawn images, each with those of one such learner and of AGGAN's class output
     two plain: real images        no drawn image; half of what an image counts for is what the two say of it
     mixup, mixup: labels          as real and labels, of blends of two images (mixup)
-    adjusted mixup                as mixup, batches as they come, with logit adjustment in place of balanced ones
+    adjusted mixup                as mixup, batches as they come, with logit adjustment in place of balanced ones; by
+                                  itself and averaged with the others
     blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
                                   recipe says, and its trunk trained alone, by themselves and averaged with mixup
 
@@ -46,7 +47,7 @@ from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.bench.running import device_name
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import AdjustedBlends, Augmented, Shared
+from makeweight.compare.arms import AdjustedBlended, Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
 from makeweight.sampler import ImageSampler, load
@@ -194,7 +195,7 @@ class Lesson:
 
     def adjusted(self, sampler: ImageSampler) -> MixedClassifier:
         """Learn from blends with logit adjustment."""
-        learner = AdjustedBlends().classifier(self.base)
+        learner = AdjustedBlended().classifier(self.base)
         begin = time.perf_counter()
         learner.fit(self.split.X, self.split.y)
         self.note("adjusted mixup", sampler, learner.predict(self.split.X_eval), time.perf_counter() - begin)

@@ -63,7 +63,7 @@ COUNTED = {
     "alike": {"acgan": (4, 8), "egan": (10, 15), "aggan": (10, 16), "reference": (14, 40)},
     "by mode": {"acgan": (4, 8), "egan": (10, 22), "aggan": (11, 25), "reference": (14, 40)},
 }
-BARE_WORK = ("step", "matrix product", "convolution", "its gradients")  # compared in both precisions, beside the step
+WORK = ("step", "matrix product", "convolution", "its gradients")  # compared in both precisions; maps lie channels last
 Stepper = Callable[[], object]
 
 
@@ -174,7 +174,7 @@ def passes(sampler: GANSampler, shape: tuple[int, int, int], make_stepper: Calla
 
 
 def print_arithmetic(names: list[str]) -> None:
-    """Print the arithmetic of a step of each method over that of ACGAN's, in Markdown: no ratio of times is meant."""
+    """Print the arithmetic of a step of each method over that of ACGAN's, in Markdown: counted, not timed."""
     print("| setting |", " | ".join(f"{method}/acgan" for method in METHODS[1:]), "|")
     print("|" + "---|" * len(METHODS))
     for name in names:
@@ -286,14 +286,14 @@ def activity(take: Stepper, n_steps: int = 10) -> dict[str, float]:
 def measure_precisions(name: str, device: str, n_rounds: int) -> dict[str, Any]:
     """Time AGGAN in both precisions, in turn, and with it the bare work that no step of either can do without."""
     shape, published = SETTINGS[name]
-    work: dict[str, dict[str, Stepper]] = {of: {} for of in BARE_WORK}
+    work: dict[str, dict[str, Stepper]] = {of: {} for of in WORK}
     for precision, dtype in zip(PRECISIONS, (torch.float32, torch.bfloat16), strict=True):
         sampler = make("aggan", shape, published, device, precision)
         work["step"][precision] = shipped(*set_table(sampler, shape), shape)
         work["matrix product"][precision] = partial(torch.matmul, *torch.rand(2, 1024, 1024).to(device, dtype))
         images, kernels = (
-            torch.rand(shape).to(device, dtype, memory_format=torch.channels_last).requires_grad_()
-            for shape in ((100, 64, 32, 32), (64, 64, 3, 3))
+            torch.rand(sides).to(device, dtype, memory_format=torch.channels_last).requires_grad_()
+            for sides in ((100, 64, 32, 32), (64, 64, 3, 3))
         )
         maps = conv2d(images, kernels, padding=1)
         pull = torch.ones_like(maps)
@@ -380,15 +380,13 @@ def print_table_of_gpus(rows: RowFile) -> None:
 
 def print_table_of_two(rows: RowFile) -> None:
     """Print how much faster bfloat16 and compiled networks are, in Markdown."""
-    print(
-        "\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |", " | ".join(BARE_WORK[1:]), "|"
-    )
+    print("\n| setting | device | AGGAN in float32, ms | in bfloat16, ms | times faster |", " | ".join(WORK[1:]), "|")
     print("|" + "---|" * 8)
     for row in rows:
         found = row.metrics
         if "times_faster" in found and "compiling_seconds" not in found:
             faster = found["times_faster"]
-            ratios = ["{} ({}–{})".format(*faster[of]) if of in faster else "" for of in BARE_WORK]
+            ratios = ["{} ({}–{})".format(*faster[of]) if of in faster else "" for of in WORK]
             print("|", " | ".join([*cells_of_two(row), *ratios]), "|")
     print("\n| setting | device | ACGAN, ms | compiled, ms | times faster | compiling, s |")
     print("|" + "---|" * 6)
@@ -439,7 +437,7 @@ def main() -> None:
                 "methods": {m: make(m, shape, published, options.device, options.precision).settings_ for m in METHODS},
             }
             if options.precisions:
-                settings |= {"precision": "both", "methods": ", ".join(("aggan", *BARE_WORK[1:]))}
+                settings |= {"precision": "both", "methods": ", ".join(("aggan", *WORK[1:]))}
             if options.compiled:
                 settings |= {"methods": "acgan, compiled"}
             run = Run(

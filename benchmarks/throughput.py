@@ -298,11 +298,11 @@ def run_batches(options: argparse.Namespace) -> Row:
             method="aggan",
             settings={
                 "images": options.images,
-                "side": options.side,
                 "batch": BATCH,
                 "steps": options.steps,
                 "rounds": n_rounds,
                 "threads": options.threads,
+                **({"side": options.side} if options.side != 28 else {}),
             },
             budget=f"{n_rounds} rounds",
         )
@@ -313,6 +313,7 @@ def run_batches(options: argparse.Namespace) -> Row:
                 for name, (memory_limit, n_workers) in CASES.items():
                     variables = {"MAKEWEIGHT_MEMORY": memory_limit, "MAKEWEIGHT_WORKERS": n_workers}
                     command = [sys.executable, __file__, "--case", folder, "--threads", str(options.threads)]
+                    command += ["--steps", str(options.steps)]
                     answer = subprocess.run(
                         command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True, check=True
                     )

@@ -184,19 +184,21 @@ def test_all_processes_end_with_the_same_model_whichever_draws(two_processes: Pa
 
 
 def test_two_hosts_learn_what_two_processes_of_one_do(two_processes: Path, tmp_path: Path) -> None:
-    """Two agents with a process each, as on two machines, meet at an address."""
+    """Two agents with a process each, as on two machines, meet at an address as the guide says."""
     script = tmp_path / "host.py"
     script.write_text(HOST)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        meeting = [
-            "--nnodes=2",
-            "--nproc-per-node=1",
-            "--master-addr=127.0.0.1",
-            f"--master-port={free.getsockname()[1]}",
-        ]
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    meeting = [
+        "--nnodes=2",
+        "--nproc-per-node=1",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={address}",
+        "--rdzv-id=test",
+    ]
     with ThreadPoolExecutor() as hosts:
-        runs = [hosts.submit(torchrun, script, tmp_path, where=[*meeting, f"--node-rank={rank}"]) for rank in range(2)]
+        runs = [hosts.submit(torchrun, script, tmp_path, where=meeting) for _ in range(2)]
     assert [run.result().returncode for run in runs] == [0, 0], [run.result().stderr for run in runs]
     first, *_ = (two_processes / "hashes-0").read_text().split()
     assert [(tmp_path / f"host-{rank}").read_text() for rank in range(2)] == [first, first]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from makeweight.compare.arms import ARMS, AdjustedBlends, Arm, SharedBlended, all_arms, drawing_methods, plain_arms
+from makeweight.compare.arms import ARMS, AdjustedBlended, Arm, SharedBlended, all_arms, drawing_methods, plain_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe, rebuild
 
@@ -23,7 +23,7 @@ def test_titles_are_unique_and_the_essential_come_first() -> None:
     arms = all_arms()
     assert len({arm.title for arm in arms}) == len(arms)
     assert [arm.title for arm in arms[:2]] == ["nothing", "augmentation"]
-    assert {type(arm) for arm in arms} == set(ARMS) - {AdjustedBlends, SharedBlended}  # which are of tables alone
+    assert {type(arm) for arm in arms} == set(ARMS) - {AdjustedBlended, SharedBlended}  # which are of tables alone
 
 
 def test_methods_that_classify_have_their_class_output() -> None:

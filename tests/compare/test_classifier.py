@@ -9,7 +9,7 @@ from sklearn.base import clone
 from makeweight import CNNClassifier
 from makeweight.classifiers.logit_adjusted import LogitAdjustedClassifier
 from makeweight.classifiers.mixup import MixupClassifier
-from makeweight.compare.arms import AdjustedBlends, all_arms
+from makeweight.compare.arms import AdjustedBlended, all_arms
 from makeweight.compare.classifier import MixedClassifier, shared_epoch
 from makeweight.compare.runs import Bench
 from makeweight.errors import InputError
@@ -100,14 +100,16 @@ def test_mixup_learns_from_blends_and_is_told(boots: Any) -> None:
 
 def test_logit_adjustment_goes_by_real_images_and_is_told(boots: Any) -> None:
     X, y = boots
-    learner = AdjustedBlends().classifier(MixedClassifier(**TINY))
+    learner = AdjustedBlended().classifier(MixedClassifier(**TINY))
     alone = LogitAdjustedClassifier(**TINY, risk="mixup", augmentation=learner.augmentation).fit(X, y)
     assert learner.fit(X, y).predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
     assert learner.settings_["loss"] == alone.settings_["loss"]
     assert "loss" not in MixedClassifier(**TINY).settings_
     drawn = np.zeros(20, bool)
     drawn[np.flatnonzero(y == "boot")[:8]] = True
-    assert learner.fit(X, y, drawn=drawn).class_counts_.tolist() == [4, 5, 3]
+    mixed = learner.fit(X, y, drawn=drawn)
+    assert mixed.class_counts_.tolist() == [4, 5, 3]
+    assert mixed.predict_proba(X).tobytes() != alone.predict_proba(X).tobytes()  # where counts are those of all
 
 
 def test_runs_of_older_comparisons_are_found_again(tmp_path: Path) -> None:

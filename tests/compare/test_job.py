@@ -303,6 +303,7 @@ def test_budget_leaves_out_what_does_not_fit() -> None:
         ({"methods": ["aggn"]}, "did you mean 'aggan'"),
         ({"methods": ["duplicates"]}, "no method that draws is given"),
         ({"methods": ["smote", "class_output"]}, "there is no method called 'class_output'"),
+        ({"methods": ["smote", "adjusted_mixup"]}, "there is no method called 'adjusted_mixup'"),
         ({"n_seeds": 1}, "1 seed cannot tell"),
         ({"fills": [2.0]}, "fills are shares of the largest class"),
         ({"shares": [1.0]}, "shares of drawn images"),

@@ -301,13 +301,13 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     itself = name.removesuffix(CLASS_OUTPUT)
     method, blends = itself.removesuffix(WITH_MIXUP), itself.endswith(WITH_MIXUP)
     if name == itself and method == TWIN:
-        game = _learns(AGGAN(random_state=base.random_state), blends)
+        game = _blending(AGGAN(random_state=base.random_state), blends)
         return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
     games = [each for each in method_names() if classifies(each)]
     if name != itself:
         if method not in games:
             raise InputError(no_such("method with a class output", method, games))
-        return ClassOutput(sampler=_learns(get_method(method)(random_state=seed), blends))
+        return ClassOutput(sampler=_blending(get_method(method)(random_state=seed), blends))
     told = DRAWS.fullmatch(name)
     method = told["method"] if told else name.partition(" ")[0]
     if method in (TWIN, *plain):
@@ -326,11 +326,11 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     if share:
         kind = SharedBlended if told["mixup"] else Shared
         arm = kind(method=method, fill=fill, share=_number(name, share, "takes no share of a batch", most=0.99))
-    return FromDrawn(arm, base, _learns(get_method(method)(random_state=seed), blends=bool(told["images"])))
+    return FromDrawn(arm, base, _blending(get_method(method)(random_state=seed), bool(told["images"])))
 
 
-def _learns(sampler: Drawer, blends: bool) -> Drawer:
-    """Let the class output of a GAN learn from blends, or leave it."""
+def _blending(sampler: Drawer, blends: bool) -> Drawer:
+    """Give a GAN whose class output learns from blends, where that is asked for."""
     if blends:
         apply_settings(sampler, {"head.mixup": "true"})
     return sampler

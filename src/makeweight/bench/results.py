@@ -331,23 +331,29 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
 def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
 
-    These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two
-    classifiers of their own kind, with mixup or without, one of it averaged with the twin, and the same average with
-    what has seen no drawn image in the place of each member that has.
+    These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
+    their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
+    the place of each member that has, with its class outputs and without them.
     """
-    plain = {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
+    plain = _plain()
     pairs = []
     for one in methods:
         members, fair = one.split(AND), [BLENDS]
         twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
         if len(members) > 1:
-            own = next((_without_drawn(each) for each in members if not each.endswith(CLASS_OUTPUT)), RIVAL)
-            averages = ((own, own), (own, twin), (BLENDS, BLENDS), [_without_drawn(each) for each in members])
-            fair += dict.fromkeys(AND.join(average) for average in averages)
+            others = [_without_drawn(each) for each in members if not each.endswith(CLASS_OUTPUT)]
+            own, all_of_them = [*others, RIVAL][0], [_without_drawn(each) for each in members]
+            averages = ([own, own], [own, twin], [BLENDS, BLENDS], others, all_of_them)
+            fair += dict.fromkeys(AND.join(average) for average in averages if len(average) > 1)
         elif one.endswith(CLASS_OUTPUT):
             fair.append(twin)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
     return pairs
+
+
+def _plain() -> set[str]:
+    """Name what has seen no drawn image."""
+    return {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
 
 
 def _without_drawn(member: str) -> str:
@@ -360,7 +366,7 @@ def _without_drawn(member: str) -> str:
     """
     if member.endswith(CLASS_OUTPUT):
         return TWIN + WITH_MIXUP if member.endswith(WITH_MIXUP + CLASS_OUTPUT) else TWIN
-    if member.startswith(TWIN) or member in plain_arms():
+    if member in _plain():
         return member
     return BLENDS if WITH_MIXUP in member else RIVAL
 

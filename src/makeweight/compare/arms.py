@@ -189,7 +189,7 @@ class Blended(Arm):
 
 
 @ARMS.register("adjusted_mixup")
-class AdjustedBlends(Arm):
+class AdjustedBlended(Arm):
     """Blends of images as they come, and logit adjustment in place of batches that repeat rare ones; in tables alone.
 
     References

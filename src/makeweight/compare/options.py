@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms, plain_arms
+from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.verdict import WORTHWHILE
 from makeweight.data.wording import counted
@@ -45,8 +45,8 @@ class Options:
     precision : "32-true" or "bf16-mixed", optional
         Precision in which methods learn; by default that of the device.
     classifier : MixedClassifier, optional
-        The classifier that all arms share; its batches, augmentation, risk, class weights and seed are
-        the arms' own.
+        The classifier that all arms share; its batches, augmentation, risk, loss, class weights and seed
+        are the arms' own.
     projection : {"tsne", "umap"}
         How the feature map of the report is laid out.
     """
@@ -69,8 +69,9 @@ class Options:
         """Refuse what cannot be compared."""
         if isinstance(self.methods, str):
             raise InputError(f"methods={self.methods!r} is one text: give a list, such as [{self.methods!r}].")
+        come_along = {arm.name for arm in all_arms([])}
         for method in self.methods or ():
-            if method not in plain_arms():  # these come along
+            if method not in come_along:
                 get_method(method)
         if self.methods is not None and not self._drawing():
             raise InputError("no method that draws is given: name one, such as aggan or smote; cheap ones come along.")

@@ -30,7 +30,7 @@ def with_channels_last(pair: NetworkPair) -> NetworkPair:
 
 
 class Unflatten(nn.Unflatten):
-    """torch's, which leaves channels first: slow for what follows, and slower for the gradient that comes back."""
+    """As torch's, with maps laid out channels last, as the convolutions after it, and their gradients, want them."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (batch, channels · h · w) to (batch, channels, h, w), laid out with channels last."""
