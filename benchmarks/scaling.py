@@ -4,7 +4,9 @@ Each way is started by itself, in turn, several times: 28×28 images, default se
 says two. A row holds steps a second of each way, medians and quartiles over the rounds, and the efficiency: the pace
 over that of one process on one core, divided by the cores used.
 
-    python benchmarks/scaling.py                 # what is missing, then the table
+    python benchmarks/scaling.py                          # what is missing, then the table
+    python benchmarks/scaling.py --waiting passive        # threads sleep while they wait, as on the command line
+    python benchmarks/scaling.py --beside 1 --steps 5     # as many processes beside it that do nothing but compute
     python benchmarks/scaling.py --table
 """
 
@@ -12,9 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +37,7 @@ WAYS = {  # processes, threads each
     "two processes, one thread each": (2, 1),
 }
 WARM_UP = 3
+DEFAULTS = {"waiting": "spinning first", "beside": "nothing"}  # as OpenMP's threads wait where nothing is said
 
 
 def train(n_steps: int) -> None:
@@ -53,6 +59,25 @@ def start(n_processes: int, n_threads: int, n_steps: int) -> float:
     return float(json.loads(done.stdout)["pace"])
 
 
+def compute_on() -> None:
+    """Keep a core busy."""
+    while True:
+        pass
+
+
+@contextmanager
+def beside(n_processes: int) -> Iterator[None]:
+    """Keep processes beside this one that do nothing but compute."""
+    busy = [multiprocessing.Process(target=compute_on, daemon=True) for _ in range(n_processes)]
+    for process in busy:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.terminate()
+
+
 def measure(n_rounds: int, n_steps: int) -> dict[str, Any]:
     """Start all ways in turn."""
     paces: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -72,11 +97,12 @@ def measure(n_rounds: int, n_steps: int) -> dict[str, Any]:
 
 def print_table(rows: RowFile) -> None:
     """Print all rows in Markdown; medians, with quartiles in brackets."""
-    print("| way | steps/s | efficiency | processor |\n|---|---|---|---|")
+    print("| way | steps/s | efficiency | threads wait | beside it | processor |\n" + "|---" * 6 + "|")
     for row in rows:
+        where = [row.settings.get(name, default) for name, default in DEFAULTS.items()] + [row.versions["processor"]]
         for way in WAYS:
             figures = ["{} ({}–{})".format(*row.metrics[key][way]) for key in ("steps_per_second", "efficiency")]
-            print("|", " | ".join([way, *figures, row.versions["processor"]]), "|")
+            print("|", " | ".join([way, *figures, *where]), "|")
 
 
 def main() -> None:
@@ -84,6 +110,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--waiting", choices=("passive",))
+    parser.add_argument("--beside", type=int, default=0)
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "scaling.jsonl")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     parser.add_argument("--pace", type=int, help=argparse.SUPPRESS)
@@ -98,10 +126,18 @@ def main() -> None:
             data_hash=hash_data(np.zeros((1, 28, 28)), np.zeros(1)),
             subset_seed=0,
             method="aggan",
-            settings={"sampler": get_method("aggan")(random_state=0).settings_, "steps": options.steps},
+            settings={
+                "sampler": get_method("aggan")(random_state=0).settings_,
+                "steps": options.steps,
+                **({"waiting": options.waiting} if options.waiting else {}),
+                **({"beside": f"{options.beside} busy"} if options.beside else {}),
+            },
             budget=f"{options.rounds} rounds",
         )
-        run_once(rows, run, lambda run: Outcome(measure(options.rounds, options.steps)))
+        if options.waiting:
+            os.environ["OMP_WAIT_POLICY"] = options.waiting.upper()
+        with beside(options.beside):
+            run_once(rows, run, lambda run: Outcome(measure(options.rounds, options.steps)))
     print_table(rows)
 
 
