@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,10 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import makeweight.game as game_module
 from makeweight.evolution import Annealed, Elitist, Evolution
 from makeweight.game import rescore_best, step
+from makeweight.gan_sampler import GANSampler
 from makeweight.heads import HEADS, AuxiliaryClassifier
 from makeweight.individual import Individual
 from makeweight.judges import Discriminator, Judgement
 from makeweight.litter import half_of, shared_pulls
+from makeweight.methods import get_method, method_names
 from makeweight.objectives import OBJECTIVES
 from makeweight.penalties import R1
 from makeweight.rules import Game, Players, judges_alike
@@ -274,6 +278,27 @@ def test_a_step_asks_nothing_of_the_device(recipe: str, by_mode: bool) -> None:
         players.average.update(players.generator.network, 1)
         with pytest.raises(AssertionError, match="asked the device"):
             outcome.generator_loss.item()
+
+
+GANS = [name for name in method_names() if issubclass(get_method(name), GANSampler)]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("method", GANS)
+def test_a_step_of_every_gan_waits_for_no_number(method: str, alike: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device `meta` holds no numbers: whatever looks at one, or takes one to the processor, fails there."""
+    monkeypatch.setattr("makeweight.gan_sampler.judges_alike", lambda *_: alike)  # asked once, before the first step
+    monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # there is none for this device
+    sampler: GANSampler = get_method(method)(random_state=0, batch_size=8, latent_dim=5)
+    game = sampler._game(np.array([7] if method == "class_dcgan" else [7, 3, 2]), torch.device("meta"), nullcontext)
+    players = sampler._players(SHAPE, game)
+    players.temperature = COLD
+    n = game.discriminator_steps * game.batch_size
+    images, codes = torch.empty(n, *SHAPE, device="meta"), torch.zeros(n, dtype=torch.long, device="meta")
+    outcome = step(game, players, images, codes, torch.Generator().manual_seed(0))
+    assert outcome.figures().is_meta
+    with pytest.raises(RuntimeError, match="meta"):
+        outcome.generator_loss.item()
 
 
 @pytest.mark.parametrize(
