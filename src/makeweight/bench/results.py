@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -17,6 +17,7 @@ from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
 from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
+from makeweight.compare.statistics import holm
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
@@ -96,6 +97,9 @@ class Difference:
     errors : float or None
         Share that the difference takes away of what the other lacks to a mean recall of 1, negative where it adds to
         it; None where the other lacks nothing.
+    p : float or None
+        How likely as large a difference is if neither method is ahead (Student's t over seeds), corrected by Holm for
+        all differences of the section; None for a single seed.
     """
 
     one: str
@@ -105,8 +109,9 @@ class Difference:
     reach: float | None
     published: float | None
     errors: float | None = None
+    p: float | None = None
 
-    columns: ClassVar = ("method", "against", "points", "95 % interval", "errors", "seeds", "verdict", "paper")
+    columns: ClassVar = ("method", "against", "points", "95 % interval", "p", "errors", "seeds", "verdict", "paper")
 
     @property
     def is_sure(self) -> bool:
@@ -129,9 +134,10 @@ class Difference:
             interval = f"{_signed(low)} to {_signed(high)}"
         if self.errors is not None and self.is_sure:
             errors = f"{100 * abs(self.errors):.0f} % {'fewer' if self.errors >= 0 else 'more'}"
+        p = "" if self.p is None else f"{self.p:.3f}"
         paper = "" if self.published is None else _signed(self.published)
         names = (shown(self.one), shown(self.other))
-        return [*names, _signed(self.points), interval, errors, str(self.n_seeds), self.verdict, paper]
+        return [*names, _signed(self.points), interval, p, errors, str(self.n_seeds), self.verdict, paper]
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,12 @@ class Section:
         """How many of some intervals would exclude zero by chance; nothing of a single one, or none."""
         n = sum(each.reach is not None for each in self.differences)
         by_chance = f"{n * (1 - CONFIDENCE):.1f}"
-        return f"Of {n} intervals {by_chance} would exclude zero by chance, if no method differed." if n > 1 else ""
+        if n < 2:
+            return ""
+        return (
+            f"Of {n} intervals {by_chance} would exclude zero by chance, if no method differed; p is corrected for "
+            "their number (Holm)."
+        )
 
 
 class DrawnMetrics(BaseModel):
@@ -317,14 +328,14 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
             )
         )
     claims: Sequence[tuple[str, str]] = CLAIMS if reading == PAPER else _against_rivals(methods)
-    differences = [_difference(one, other, methods, known) for one, other in claims if one != other]
+    found = [_difference(one, other, methods, known) for one, other in claims if one != other]
     return Section(
         reading,
         group,
         budget,
         settings,
         sorted(lines, key=lambda line: -line.recall),
-        [each for each in differences if each is not None],
+        _corrected([each for each in found if each is not None]),
     )
 
 
@@ -379,7 +390,13 @@ def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]
     published = known[one] - known[other] if {one, other} <= known.keys() else None
     points, error = float((mine - theirs).mean()), float(100 - theirs.mean())
     errors = points / error if error > 0 else None
-    return Difference(one, other, len(shared), points, _reach(mine - theirs), published, errors)
+    return Difference(one, other, len(shared), points, _reach(mine - theirs), published, errors, _p(mine - theirs))
+
+
+def _corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """Correct the p-values for their number."""
+    adjusted = iter(holm([each.p for each in differences if each.p is not None]).tolist())
+    return [each if each.p is None else replace(each, p=next(adjusted)) for each in differences]
 
 
 def _of_drawn(rows: Iterable[Row]) -> dict[str, float]:
@@ -405,6 +422,15 @@ def _reach(values: NDArray[np.float64]) -> float | None:
     if n < 2:
         return None
     return float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+
+
+def _p(values: NDArray[np.float64]) -> float | None:
+    """How likely as large a mean is if zero is expected, by Student's t; None for a single value."""
+    if len(values) < 2:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = abs(values.mean()) / (values.std(ddof=1) / np.sqrt(len(values)))
+    return float(2 * t.sf(np.nan_to_num(size, nan=0.0), len(values) - 1))
 
 
 def markdown(found: Sequence[Section]) -> str:
@@ -446,8 +472,8 @@ def _cells_of_drawn(drawn: Mapping[str, float]) -> list[str]:
 
 def sentence_of(difference: Difference) -> str:
     """Say how large a difference is; its verdict stands elsewhere."""
-    one, other, points, interval, errors, *_, paper = difference.cells
-    told = [f"{points} points" + (f" ({interval})" if interval else ""), errors and f"{errors} errors"]
+    one, other, points, interval, p, errors, *_, paper = difference.cells
+    told = [f"{points} points" + (f" ({interval})" if interval else ""), p and f"p {p}", errors and f"{errors} errors"]
     published = f"; the paper says {paper}" if paper else ""
     return f"{one} against {other}: {', '.join([*filter(None, told), counted(difference.n_seeds, 'seed')])}{published}"
 
