@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal
@@ -97,7 +98,7 @@ def write_whole(path: Path, data: bytes) -> None:
     data : bytes
         What it holds.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{threading.get_native_id()}.partial")
     partial.unlink(missing_ok=True)
     try:
         write_synced(partial, data, mode="xb")
