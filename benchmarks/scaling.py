@@ -59,7 +59,7 @@ def start(n_processes: int, n_threads: int, n_steps: int) -> float:
     return float(json.loads(done.stdout)["pace"])
 
 
-def compute_on() -> None:
+def keep_busy() -> None:
     """Keep a core busy."""
     while True:
         pass
@@ -68,7 +68,7 @@ def compute_on() -> None:
 @contextmanager
 def beside(n_processes: int) -> Iterator[None]:
     """Keep processes beside this one that do nothing but compute."""
-    busy = [multiprocessing.Process(target=compute_on, daemon=True) for _ in range(n_processes)]
+    busy = [multiprocessing.Process(target=keep_busy, daemon=True) for _ in range(n_processes)]
     for process in busy:
         process.start()
     try:

@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import filelock
 import numpy as np
@@ -40,7 +40,6 @@ FORMS = (
     "with mixup's images"
 )
 ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
-Drawer = TypeVar("Drawer", bound=ImageSampler)
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
@@ -301,13 +300,13 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     itself = name.removesuffix(CLASS_OUTPUT)
     method, blends = itself.removesuffix(WITH_MIXUP), itself.endswith(WITH_MIXUP)
     if name == itself and method == TWIN:
-        game = _blending(AGGAN(random_state=base.random_state), blends)
+        game = _drawer(AGGAN.name, base.random_state, blends)
         return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
     games = [each for each in method_names() if classifies(each)]
     if name != itself:
         if method not in games:
             raise InputError(no_such("method with a class output", method, games))
-        return ClassOutput(sampler=_blending(get_method(method)(random_state=seed), blends))
+        return ClassOutput(sampler=_drawer(method, seed, blends))
     told = DRAWS.fullmatch(name)
     method = told["method"] if told else name.partition(" ")[0]
     if method in (TWIN, *plain):
@@ -326,11 +325,12 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     if share:
         kind = SharedBlended if told["mixup"] else Shared
         arm = kind(method=method, fill=fill, share=_number(name, share, "takes no share of a batch", most=0.99))
-    return FromDrawn(arm, base, _blending(get_method(method)(random_state=seed), bool(told["images"])))
+    return FromDrawn(arm, base, _drawer(method, seed, bool(told["images"])))
 
 
-def _blending(sampler: Drawer, blends: bool) -> Drawer:
-    """Give a GAN whose class output learns from blends, where that is asked for."""
+def _drawer(method: str, seed: int, blends: bool) -> Any:
+    """Give a method; the class output of one that is to learn from blends does."""
+    sampler = get_method(method)(random_state=seed)
     if blends:
         apply_settings(sampler, {"head.mixup": "true"})
     return sampler

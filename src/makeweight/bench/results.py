@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
-from makeweight.bench.learners import AND, CLASS_OUTPUT, PAPER, TWIN, WITH_MIXUP
+from makeweight.bench.learners import PAPER
 from makeweight.bench.published import PUBLISHED
+from makeweight.bench.rivals import against_rivals
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
-from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
 from makeweight.compare.statistics import holm
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
@@ -327,7 +327,7 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
                 _of_drawn(by_seed.values()),
             )
         )
-    claims: Sequence[tuple[str, str]] = CLAIMS if reading == PAPER else _against_rivals(methods)
+    claims: Sequence[tuple[str, str]] = CLAIMS if reading == PAPER else against_rivals(methods)
     found = [_difference(one, other, methods, known) for one, other in claims if one != other]
     return Section(
         reading,
@@ -337,49 +337,6 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
         sorted(lines, key=lambda line: -line.recall),
         _corrected([each for each in found if each is not None]),
     )
-
-
-def _against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
-
-    These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
-    their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
-    the place of each member that has, with its class outputs and without them.
-    """
-    plain = _plain()
-    pairs = []
-    for one in methods:
-        members, fair = one.split(AND), [BLENDS]
-        twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
-        if len(members) > 1:
-            others = [_without_drawn(each) for each in members if not each.endswith(CLASS_OUTPUT)]
-            own, all_of_them = [*others, RIVAL][0], [_without_drawn(each) for each in members]
-            averages = ([own, own], [own, twin], [BLENDS, BLENDS], others, all_of_them)
-            fair += dict.fromkeys(AND.join(average) for average in averages if len(average) > 1)
-        elif one.endswith(CLASS_OUTPUT):
-            fair.append(twin)
-        pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
-    return pairs
-
-
-def _plain() -> set[str]:
-    """Name what has seen no drawn image."""
-    return {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
-
-
-def _without_drawn(member: str) -> str:
-    """Name what stands for a member of an average and has seen no drawn image.
-
-    Examples
-    --------
-    >>> [_without_drawn(name) for name in ("aggan with mixup's class output", "aggan at share 0.25", "nothing")]
-    ['twin with mixup', 'augmentation', 'nothing']
-    """
-    if member.endswith(CLASS_OUTPUT):
-        return TWIN + WITH_MIXUP if member.endswith(WITH_MIXUP + CLASS_OUTPUT) else TWIN
-    if member in _plain():
-        return member
-    return BLENDS if WITH_MIXUP in member else RIVAL
 
 
 def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]) -> Difference | None:

@@ -1,0 +1,51 @@
+"""What a method of the practical reading has to be ahead of, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN, WITH_MIXUP
+from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
+
+
+def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair each method with augmentation, and what draws with the other rivals, which have seen no drawn image.
+
+    These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
+    their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
+    the place of each member that has, with its class outputs and without them.
+    """
+    plain = _plain()
+    pairs = []
+    for one in methods:
+        members, fair = one.split(AND), [BLENDS]
+        twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
+        if len(members) > 1:
+            others = [_without_drawn(each) for each in members if not each.endswith(CLASS_OUTPUT)]
+            own, all_of_them = [*others, RIVAL][0], [_without_drawn(each) for each in members]
+            averages = ([own, own], [own, twin], [BLENDS, BLENDS], others, all_of_them)
+            fair += dict.fromkeys(AND.join(average) for average in averages if len(average) > 1)
+        elif one.endswith(CLASS_OUTPUT):
+            fair.append(twin)
+        pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
+    return pairs
+
+
+def _plain() -> set[str]:
+    """Name what has seen no drawn image."""
+    return {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
+
+
+def _without_drawn(member: str) -> str:
+    """Name what stands for a member of an average and has seen no drawn image.
+
+    Examples
+    --------
+    >>> [_without_drawn(name) for name in ("aggan with mixup's class output", "aggan at share 0.25", "nothing")]
+    ['twin with mixup', 'augmentation', 'nothing']
+    """
+    if member.endswith(CLASS_OUTPUT):
+        return TWIN + WITH_MIXUP if member.endswith(WITH_MIXUP + CLASS_OUTPUT) else TWIN
+    if member in _plain():
+        return member
+    return BLENDS if WITH_MIXUP in member else RIVAL
