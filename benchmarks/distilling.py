@@ -18,10 +18,11 @@ weights. Learners of AGGAN's images, and beside them:
                                   itself and averaged with the others
     blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
                                   recipe says, and its trunk trained alone, by themselves and averaged with mixup
+    ..., thrice as long           the same after three times as many steps of the game and of the trunk
 
 and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
 
-    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends,heads]
+    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends,heads,longer]
     python benchmarks/distilling.py --table
 
 One row a learner and seed in benchmarks/results/distilling.jsonl, teachers too; nothing is measured on the test set.
@@ -38,6 +39,7 @@ import numpy as np
 import torch
 from class_heads import Split
 from numpy.typing import NDArray
+from sklearn.base import clone
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -55,7 +57,7 @@ from makeweight.sampler import ImageSampler, load
 HERE = Path(__file__).resolve().parent
 GAN_STEPS, N_STEPS = 2500, 12500
 FILL = SHARE = 0.25
-BLENDING = "blending aggan"
+BLENDING, LONGER = "blending aggan", "blending aggan, thrice as long"
 POOL = 4  # times as many drawn images to choose from
 Chances = NDArray[np.float64]
 
@@ -87,6 +89,7 @@ def drawers(seed: int) -> dict[str, ImageSampler]:
     settings: dict[str, Any] = {"n_steps": GAN_STEPS, "random_state": seed}
     blending = AGGAN(random_state=seed)
     apply_settings(blending, {"head.mixup": "true"})
+    longer = clone(blending).set_params(n_steps=3 * blending.settings_["n_steps"])
     return {
         AGGAN.name: AGGAN(**settings),
         "smote": SMOTE(random_state=seed),
@@ -94,6 +97,7 @@ def drawers(seed: int) -> dict[str, ImageSampler]:
         "gamo": GAMO(**settings),
         "gamo in latent space": GAMO(**settings, start="convex_latent"),
         BLENDING: blending,
+        LONGER: longer,
     }
 
 
@@ -203,16 +207,9 @@ class Lesson:
 
     def heads(self) -> None:
         """Let the class output itself learn from blends, and its trunk alone."""
-        gan = self.drawer(BLENDING)
-        assert isinstance(gan, AGGAN)
-        head, X_eval = gan.classifier_, self.split.X_eval
-        self.note("blending head", gan, head.predict(X_eval), 0.0)
-        twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
-        self.note("blending twin", gan, twin.predict(X_eval), 0.0)
-        plain = drawers(self.split.seed)[AGGAN.name]  # for the row's settings alone: no drawn image is among these
-        one = self.learn("mixup", plain, self.hard, risk=Mixup())
-        told, targets = "mixup: labels of the blending", np.concatenate([self.hard, self.asked])
-        drawn = self.learn(told, gan, targets, self.draw(gan), risk=Mixup())
+        told, plain = "mixup: labels of the blending", drawers(self.split.seed)[AGGAN.name]
+        gan, head, twin, drawn = self.blending(BLENDING)
+        one = self.learn("mixup", plain, self.hard, risk=Mixup())  # no drawn image: `plain` is for the row's settings
         self.average("mixup and blending head", gan, one, head)
         self.average("mixup and blending twin", gan, one, twin)
         self.average(f"{told}, and blending head", gan, drawn, head)
@@ -223,6 +220,28 @@ class Lesson:
         self.average("adjusted mixup, mixup, and blending twin", gan, adjusted, one, twin)
         self.average("adjusted mixup, mixup, and blending head", gan, adjusted, one, head)
         self.average(f"adjusted mixup, {told}, and blending head", gan, adjusted, drawn, head)
+
+    def blending(self, name: str, long: str = "") -> tuple[AGGAN, Any, CNNClassifier, MixedClassifier]:
+        """Let an AGGAN learn from blends; give it, its class output, its twin, and a learner of what it draws."""
+        gan, X_eval = self.drawer(name), self.split.X_eval
+        assert isinstance(gan, AGGAN)
+        head = gan.classifier_
+        self.note(f"blending head{long}", gan, head.predict(X_eval), 0.0)
+        twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
+        self.note(f"blending twin{long}", gan, twin.predict(X_eval), 0.0)
+        targets = np.concatenate([self.hard, self.asked])
+        drawn = self.learn(f"mixup: labels of the blending{long}", gan, targets, self.draw(gan), risk=Mixup())
+        return gan, head, twin, drawn
+
+    def longer(self) -> None:
+        """Let the AGGAN that learns from blends play three times as long, and its trunk learn as long."""
+        long = ", thrice as long"
+        gan, head, twin, drawn = self.blending(LONGER, long)
+        plain = drawers(self.split.seed)[AGGAN.name]
+        one = self.learn("mixup", plain, self.hard, risk=Mixup())
+        self.average(f"mixup and blending head{long}", gan, one, head)
+        self.average(f"mixup and blending twin{long}", gan, one, twin)
+        self.average(f"mixup: labels of the blending, and blending head{long}", gan, drawn, head)
 
     def places(self) -> None:
         """Learn from drawn images near the boundary of a class, and from those far from it."""
@@ -241,7 +260,7 @@ class Lesson:
 
     def drawers(self) -> None:
         """Learn from the images of each method."""
-        for name in [each for each in drawers(0) if each != BLENDING]:
+        for name in [each for each in drawers(0) if each not in (BLENDING, LONGER)]:
             sampler = self.drawer(name)
             told = "labels" if name == AGGAN.name else f"labels: {name}"
             self.learn(told, sampler, np.concatenate([self.hard, self.asked]), self.draw(sampler))
@@ -265,7 +284,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "distilling.jsonl")
-    parser.add_argument("--lessons", default="teachers,places,drawers,blends,heads")
+    parser.add_argument("--lessons", default="teachers,places,drawers,blends,heads,longer")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     chosen = parser.parse_args()
     if chosen.table:
