@@ -518,6 +518,18 @@ def test_what_methods_are_held_against() -> None:
     }  # fmt: skip
 
 
+def test_what_games_are_held_against() -> None:
+    """AGGAN against E-GAN and ACGAN, E-GAN against ACGAN, in all else alike."""
+    forms, games = ["{}'s class output", "{} at share 0.5", "mixup + {}'s class output"], ["acgan", "aggan", "egan"]
+    rows = [line(form.format(game), 0, 0.8, reading="practical") for form in forms for game in games]
+    (found,) = sections("aggan-multiclass", rows)
+    assert [(each.one, each.other) for each in found.differences] == [
+        (form.format(one), form.format(other))
+        for form in forms
+        for one, other in [("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan")]
+    ]
+
+
 def test_the_best_that_draws_is_told_first() -> None:
     figures = {"mixup": 0.9, "a with mixup at share 0.5": 0.8, "a": 0.7, "augmentation": 0.6}
     rows = [line(name, 0, acsa, reading="practical") for name, acsa in figures.items()]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN, WITH_MIXUP
 from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
+
+ABLATION = ("aggan", "egan", "acgan")  # each lacks something of the one before: annealing, then evolution
 
 
 def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
@@ -13,7 +16,7 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
 
     These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
     their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
-    the place of each member that has, with its class outputs and without them.
+    the place of each member that has, with its class outputs and without them. AGGAN is paired with its ablations, too.
     """
     plain = _plain()
     pairs = []
@@ -28,7 +31,20 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
         elif one.endswith(CLASS_OUTPUT):
             fair.append(twin)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
+        pairs += [(one, other) for other in _ablated(one)]
     return pairs
+
+
+def _ablated(name: str) -> list[str]:
+    """Name the same with the ablations of a game in its place.
+
+    Examples
+    --------
+    >>> _ablated("mixup + aggan's class output")
+    ["mixup + egan's class output", "mixup + acgan's class output"]
+    """
+    whole = next((place for place, game in enumerate(ABLATION) if re.search(rf"\b{game}\b", name)), len(ABLATION))
+    return [re.sub(rf"\b{ABLATION[whole]}\b", less, name) for less in ABLATION[whole + 1 :]]
 
 
 def _plain() -> set[str]:
