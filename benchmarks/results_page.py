@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from makeweight.bench.results import Section, markdown, sections
+from makeweight.bench.results import Section, sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
+from makeweight.bench.wording import markdown
 from makeweight.component import describe, rebuild
 from makeweight.data.wording import counted
 from makeweight.methods import get_method, method_names

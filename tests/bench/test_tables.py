@@ -18,11 +18,12 @@ from makeweight.bench import running
 from makeweight.bench.answers import answer
 from makeweight.bench.learners import Learner, paper_learner, practical_learner
 from makeweight.bench.published import BINARY, MULTICLASS
-from makeweight.bench.results import Difference, markdown, sections, sentence_of, title_of
+from makeweight.bench.results import Difference, sections
 from makeweight.bench.rows import RowFile
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
 from makeweight.bench.tables import TABLES, Case, Selection
+from makeweight.bench.wording import markdown, sentence_of, title_of
 from makeweight.cli import app
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data import subsets

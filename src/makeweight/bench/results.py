@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t
 
 from makeweight.bench.learners import PAPER
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rivals import against_rivals
-from makeweight.bench.rows import Row, RowFile
-from makeweight.bench.settings import read_settings
+from makeweight.bench.rows import Row
+from makeweight.bench.table_rows import Group, grouped
 from makeweight.compare.statistics import holm
-from makeweight.data.wording import counted, listed, shown
-from makeweight.errors import InputError
+from makeweight.data.wording import shown
 
-Group = dict[str, dict[int, Row]]
 Cells = tuple[list[str], list[list[str]]]  # the columns of a table, and its lines
-Share = Annotated[float, Field(ge=0, le=1)]
 CONFIDENCE = 0.95
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
-LARGEST_DISTANCE = 1e6
 # Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
 OF_DRAWN = {
     "recall_of_rare": ("rare", 2, 100),
@@ -206,74 +200,6 @@ class Section:
         )
 
 
-class DrawnMetrics(BaseModel):
-    """What tables read from the figures of drawn images."""
-
-    model_config = ConfigDict(strict=True)
-
-    seen: Share | None = None
-    frechet: Annotated[float, Field(ge=0, le=LARGEST_DISTANCE)] | None = None
-    ssim: Annotated[float, Field(ge=-1, le=1)] | None = None
-    ssim_of_real: Annotated[float, Field(ge=-1, le=1)] | None = None
-
-
-class CaseMetrics(BaseModel):
-    """What tables and figures read from the metrics of a row; rows may come from anybody."""
-
-    model_config = ConfigDict(strict=True)
-
-    acsa: Share
-    macro_f1: Share
-    geometric_mean_recall: Share
-    recall: dict[str, Share]
-    precision: dict[str, Share]
-    classes: list[str] = Field(min_length=2)
-    counts: list[int]
-    confusion: list[list[int]]
-    recall_of_rare: Share | None = None
-    drawn: DrawnMetrics | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        names, n = set(self.classes), len(self.classes)
-        square = len(self.confusion) == n and all(len(line) == n for line in self.confusion)
-        if not (square and len(self.counts) == n and names == self.recall.keys() == self.precision.keys()):
-            raise ValueError("the figures are not of the classes")
-        return self
-
-
-def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
-    """Read the rows of a table.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, one of its rows lacks what the table shows, or none is of the table.
-    """
-    for file in files:
-        if not file.is_file():
-            raise InputError(
-                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
-            )
-    found = []
-    for file in files:
-        own = [row for row in RowFile(file) if row.protocol.partition("/")[0] == name]
-        for row in own:
-            try:
-                CaseMetrics.model_validate(row.metrics)
-            except ValidationError as error:
-                fault = error.errors()[0]
-                where = ".".join(map(str, fault["loc"])) or "metrics"
-                raise InputError(
-                    f"{shown(file)} holds a row of {name} that no bench has written ({shown(row.method)}, seed "
-                    f"{row.subset_seed}: {shown(where)}: {shown(fault['msg'])}): remove it."
-                ) from error
-        found += own
-    if not found:
-        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
-    return found
-
-
 def sections(name: str, rows: Iterable[Row]) -> list[Section]:
     """Sum up the rows of a table.
 
@@ -290,21 +216,6 @@ def sections(name: str, rows: Iterable[Row]) -> list[Section]:
         By reading, set, length of training and what was fixed.
     """
     return [_section(name, *key, methods) for key, methods in grouped(name, rows).items()]
-
-
-def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Group]:
-    """Sort the rows of a table by reading, set, length and settings; then by method and seed, the last counting."""
-    shipped = read_settings()
-    own = shipped[name].hash if name in shipped else ""
-    found: dict[tuple[str, str, str, str], Group] = {}
-    for row in rows:
-        table, _, rest = row.protocol.partition("/")
-        reading, _, group = rest.partition("/")
-        if table == name:
-            fixed = str(row.settings.get("fixed", ""))
-            methods = found.setdefault((reading, group, row.budget, "" if fixed == own else fixed[:8]), {})
-            methods.setdefault(row.method, {})[row.subset_seed] = row
-    return dict(sorted(found.items()))
 
 
 def _section(name: str, reading: str, group: str, budget: str, settings: str, methods: Group) -> Section:
@@ -390,34 +301,10 @@ def _p(values: NDArray[np.float64]) -> float | None:
     return float(2 * t.sf(np.nan_to_num(size, nan=0.0), len(values) - 1))
 
 
-def markdown(found: Sequence[Section]) -> str:
-    """Write sections as Markdown."""
-    parts = []
-    for section in found:
-        parts += [f"### {title_of(section)}\n", *_markdown_table(section.table), ""]
-        if section.differences:
-            columns, cells = section.table_of_differences
-            before = [None, *(one for one, *_ in cells)]
-            fewer = [["" if one == last else one, *rest] for last, (one, *rest) in zip(before, cells, strict=False)]
-            parts += [*_markdown_table((columns, fewer)), "", *([section.chance, ""] if section.chance else [])]
-    return "\n".join(parts)
-
-
-def _markdown_table(table: Cells) -> list[str]:
-    columns, cells = table
-    return [f"| {' | '.join(columns)} |", f"{'|---' * len(columns)}|", *(f"| {' | '.join(line)} |" for line in cells)]
-
-
 def told(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Cells:
     """Leave out the columns of a table that are empty in every line."""
     kept = [place for place in range(len(columns)) if any(line[place] for line in lines)]
     return [columns[place] for place in kept], [[line[place] for place in kept] for line in lines]
-
-
-def title_of(section: Section) -> str:
-    """Name a section."""
-    settings = f", settings {section.settings}" if section.settings else ""
-    return shown(f"{section.group}, {section.reading}, {section.budget}{settings}")
 
 
 def _cells_of_drawn(drawn: Mapping[str, float]) -> list[str]:
@@ -425,14 +312,6 @@ def _cells_of_drawn(drawn: Mapping[str, float]) -> list[str]:
     return [
         f"{times * drawn[name]:.{digits}f}" if name in drawn else "" for name, (_, digits, times) in OF_DRAWN.items()
     ]
-
-
-def sentence_of(difference: Difference) -> str:
-    """Say how large a difference is; its verdict stands elsewhere."""
-    one, other, points, interval, p, errors, *_, paper = difference.cells
-    told = [f"{points} points" + (f" ({interval})" if interval else ""), p and f"p {p}", errors and f"{errors} errors"]
-    published = f"; the paper says {paper}" if paper else ""
-    return f"{one} against {other}: {', '.join([*filter(None, told), counted(difference.n_seeds, 'seed')])}{published}"
 
 
 def _signed(value: float) -> str:

@@ -129,8 +129,10 @@ def table(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
     """Print a table from rows alone, our figures beside the papers'."""
-    from makeweight.bench.results import markdown, read_rows, sections
+    from makeweight.bench.results import sections
+    from makeweight.bench.table_rows import read_rows
     from makeweight.bench.tables import TABLES
+    from makeweight.bench.wording import markdown
 
     TABLES.get(name)
     found = sections(name, read_rows(name, rows or [out / ROWS]))
@@ -152,8 +154,10 @@ def figures(
     ] = None,
 ) -> None:
     """Write a table with its figures as one HTML file, from rows alone."""
-    from makeweight.bench.results import grouped, read_rows, sections, sentence_of, title_of
+    from makeweight.bench.results import sections
+    from makeweight.bench.table_rows import grouped, read_rows
     from makeweight.bench.tables import TABLES
+    from makeweight.bench.wording import sentence_of, title_of
     from makeweight.report.render import write_report
     from makeweight.report.tables import bench_page
 
@@ -178,7 +182,7 @@ def _print(found: list[Section]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from makeweight.bench.results import sentence_of, title_of
+    from makeweight.bench.wording import sentence_of, title_of
 
     for section in found:
         title = Text(title_of(section))

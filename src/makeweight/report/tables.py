@@ -12,9 +12,9 @@ from makeweight.report.page import Answer, Block, Cell, Facts, Page, Section, Ta
 from makeweight.report.plots import intervals, learning_curves
 
 if TYPE_CHECKING:
-    from makeweight.bench.results import Group
     from makeweight.bench.results import Section as Result
     from makeweight.bench.rows import Row
+    from makeweight.bench.table_rows import Group
 
 CONFUSED = ("cn", "augmentation", "aggan")
 Rows = Mapping[int, "Row"]

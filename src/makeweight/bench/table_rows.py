@@ -1,0 +1,101 @@
+"""The rows of a table: read, checked, and sorted by what may stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from makeweight.bench.rows import Row, RowFile
+from makeweight.bench.settings import read_settings
+from makeweight.data.wording import listed, shown
+from makeweight.errors import InputError
+
+Group = dict[str, dict[int, Row]]  # by method and seed
+Share = Annotated[float, Field(ge=0, le=1)]
+LARGEST_DISTANCE = 1e6
+
+
+class DrawnMetrics(BaseModel):
+    """What tables read from the figures of drawn images."""
+
+    model_config = ConfigDict(strict=True)
+
+    seen: Share | None = None
+    frechet: Annotated[float, Field(ge=0, le=LARGEST_DISTANCE)] | None = None
+    ssim: Annotated[float, Field(ge=-1, le=1)] | None = None
+    ssim_of_real: Annotated[float, Field(ge=-1, le=1)] | None = None
+
+
+class CaseMetrics(BaseModel):
+    """What tables and figures read from the metrics of a row; rows may come from anybody."""
+
+    model_config = ConfigDict(strict=True)
+
+    acsa: Share
+    macro_f1: Share
+    geometric_mean_recall: Share
+    recall: dict[str, Share]
+    precision: dict[str, Share]
+    classes: list[str] = Field(min_length=2)
+    counts: list[int]
+    confusion: list[list[int]]
+    recall_of_rare: Share | None = None
+    drawn: DrawnMetrics | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        names, n = set(self.classes), len(self.classes)
+        square = len(self.confusion) == n and all(len(line) == n for line in self.confusion)
+        if not (square and len(self.counts) == n and names == self.recall.keys() == self.precision.keys()):
+            raise ValueError("the figures are not of the classes")
+        return self
+
+
+def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
+    """Read the rows of a table.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, one of its rows lacks what the table shows, or none is of the table.
+    """
+    for file in files:
+        if not file.is_file():
+            raise InputError(
+                f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
+            )
+    found = []
+    for file in files:
+        own = [row for row in RowFile(file) if row.protocol.partition("/")[0] == name]
+        for row in own:
+            try:
+                CaseMetrics.model_validate(row.metrics)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                where = ".".join(map(str, fault["loc"])) or "metrics"
+                raise InputError(
+                    f"{shown(file)} holds a row of {name} that no bench has written ({shown(row.method)}, seed "
+                    f"{row.subset_seed}: {shown(where)}: {shown(fault['msg'])}): remove it."
+                ) from error
+        found += own
+    if not found:
+        raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
+    return found
+
+
+def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Group]:
+    """Sort the rows of a table by reading, set, length and settings; then by method and seed, the last counting."""
+    shipped = read_settings()
+    own = shipped[name].hash if name in shipped else ""
+    found: dict[tuple[str, str, str, str], Group] = {}
+    for row in rows:
+        table, _, rest = row.protocol.partition("/")
+        reading, _, group = rest.partition("/")
+        if table == name:
+            fixed = str(row.settings.get("fixed", ""))
+            methods = found.setdefault((reading, group, row.budget, "" if fixed == own else fixed[:8]), {})
+            methods.setdefault(row.method, {})[row.subset_seed] = row
+    return dict(sorted(found.items()))
