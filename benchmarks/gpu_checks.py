@@ -31,9 +31,9 @@ from makeweight.game import StepOutcome, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method, method_names
 from makeweight.methods.class_dcgan import ClassDCGAN
+from makeweight.progress import StepReport
 from makeweight.replay import Replay
 from makeweight.rules import Game, Players
-from makeweight.train import StepReport
 
 HERE = Path(__file__).resolve().parent
 N_STEPS, WARM_UP = 30, 20

@@ -28,8 +28,9 @@ from makeweight.methods.acgan import ACGAN
 from makeweight.methods.aggan import AGGAN
 from makeweight.methods.egan import EGAN
 from makeweight.networks import DCGAN, OwnNetworks
+from makeweight.progress import StepReport
 from makeweight.sampler import load
-from makeweight.train import StepReport, Training
+from makeweight.train import Training
 from makeweight.training_state import state_of
 
 from .playing import N_CLASSES, make_game, make_players, real_batches

@@ -11,8 +11,8 @@ from makeweight.errors import InputError
 from makeweight.estimate import estimate
 from makeweight.gan_sampler import GANSampler
 from makeweight.networks import DCGAN
+from makeweight.progress import StepReport
 from makeweight.recipe import PARTS, Recipe
-from makeweight.train import StepReport
 
 Images = tuple[np.ndarray, np.ndarray]
 TINY: dict[str, Any] = {

@@ -17,8 +17,8 @@ from makeweight.evolution import Elitist, Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.networks import DCGAN
 from makeweight.priors import InGaussians
+from makeweight.progress import StepReport
 from makeweight.starts import STARTS, AutoencoderStart, ConvexStart
-from makeweight.train import StepReport
 
 TINY: dict[str, Any] = {
     "n_steps": 3,

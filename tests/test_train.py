@@ -15,9 +15,10 @@ from makeweight.errors import InputError
 from makeweight.evolution import Annealed
 from makeweight.game import StepOutcome, step
 from makeweight.health import Watch
+from makeweight.progress import StepReport
 from makeweight.rules import Game, Players
 from makeweight.schedule import Schedule
-from makeweight.train import StepReport, Training
+from makeweight.train import Training
 
 from .playing import N_CLASSES, RECIPES, THREE, make_game, make_players, real_batches
 

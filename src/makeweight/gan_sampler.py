@@ -30,6 +30,7 @@ from makeweight.networks import NetworkPair, Networks, OwnNetworks
 from makeweight.objectives import Objective
 from makeweight.penalties import Penalty
 from makeweight.priors import Prior, row_noise
+from makeweight.progress import StepReport
 from makeweight.ranges import check_ranges
 from makeweight.recipe import LIMITS, PARTS, Recipe
 from makeweight.rules import Game, Players, judges_alike
@@ -39,7 +40,7 @@ from makeweight.schedule import Schedule
 from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.starts import Material, Setting, Start
 from makeweight.team import team
-from makeweight.train import StepReport, Training
+from makeweight.train import Training
 from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
 

@@ -14,7 +14,7 @@ from makeweight.balance import Listener, balance_folder
 from makeweight.balance.output import MARKER, training_folder
 from makeweight.balance.resuming import check_kept, keep_in, kept_training, settle_finished
 from makeweight.errors import InputError, TrainingError
-from makeweight.train import StepReport
+from makeweight.progress import StepReport
 
 Contents = Callable[[Path], dict[str, bytes]]
 STEPS = 8

@@ -7,7 +7,7 @@ from rich.console import Console
 from makeweight.autoencoder import AutoencoderReport
 from makeweight.cli import progress
 from makeweight.cli.progress import LiveProgress, LogProgress, shown_progress, step_details, time_text
-from makeweight.train import StepReport
+from makeweight.progress import StepReport
 
 
 def report(step: int) -> StepReport:

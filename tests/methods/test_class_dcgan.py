@@ -8,7 +8,7 @@ from makeweight import ClassDCGAN, load
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
 from makeweight.networks import DCGAN
-from makeweight.train import StepReport
+from makeweight.progress import StepReport
 
 TINY: dict[str, Any] = {
     "n_steps": 9,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from makeweight.train import StepReport
+    from makeweight.progress import StepReport
 
 
 class Listener:

@@ -13,8 +13,8 @@ from makeweight.methods import get_method
 if TYPE_CHECKING:
     from makeweight.balance.strategy import Strategy
     from makeweight.data.base import ImageSource
+    from makeweight.progress import StepReport
     from makeweight.sampler import ImageSampler
-    from makeweight.train import StepReport
 
 DEFAULT_METHOD = "aggan"
 

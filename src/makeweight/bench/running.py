@@ -28,7 +28,7 @@ from makeweight.bench.tables import Case, Selection, Split, Table
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.data.named import NamedSet, load_named
 from makeweight.errors import InputError
-from makeweight.train import StepReport
+from makeweight.progress import StepReport
 
 TRAINING, MODELS, ANSWERS = "training", "models", "answers"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from makeweight.autoencoder import AutoencoderReport
-    from makeweight.train import StepReport
+    from makeweight.progress import StepReport
 
 LOG_SECONDS = 10.0
 LOG_SHARE = 0.1

@@ -16,10 +16,10 @@ from makeweight.errors import InputError
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.duplicates import block_seed
+from makeweight.progress import StepReport
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 from makeweight.saving import Arrays
-from makeweight.train import StepReport
 
 
 class OneClass(GANSampler):
