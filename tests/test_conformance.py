@@ -1,6 +1,7 @@
 """What every method keeps, over the registry: a new method needs no edit here."""
 
 import inspect
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from makeweight import SMOTE, CNNClassifier, Duplicates, load
+from makeweight.data.batches import read_batches
 from makeweight.errors import InputError
 from makeweight.methods import get_method, method_names
 from makeweight.networks import DCGAN
@@ -73,6 +75,38 @@ class TestContract:
         again = make(name, checkpoints=tmp_path, device="cpu", callback=told.append).fit(X, y)
         assert told == []
         assert again.model_hash_ == first.model_hash_ == make(name, device="cpu").fit(X, y).model_hash_
+
+    @pytest.mark.parametrize("length", [np.int64(2), 2.0])
+    def test_lengths_of_other_types_are_kept_and_found_again(
+        self, name: str, length: Any, boots: Any, tmp_path: Path
+    ) -> None:
+        if name not in LEARNING:
+            assert "n_steps" not in make(name).get_params()
+            return
+        told: list[Any] = []
+        for callback in (None, told.append):
+            sampler = make(name, n_steps=length, checkpoints=tmp_path / "kept", callback=callback).fit(*boots)
+        assert told == []
+        sampler.save(tmp_path / "model")
+        assert load(tmp_path / "model").model_hash_ == sampler.model_hash_
+
+    def test_going_on_sees_other_batches(self, name: str, make_images: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        if name not in LEARNING:
+            assert "warm_start" not in make(name).get_params()
+            return
+        seen: list[list[int]] = []
+
+        def read(X: Any, codes: Any, indices: Any, *others: Any) -> Any:
+            first, rest = next(indices), indices
+            seen.append(first.tolist())
+            return read_batches(X, codes, itertools.chain([first], rest), *others)
+
+        monkeypatch.setattr("makeweight.training_sampler.read_batches", read)
+        sampler, last = make(name, batch_size=4, warm_start=True), []
+        for _ in range(3):
+            sampler.fit(*make_images({"a": 40, "b": 30}, (8, 8)))
+            last.append(seen[-1])
+        assert len(set(map(str, last))) == 3
 
     def test_no_predict(self, name: str) -> None:
         """The checks would take a sampler with ``predict`` for a classifier."""

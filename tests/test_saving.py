@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import pickle
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from makeweight import AGGAN, Duplicates, load
 from makeweight.component import describe, rebuild
+from makeweight.data.files import write_synced
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.networks import DCGAN
@@ -62,6 +64,40 @@ def test_a_model_is_json_and_safetensors(model: Path) -> None:
     assert card["class_counts"] == [12, 5, 3]
     assert json.loads((model / STATE).read_text())["rows_drawn"] == [0, 3, 0]
     load_file(model / WEIGHTS)
+
+
+@pytest.mark.parametrize("n_before", range(8))
+def test_what_interrupts_a_save_leaves_no_mixture(
+    n_before: int, model: Path, boots: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older model stays until the new one is written; while files change names there is none, and load says so."""
+    older, newer = load(model), Duplicates(random_state=1).fit(*boots)
+    calls = itertools.count()
+
+    def interrupted(of: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(calls) == n_before:
+                raise KeyboardInterrupt
+            return of(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr("makeweight.data.files.write_synced", interrupted(write_synced))
+        patch.setattr(Path, "replace", interrupted(Path.replace))
+        if n_before < 6:
+            with pytest.raises(KeyboardInterrupt):
+                newer.save(model)
+        else:
+            newer.save(model)
+    assert not list(model.glob(".*"))
+    if n_before < 3:
+        assert load(model).model_hash_ == older.model_hash_
+    elif n_before < 6:
+        assert "training.json cannot be read" in refusal(model)
+    else:
+        assert load(model).model_hash_ == newer.model_hash_
+        assert not (model / TRAINING).exists()
 
 
 def test_no_path_of_this_machine_is_saved(model: Path, tmp_path: Path) -> None:
@@ -435,13 +471,13 @@ class TestAttacks:
     def test_saving_replaces_links_and_never_writes_through_them(self, model: Path, boots: tuple[Any, Any]) -> None:
         precious = model.parent / "precious"
         precious.write_text("keep me")
-        for name in (CARD, STATE, WEIGHTS):
+        for name in (CARD, STATE, WEIGHTS, TRAINING):
             (model / name).unlink()
             (model / name).symlink_to(precious)
         Duplicates(random_state=1).fit(*boots).save(model)
         assert precious.read_text() == "keep me"
         assert not any(path.is_symlink() for path in model.iterdir())
-        assert sorted(path.name for path in model.iterdir()) == [CARD, STATE, TRAINING, WEIGHTS]
+        assert sorted(path.name for path in model.iterdir()) == [CARD, STATE, WEIGHTS]
 
     def test_a_folder_whose_name_is_an_escape_sequence(self, tmp_path: Path) -> None:
         folder = tmp_path / "\x1b[31m"

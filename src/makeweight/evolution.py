@@ -128,11 +128,11 @@ class Annealed(_Cooling):
 
     def start(self) -> float:
         """Return T₀."""
-        return self.temperature
+        return float(self.temperature)
 
     def cooled(self, temperature: float | None) -> float | None:
         """Return α·T."""
-        return None if temperature is None else self.cooling * temperature
+        return None if temperature is None else float(self.cooling) * temperature
 
 
 @ACCEPTANCES.register("annealed_linearly")
@@ -166,11 +166,11 @@ class AnnealedLinearly(_Cooling):
 
     def start(self) -> float:
         """Return T₀."""
-        return self.temperature
+        return float(self.temperature)
 
     def cooled(self, temperature: float | None) -> float | None:
         """Return T − T₀/n, at least 0."""
-        return None if temperature is None else max(0.0, temperature - self.temperature / self.n_units)
+        return None if temperature is None else max(0.0, temperature - float(self.temperature) / self.n_units)
 
 
 class FitnessTerm(Component):

@@ -296,9 +296,9 @@ class GANSampler(TrainingSampler):
             self._check_built()
             keeps_best = keeps_best or int(self.players_.best is not None)
         check_draws(self._setting("draws"), self._setting("average_decay"), keeps_best, schedule.n_steps)
-        fabric = fabric_for(self.device, self.precision)
+        fabric, chance = fabric_for(self.device, self.precision), self._seed_of_training(seed)
         with repeatable(fabric.device):
-            torch.manual_seed(seed)
+            torch.manual_seed(chance)
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
             if self._goes_on():
                 self._check_classes(classes)
@@ -310,12 +310,12 @@ class GANSampler(TrainingSampler):
                 game,
                 players,
                 schedule,
-                torch.Generator().manual_seed(seed),
+                torch.Generator().manual_seed(chance),
                 Watch(game, real_spreads(X, codes, codec, len(classes)), classes.tolist(), seed),
                 self._checkpoints(X, codes, seed),
                 self.callback if game.team.rank == 0 else None,
             )
-            batches = self._batches(X, codes, codec, game.device, seed, training.progress.n_batches)
+            batches = self._batches(X, codes, codec, game.device, chance, training.progress.n_batches)
             progress = training.run(batches)
         self.players_ = players
         self._note_built()

@@ -43,8 +43,7 @@ from makeweight.saving import (
     State,
     read_arrays,
     read_json,
-    write_arrays,
-    write_json,
+    write_model,
 )
 
 FEW = 10
@@ -219,15 +218,10 @@ class ImageSampler(BaseOverSampler):
     def save(self, folder: str | Path) -> None:
         """Write the fitted model into `folder`, made if need be: JSON and safetensors, never pickle."""
         check_is_fitted(self, "codec_")
-        target = Path(folder)
         training, numbers = self._training()
-        target.mkdir(parents=True, exist_ok=True)
-        write_json(target / CARD, self._card())
-        write_arrays(target / WEIGHTS, self._weights())
-        if training:
-            write_arrays(target / TRAINING, training)
         drawn = [int(self.rows_drawn_[label]) for label in self.classes_.tolist()]
-        write_json(target / STATE, State(rows_drawn=drawn, training=numbers))
+        state = State(rows_drawn=drawn, training=numbers)
+        write_model(Path(folder), self._card(), self._weights(), training, state)
 
     @property
     def settings_(self) -> dict[str, Any]:

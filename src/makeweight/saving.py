@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from makeweight.data.arrays import COUNTS, ImageCodec
-from makeweight.data.files import read_regular, write_whole
+from makeweight.data.files import read_regular, write_together
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -44,7 +44,6 @@ DAMAGE = (
     ValueError,
 )
 Arrays = dict[str, NDArray[Any]]
-WIDEST = 255  # letters that an array may leave room for beyond its longest label
 Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
 
 _PIXEL_TYPE = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64|96|128)|longdouble|[<>|=]?([iu][1248]|f(2|4|8|12|16))")
@@ -202,11 +201,13 @@ def check_codes(codes: NDArray[Any], n_classes: int) -> None:
         raise ValueError(f"the codes are not those of {n_classes} classes")
 
 
-def write_json(path: Path, data: BaseModel) -> None:
+def write_model(folder: Path, card: ModelCard, weights: Arrays, training: Arrays, state: State) -> None:
+    """Write a model's folder, made if need be; an older model there stays until the new one is whole."""
+    files = {CARD: _as_json(card), WEIGHTS: save(weights), TRAINING: save(training) if training else b""}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_together(folder, STATE, {**files, STATE: _as_json(state)})
+
+
+def _as_json(data: BaseModel) -> bytes:
     """Write data, indented, with a newline at the end."""
-    write_whole(path, (json.dumps(data.model_dump(mode="json"), indent=1) + "\n").encode())
-
-
-def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Write a safetensors file."""
-    write_whole(path, save(arrays))
+    return (json.dumps(data.model_dump(mode="json"), indent=1) + "\n").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 import makeweight
@@ -91,13 +93,19 @@ class TrainingSampler(ImageSampler):
             )
         steps_per_epoch = self._steps_per_epoch(counts)
         return Schedule(
-            n_steps=self._setting("n_steps") if self.n_epochs is None else self.n_epochs * steps_per_epoch,
-            budget=self.budget,
+            n_steps=self._n_steps(steps_per_epoch),
+            budget=None if self.budget is None else float(self.budget),
             steps_per_epoch=steps_per_epoch,
             learning_rate=self._setting("learning_rate"),
             decay=self._setting("learning_rate_decay"),
             best_every=0,
         )
+
+    def _n_steps(self, steps_per_epoch: int) -> int | None:
+        if self.n_epochs is not None:
+            return int(self.n_epochs) * steps_per_epoch
+        n_steps = self._setting("n_steps")
+        return None if n_steps is None else int(n_steps)
 
     def _steps_per_epoch(self, counts: NDArray[np.int64]) -> int:
         shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
@@ -140,6 +148,12 @@ class TrainingSampler(ImageSampler):
     def _goes_on(self) -> bool:
         """Tell whether `fit` goes on from what was learnt or loaded before."""
         return self.warm_start and hasattr(self, "codec_")
+
+    def _seed_of_training(self, seed: int) -> int:
+        """Seed batches and noise: by what was learnt, too, where `fit` goes on, so that it sees others than before."""
+        if not self._goes_on():
+            return seed
+        return int.from_bytes(hashlib.sha256(str(seed).encode() + save(self._weights())).digest()[:4]) >> 1
 
     def _codec_for(self, X: NDArray[Any]) -> ImageCodec:
         codec = super()._codec_for(X)

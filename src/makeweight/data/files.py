@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal
@@ -105,6 +106,35 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_together(folder: Path, seal: str, files: Mapping[str, bytes]) -> None:
+    """Write the files of a folder, all or none but for the moment in which they get their names.
+
+    The seal is away while the others are replaced, so that old and new together are never taken for whole.
+
+    Parameters
+    ----------
+    folder : Path
+        Has to be there.
+    seal : str
+        Name of the file without which the folder is not whole.
+    files : mapping of str to bytes
+        Names and what they hold, the seal among them; older files of these names are replaced, and removed where they
+        hold nothing.
+    """
+    partials = {name: folder / f".{name}.{threading.get_native_id()}.partial" for name, data in files.items() if data}
+    try:
+        for name, partial in partials.items():
+            partial.unlink(missing_ok=True)
+            write_synced(partial, files[name], mode="xb")
+        for name in (seal, *(files.keys() - partials.keys())):
+            (folder / name).unlink(missing_ok=True)
+        for name in sorted(partials, key=seal.__eq__):
+            partials[name].replace(folder / name)
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
 
 
 def write_synced(path: Path, data: bytes, mode: Literal["wb", "xb"] = "wb") -> None:

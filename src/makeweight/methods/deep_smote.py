@@ -178,17 +178,17 @@ class DeepSMOTE(TrainingSampler):
         self._check_settings()
         self._check_team()
         schedule = self._schedule(np.bincount(codes))
-        fabric = fabric_for(self.device, self.precision)
+        fabric, chance = fabric_for(self.device, self.precision), self._seed_of_training(seed)
         with repeatable(fabric.device):
-            torch.manual_seed(seed)
+            torch.manual_seed(chance)
             if self._goes_on():
                 self._check_built()
             learner = self.learner_ if self._goes_on() else self._learner(codec, fabric.device)
             autoencoder, history = train_autoencoder(
                 learner,
-                self._batches(X, codes, codec, fabric.device, seed),
+                self._batches(X, codes, codec, fabric.device, chance),
                 schedule,
-                torch.Generator().manual_seed(seed),
+                torch.Generator().manual_seed(chance),
                 exchange_weight=self.exchange_weight,
                 autocast=fabric.autocast,
                 team=team(),
