@@ -46,11 +46,27 @@ def test_parts_of_the_recipes(method: type[GANSampler], head: str, objective: st
 
 
 def test_wgan_lp_differs_from_wgan_gp_in_the_penalty_alone() -> None:
-    ours, theirs = (
-        {name: value for name, value in vars(method.recipe).items() if name not in ("penalty", "head", "evolution")}
-        for method in (WGANLP, WGANGP)
-    )
-    assert ours == theirs
+    ours, theirs = WGANLP().settings_, WGANGP().settings_
+    assert ours.keys() == theirs.keys()
+    assert {name for name, value in ours.items() if value != theirs[name]} == {"method", "penalty"}
+
+
+@pytest.mark.parametrize("method", [ACGAN, LSGAN, ProjectionGAN])
+def test_both_players_of_a_plain_game_follow_the_objective(method: type[GANSampler]) -> None:
+    sampler = method(objective="hinge")
+    assert sampler._setting("objective").name == "hinge"
+    assert sampler._setting("evolution").parts()[0][0].name == "hinge"
+
+
+def test_offspring_keep_their_objectives() -> None:
+    own = [each.name for each in AGGAN()._setting("evolution").parts()[0]]
+    assert [each.name for each in AGGAN(objective="hinge")._setting("evolution").parts()[0]] == own
+    told = ACGAN(objective="hinge", evolution=Evolution(mutations=("minimax",)))
+    assert told._setting("evolution").mutations == ("minimax",)
+
+
+def test_a_paired_objective_is_played_by_both(boots: Any) -> None:
+    assert ACGAN(**TINY, objective="relativistic").fit(*boots).players_.n_steps == TINY["n_steps"]
 
 
 @pytest.mark.parametrize("method", [ModifiedACGAN, LSGAN, WGAN, WGANGP, WGANLP, CAGAN, CGAN, ProjectionGAN])
@@ -68,6 +84,7 @@ def test_a_head_without_class_output_is_no_classifier(method: type[GANSampler], 
     sampler = method(**TINY).fit(*boots)
     with pytest.raises(InputError) as caught:
         _ = sampler.classifier_
+    assert not hasattr(sampler, "classifier_")
     assert str(caught.value) == (
         f"head={sampler._setting('head').name!r} has no class output to classify with: choose 'auxiliary_classifier', "
         "'k_plus_one', 'opposed_classifier'."

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -387,7 +388,7 @@ def test_estimate_where_reports_are_rare(monkeypatch: pytest.MonkeyPatch) -> Non
     steps: list[int] = []
     fit = ACGAN.fit
     monkeypatch.setattr(ACGAN, "fit", lambda self, *data: steps.append(self.n_steps) or fit(self, *data))
-    cost = estimate(ACGAN(**TINY), (8, 8), n_classes=3, n_images=20)
+    cost = estimate(ACGAN(**TINY), (8, 8), [12, 5, 3])
     assert steps == [40]
     assert 0 < cost.seconds < 60
 
@@ -396,14 +397,26 @@ def test_estimate_where_reports_are_rare(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_estimate_leaves_the_sampler_and_foretells_its_steps(sides: tuple[int, ...]) -> None:
     sampler = AGGAN(**{**TINY, "n_steps": 7})
     before = sampler.get_params()
-    cost = estimate(sampler, sides, n_classes=3, n_images=20)
+    cost = estimate(sampler, sides, [12, 5, 3])
     assert cost.n_steps == 7
     assert 0 < cost.seconds < math.inf
     assert cost.bytes > 0
     assert sampler.get_params() == before
     assert not hasattr(sampler, "players_")
-    by_budget = estimate(sampler.set_params(n_steps=None, budget=5.0), sides, n_classes=3, n_images=20)
-    assert by_budget.seconds == pytest.approx(5.0, rel=0.5)
+    in_a_day = estimate(sampler.set_params(n_steps=None, budget=86400.0), sides, [12, 5, 3])
+    assert in_a_day.n_steps > 7
+
+
+def test_estimate_foretells_the_steps_of_epochs(boots: Images) -> None:
+    sampler = ACGAN(**{**TINY, "n_steps": None, "n_epochs": 3, "batch_size": 4})
+    assert estimate(sampler, (8, 8), [12, 5, 3]).n_steps == sampler.fit(*boots).n_steps_ == 27
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((3, 8, 9), None), ((3, 8, 9), "first"), ((8, 9, 3), "last")])
+def test_estimate_of_channels_anywhere(shape: tuple[int, ...], channels: Any, tmp_path: Path) -> None:
+    sampler = ACGAN(**TINY, channels=channels, checkpoints=tmp_path / "kept")
+    assert estimate(sampler, shape, [12, 5]).seconds > 0
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:

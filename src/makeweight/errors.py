@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class TrainingError(InputError):
     """A training that broke down again and again; the sentence says what was seen and what to try."""
+
+
+class NoClassOutputError(InputError, AttributeError):
+    """A method without a class output has no `classifier_`, and `hasattr` says so."""

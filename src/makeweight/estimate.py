@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from makeweight.devices import fabric_for
@@ -32,18 +32,20 @@ class Estimate:
     bytes: int
 
 
-def estimate(sampler: Trains, image_shape: tuple[int, ...], n_classes: int, n_images: int) -> Estimate:
+def estimate(sampler: Trains, image_shape: tuple[int, ...], class_counts: ArrayLike) -> Estimate:
     """Foretell what `fit` will cost from a few steps on random images.
 
     Parameters
     ----------
     sampler : ImageSampler
-        One that trains. Its settings are used; it is not changed.
+        One that trains. Its settings are used; it is not changed, and nothing is kept of the trial.
     image_shape : tuple of int
-        (h, w) or (h, w, c).
-    n_classes, n_images : int
-        Size of the training set, of one byte a value.
+        (h, w), (h, w, c) or (c, h, w), as the sampler's `channels` says where the shape leaves that open.
+    class_counts : array-like of int, of shape (n_classes,)
+        Training images of each class, of one byte a value.
     """
+    counts = np.asarray(class_counts)
+    n_classes, n_images = len(counts), int(counts.sum())
     pause = report_every(fabric_for(sampler.device, sampler.precision).device)
     warm_up, timed = pause, max(3, pause)
     marks: list[tuple[int, float]] = []
@@ -53,7 +55,8 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], n_classes: int, n_im
         n_epochs=None,
         budget=None,
         callback=lambda report: marks.append((report.step, report.seconds)),
-        channels="last" if len(image_shape) == 3 else None,
+        warm_start=False,
+        checkpoints=None,
     )
     of_gans = {"best_every": 0, "draws": "last"}  # so few steps rescore nothing
     trial.set_params(**{name: value for name, value in of_gans.items() if name in trial.get_params(deep=False)})
@@ -61,7 +64,7 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], n_classes: int, n_im
     trial.fit(X, np.arange(n_tried) % n_classes)
     (first, begin), (last, end) = marks[0], marks[-1]
     pace = (end - begin) / (last - first)  # a method that trains once a class takes more steps than were asked for
-    schedule = sampler._schedule(np.full(n_classes, -(-n_images // n_classes)))
+    schedule = sampler._schedule(counts)
     n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)
     return Estimate(n_steps, n_steps * pace, _peak_memory() + n_images * int(np.prod(image_shape)))
 

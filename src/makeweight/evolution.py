@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from sklearn.base import clone
 from torch import Tensor
 
 from makeweight.component import Component, Registry
@@ -301,6 +302,21 @@ class Evolution(Component):
         super().check()
         self.parts()
         self.terms()
+
+    def playing(self, objective: str | Objective) -> Evolution:
+        """Give a plain step by another objective; where several breed offspring, the same.
+
+        Examples
+        --------
+        >>> Evolution(mutations=("non_saturating",)).playing("hinge").mutations
+        ('hinge',)
+        >>> Evolution().playing("hinge").mutations
+        ('minimax', 'non_saturating', 'least_squares')
+        """
+        if len(self.mutations) > 1:
+            return self
+        plain: Evolution = clone(self).set_params(mutations=(objective,))
+        return plain
 
     def parts(self) -> tuple[list[Objective], Acceptance]:
         """Resolve mutations and acceptance rule from their names.

@@ -20,7 +20,7 @@ from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.data.wording import counted
 from makeweight.devices import fabric_for, repeatable
-from makeweight.errors import InputError
+from makeweight.errors import InputError, NoClassOutputError
 from makeweight.evolution import Evolution
 from makeweight.heads import HEADS, AuxiliaryClassifier, Head
 from makeweight.health import Watch, real_spreads
@@ -66,7 +66,8 @@ class GANSampler(TrainingSampler):
     head : str or Head, optional
         How labels are judged.
     objective : str or Objective, optional
-        The discriminator's adversarial loss. The generator's belong to `evolution`.
+        The discriminator's adversarial loss, and the generator's where the method breeds a single offspring. Where it
+        breeds several, theirs belong to `evolution`.
     evolution : Evolution, optional
         How the generator takes a step.
     augmentation : str or Augmentation, optional
@@ -260,14 +261,14 @@ class GANSampler(TrainingSampler):
 
         Raises
         ------
-        InputError
-            If the head has no class output.
+        NoClassOutputError
+            If the head has no class output; an AttributeError, too.
         """
         check_is_fitted(self, "players_")
         head = self._setting("head")
         if not head.classifies:
             with_one = ", ".join(repr(each.name) for each in HEADS if each.classifies)
-            raise InputError(f"head={head.name!r} has no class output to classify with: choose {with_one}.")
+            raise NoClassOutputError(f"head={head.name!r} has no class output to classify with: choose {with_one}.")
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
 
     def _check_settings(self) -> None:
@@ -283,6 +284,8 @@ class GANSampler(TrainingSampler):
         value = getattr(self, name)
         if value is None and not (name == "n_steps" and (self.n_epochs is not None or self.budget is not None)):
             value = getattr(self.recipe, name, None)
+            if name == "evolution" and self.objective is not None:
+                value = PARTS[name].resolve(value).playing(self.objective)
         return PARTS[name].resolve(value) if name in PARTS else value
 
     def _learn(

@@ -93,6 +93,6 @@ def test_it_tells_no_classes_apart(boots: Any) -> None:
 
 
 def test_its_cost_can_be_foretold(boots: Any) -> None:
-    cost = estimate(ClassDCGAN(**{**TINY, "n_steps": 1000}), (8, 8), 3, 20)
+    cost = estimate(ClassDCGAN(**{**TINY, "n_steps": 1000}), (8, 8), [12, 5, 3])
     assert cost.n_steps == 1000
     assert cost.seconds > 0

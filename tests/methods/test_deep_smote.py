@@ -226,7 +226,7 @@ def test_each_step_is_told(boots: Any) -> None:
 
 
 def test_its_cost_can_be_foretold(boots: Any) -> None:
-    cost = estimate(DeepSMOTE(**{**TINY, "n_steps": 1000}), (8, 8), 3, 20)
+    cost = estimate(DeepSMOTE(**{**TINY, "n_steps": 1000}), (8, 8), [12, 5, 3])
     assert cost.n_steps == 1000
     assert cost.seconds > 0
 

@@ -89,7 +89,8 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     cost = None
     if learns:
         shape = (height, width) if channels == 1 else (height, width, channels)
-        cost = estimate(get_method(method)(), shape, len(counts), inspection.n_images)
+        sampler = get_method(method)(channels=None if channels == 1 else "last")
+        cost = estimate(sampler, shape, list(counts.values()))
     return BalancePlan(
         method=method,
         to_draw=_to_draw(counts),

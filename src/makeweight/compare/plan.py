@@ -103,7 +103,7 @@ def time_costs(bench: Bench, arms: Sequence[Arm], split: Split) -> Costs:
     for method in sorted({arm.method for arm in arms if arm.method is not None}):
         sampler = bench.sampler(method, 0)
         if sampler.learns:
-            learning[method] = estimate(clone(sampler), X.shape[1:], len(images.classes), len(X)).seconds
+            learning[method] = estimate(clone(sampler), X.shape[1:], np.bincount(codes)).seconds
         else:
             drawing[method] = _time_of_drawing(sampler, X, codes)
     gate = pace * CrossFit.n_folds * crossfit_steps(codes)

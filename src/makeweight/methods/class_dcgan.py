@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import ImageCodec
-from makeweight.errors import InputError
+from makeweight.errors import InputError, NoClassOutputError
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.duplicates import block_seed
@@ -62,7 +62,9 @@ class ClassDCGAN(GANSampler):
     @property
     def classifier_(self) -> ClassHead:
         """Refuse: a GAN of a single class tells no classes apart."""
-        raise InputError(f"{self.name} has no class output to classify with: choose a method that learns all classes.")
+        raise NoClassOutputError(
+            f"{self.name} has no class output to classify with: choose a method that learns all classes."
+        )
 
     @classmethod
     def from_paper(cls) -> Self:
