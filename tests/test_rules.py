@@ -76,7 +76,8 @@ def test_every_combination_is_allowed_or_refused_with_a_reason(head: str) -> Non
             game_of(*parts)
         assert REASONS[reason] in str(caught.value), parts
         assert re.fullmatch(r"[^.]+(\.\d[^.]*)*\.", str(caught.value)), "one sentence"
-    assert n_allowed == {"none": 0, "k_plus_one": len(PENALTIES.names())}.get(head, n_allowed)
+    few = {"none": 0, "k_plus_one": len(PENALTIES.names())}
+    assert n_allowed == few[head] if head in few else n_allowed > len(PENALTIES.names())
 
 
 ALLOWED = sorted(

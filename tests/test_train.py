@@ -113,8 +113,9 @@ def test_budget_is_settled_when_the_rate_begins_to_fall(
 
 
 def test_budget_with_a_rate_that_falls_from_the_start_plays_at_least_a_step() -> None:
-    n_steps = schedule(None, budget=10.0, decay=1.0).settle(0, 0.0)
-    assert n_steps is None or n_steps >= 1
+    falling = schedule(None, budget=10.0, decay=1.0)
+    assert falling.settle(0, 99.0) is None
+    assert falling.settle(1, 99.0) == 50  # at the shortest trial's pace
 
 
 def test_rate_falls_linearly_over_the_last_share() -> None:

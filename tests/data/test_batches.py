@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -151,7 +152,7 @@ def test_workers_leave_the_cores_to_the_training(
 ) -> None:
     monkeypatch.delenv("MAKEWEIGHT_WORKERS", raising=False)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
     assert default_workers(torch.device(kind)) == expected
 
 

@@ -123,11 +123,6 @@ def find_label(sampler: ImageSampler, label: str) -> Any:
     raise InputError(f"the model has no class {shown(label)!r}: {hint}")
 
 
-def is_sample(folder: Path) -> bool:
-    """Tell whether a folder is an output of `sample_folder`: a manifest of ours and drawn images only."""
-    return sample_fault(folder) is None
-
-
 def sample_fault(folder: Path) -> str | None:
     """Say why a folder is no output of `sample_folder`, a manifest and drawn images only; None if it is one."""
     names = {path.name for path in folder.iterdir()} - {MANIFEST, MARKER}

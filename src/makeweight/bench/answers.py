@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 import makeweight
 from makeweight.bench.hashing import hash_data, hash_settings
-from makeweight.bench.learners import Averaged, ClassOutput, Learner
+from makeweight.bench.learners import Averaged, Learner
 from makeweight.bench.tables import Split
 from makeweight.checkpoints import kin_of
 from makeweight.data.files import write_whole
@@ -55,10 +54,9 @@ def answer(learner: Learner, split: Split, folder: Path) -> Answers:
         each = [_kept(member, split, folder) for member in learner.members]
         chances = np.mean([one.chances for one in each], axis=0)
         return Answers(each[0].classes, chances, sum(one.seconds for one in each))
-    path, begin = _path(learner, split, folder), time.perf_counter()
+    path = _path(learner, split, folder)
     learner.fit(split.X, split.y)
-    seconds = learner.seconds_before if isinstance(learner, ClassOutput) else time.perf_counter() - begin
-    found = Answers(learner.classes_, learner.predict_proba(split.X_test).astype(np.float64), seconds)
+    found = Answers(learner.classes_, learner.predict_proba(split.X_test).astype(np.float64), learner.seconds_)
     _write(path, found)
     return found
 

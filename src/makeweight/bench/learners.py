@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,9 +60,12 @@ class Learner:
     ----------
     classes_ : array of shape (n_classes,)
         Labels in the order of `predict_proba`.
+    seconds_ : float
+        How long what answers has learnt, whenever that was; what draws for a classifier is not counted.
     """
 
     classes_: NDArray[Any]
+    seconds_: float
 
     def __init__(self, classifier: CNNClassifier | None = None, sampler: ImageSampler | None = None) -> None:
         self.classifier = classifier
@@ -102,7 +106,9 @@ class Learner:
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Learn from images and labels (n,)."""
         (part,) = self.parts.values()
+        begin = time.perf_counter()
         self.classes_ = part.fit(X, y).classes_
+        self.seconds_ = time.perf_counter() - begin
         return self
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
@@ -135,16 +141,12 @@ class Learner:
 class ClassOutput(Learner):
     """The class output of a GAN whose model is kept, so that it need not learn again to draw."""
 
-    @property
-    def seconds_before(self) -> float:
-        """How long the method learnt, whenever that was."""
-        return float(self.history_[-1]["seconds"]) if self.history_ else 0.0
-
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Learn from images and labels (n,)."""
         assert self.sampler is not None
         self.sampler = self.learnt(self.sampler, X, y)
         self.classes_ = self.sampler.classes_
+        self.seconds_ = float(self.history_[-1]["seconds"]) if self.history_ else 0.0
         return self
 
 
@@ -182,8 +184,9 @@ class FromDrawn(Learner):
             self.sampler = sampler = self.learnt(self.sampler, X, y)
             new = [sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
             X, y = np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)])
+        begin = time.perf_counter()
         self.classifier.fit(X, y, drawn=np.arange(len(y)) >= len(y) - sum(numbers))
-        self.classes_ = self.classifier.classes_
+        self.classes_, self.seconds_ = self.classifier.classes_, time.perf_counter() - begin
         return self
 
 

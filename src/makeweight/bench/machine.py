@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+
+import joblib
 
 import makeweight
 
@@ -29,7 +30,7 @@ def software_and_processor() -> dict[str, str]:
         "numpy": version("numpy"),
         "makeweight": makeweight.__version__,
         "processor": processor_name(),
-        "cores": str(_n_cores()),
+        "cores": str(joblib.cpu_count()),
     }
 
 
@@ -51,9 +52,3 @@ def processor_name(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, "") or platform.processor() or platform.machine() or "unknown"
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import joblib
 
 from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms
 from makeweight.compare.classifier import MixedClassifier
@@ -99,7 +100,7 @@ class Options:
 
     def jobs(self) -> int:
         """Give the number of runs side by side."""
-        return os.cpu_count() or 1 if self.n_jobs == -1 else self.n_jobs
+        return joblib.cpu_count() if self.n_jobs == -1 else self.n_jobs
 
     def _drawing(self) -> list[str] | None:
         return (

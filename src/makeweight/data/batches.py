@@ -5,13 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.util
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -129,8 +129,7 @@ def end_at_once(_: int = 0) -> None:
 
 def cores_for_this_process() -> int:
     """Give the number of cores that this process may use, which those of one torchrun share."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, int(joblib.cpu_count()) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def is_looked_up(codec: ImageCodec) -> bool:
@@ -188,11 +187,6 @@ def _from_files(X: LazyImages, indices: Indices, n_workers: int) -> Iterator[tup
             yield batch
     finally:
         del batches  # ends the workers, even while an error's traceback holds this frame
-
-
-def _plain_end(_: int) -> None:
-    """Let a worker end when it is told to, whatever the main process has planned for itself."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _next(batches: Iterator[Any], n_workers: int) -> Any:
