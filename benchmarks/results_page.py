@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from makeweight.bench.results import Section, sections
+from makeweight.bench.results import sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
-from makeweight.bench.wording import markdown
+from makeweight.bench.wording import computed_on, markdown, not_run
 from makeweight.component import describe, rebuild
 from makeweight.data.wording import counted
 from makeweight.methods import get_method, method_names
@@ -41,35 +41,10 @@ def rows_of(name: str) -> list[Row]:
 
 def paper_table(name: str) -> str:
     """Give our figures beside a paper's, and what was not run."""
-    found = sections(name, rows_of("bench"))
-    settings = read_settings()[name]
-    ran = {(section.reading, section.group.split()[0]) for section in found}
-    readings = [reading for reading in ("paper", "practical") if getattr(settings, reading) is not None]
-    absent = [
-        f"{dataset} ({reading})"
-        for reading in readings
-        for dataset in settings.datasets
-        if (reading, dataset) not in ran
-    ]
-    told = f"Not run: {', '.join(absent)}.\n" if absent else ""
-    for reading, dataset in sorted(ran):
-        done = {line.method for each in found if _is_named(each, reading, dataset) for line in each.lines}
-        own = getattr(settings, reading)
-        missing = [method for method in own.all_methods if method not in done] if own is not None else []
-        if missing:
-            told += f"\nOf {dataset} ({reading}) not run: {', '.join(missing)}.\n"
-    devices = sorted({f"{row.device}, {row.versions['processor']}" for row in rows_of("bench") if _is_of(row, name)})
-    where = f"\nComputed on: {'; '.join(devices)}.\n" if devices else ""
-    tables = markdown(found).replace("### ", "#### ")  # one level below the headings of the page
-    return "\n".join(part for part in (tables, told + where) if part)
-
-
-def _is_named(section: Section, reading: str, dataset: str) -> bool:
-    return (section.reading, section.group.split()[0]) == (reading, dataset)
-
-
-def _is_of(row: Row, name: str) -> bool:
-    return row.protocol.partition("/")[0] == name
+    rows = [row for row in rows_of("bench") if row.protocol.partition("/")[0] == name]
+    found = sections(name, rows)
+    tables = markdown(found).replace("### ", "#### ").rstrip()  # one level below the headings of the page
+    return "\n\n".join(filter(None, (tables, *not_run(name, found), computed_on(rows))))
 
 
 def means(name: str, protocol: str, scale: float = 100.0, called: Callable[[Row], str] | None = None) -> str:

@@ -750,13 +750,14 @@ def test_rows_of_other_settings_stand_apart() -> None:
     assert [(each.settings, each.lines[0].n_seeds) for each in found] == [("", 2), ("ffffffff", 1)]
     assert [title_of(each) for each in found] == [
         "mnist, paper, 9 steps",
-        "mnist, paper, 9 steps, settings ffffffff",
+        "mnist, paper, 9 steps, other settings (ffffffff)",
     ]
 
 
 def test_a_word_for_each_difference() -> None:
-    words = [Difference("a", "b", 3, points, 1.0, None).verdict for points in (2.0, -2.0, 0.5)]
-    assert words == ["ahead", "behind", "cannot tell"]
+    told = [(2.0, 0.05), (-2.0, 0.01), (2.0, 0.06), (-2.0, 0.9), (0.5, 0.01)]
+    words = [Difference("a", "b", 3, points, 1.0, None, p=p).verdict for points, p in told]
+    assert words == ["ahead", "behind", "perhaps ahead", "perhaps behind", "cannot tell"]
 
 
 @pytest.mark.parametrize(
@@ -793,6 +794,40 @@ class TestCommands:
     def test_list(self) -> None:
         status, out = self.invoke("list")
         assert (status, all(name in out for name in TABLES.names())) == (0, True)
+        status, out = self.invoke("list", "blend")
+        assert (status, out.splitlines()[:2]) == (0, ["practical, 20 balanced epochs:", "  augmentation"])
+        status, out = self.invoke("list", "blond")
+        assert (status, "there is no table called 'blond'" in out) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("width", "shown", "spared"),
+        [
+            (60, ["F1", "verdict"], "computed on, geometric mean, errors, seeds, p"),
+            (140, ["computed on", "errors", "F1"], None),
+        ],
+    )
+    def test_columns_that_a_terminal_has_room_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], spared: str | None
+    ) -> None:
+        whole = {"recall": {"a": 1, "b": 1}, "precision": {"a": 1, "b": 1}, "classes": ["a", "b"]}
+        whole |= {"counts": [2, 1], "confusion": [[2, 0], [0, 1]]}
+        names = {"augmentation": 0.7, "mixup": 0.8, "aggan with mixup at share 0.25 + aggan's class output": 0.9}
+        for number, (name, acsa) in enumerate(names.items()):
+            for seed in (0, 1):
+                row = line(name, seed, acsa + 0.01 * seed * number, reading="practical")
+                places = {**row.versions, "processor": f"Maker(R) {'XY'[seed]} Processor"}
+                row = row.model_copy(update={"metrics": row.metrics | whole, "versions": places})
+                RowFile(tmp_path / "rows.jsonl").append(row)
+        monkeypatch.setenv("COLUMNS", str(width))
+        status, out = self.invoke("table", "aggan-multiclass", "--out", tmp_path)
+        assert status == 0
+        grid = [line for line in out.splitlines() if not line.endswith((".", ":"))]
+        assert max(map(len, grid)) <= width
+        assert all(any(word in line for line in grid) for word in (*shown, "± 6.35", "  − mixup", "perhaps ahead"))
+        told = [line for line in out.splitlines() if line.startswith("For want of room")]
+        assert told == ([f"For want of room not shown: {spared}; --markdown shows all."] if spared else [])
+        assert "Of mnist (practical) not run: nothing, smote," in out
+        assert "Computed on: cpu, Maker(R) X Processor; cpu, Maker(R) Y Processor." in out
 
     def test_run_table_and_merge(self, tmp_path: Path) -> None:
         own = tmp_path / "own.toml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -20,8 +21,9 @@ from makeweight.data.wording import shown
 
 Cells = tuple[list[str], list[list[str]]]  # the columns of a table, and its lines
 CONFIDENCE = 0.95
+LEAST_P = 0.001  # that is told as a number
 # What a paper claims, method by method: the first is to be ahead of the second.
-CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("egan", "acgan"), ("aggan", "acgan"))
+CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan"))
 # Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
 OF_DRAWN = {
     "recall_of_rare": ("rare", 2, 100),
@@ -50,6 +52,8 @@ class Line:
         Mean recall that the paper prints.
     drawn : dict of str to float
         Recall of the rare classes, and figures of drawn images, by the names of `OF_DRAWN`; means over seeds.
+    places : tuple of str
+        Processors and GPUs that computed its rows.
     """
 
     method: str
@@ -60,6 +64,7 @@ class Line:
     reach: float | None
     published: float | None
     drawn: Mapping[str, float] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
 
     columns: ClassVar = ("method", "seeds", "mean recall", "95 % interval", "F1", "geometric mean", "paper")
 
@@ -108,16 +113,17 @@ class Difference:
     columns: ClassVar = ("method", "against", "points", "95 % interval", "p", "errors", "seeds", "verdict", "paper")
 
     @property
-    def is_sure(self) -> bool:
-        """Whether the interval excludes zero."""
+    def excludes_zero(self) -> bool:
+        """Whether the interval, which is not corrected, excludes zero."""
         return self.reach is not None and abs(self.points) > self.reach
 
     @property
     def verdict(self) -> str:
-        """Whether one method is surely ahead of the other, or behind it."""
-        if not self.is_sure:
+        """Whether one method is ahead of the other, or behind it: "perhaps" where that is not sure once corrected."""
+        if not self.excludes_zero:
             return "cannot tell"
-        return "ahead" if self.points > 0 else "behind"
+        way = "ahead" if self.points > 0 else "behind"
+        return way if self.p is not None and self.p <= 1 - CONFIDENCE else f"perhaps {way}"
 
     @property
     def cells(self) -> list[str]:
@@ -126,9 +132,9 @@ class Difference:
         if self.reach is not None:
             low, high = max(self.points - self.reach, -100.0), min(self.points + self.reach, 100.0)
             interval = f"{_signed(low)} to {_signed(high)}"
-        if self.errors is not None and self.is_sure:
+        if self.errors is not None and self.excludes_zero:
             errors = f"{100 * abs(self.errors):.0f} % {'fewer' if self.errors >= 0 else 'more'}"
-        p = "" if self.p is None else f"{self.p:.3f}"
+        p = "" if self.p is None else f"{self.p:.3f}" if self.p >= LEAST_P else f"< {LEAST_P}"
         paper = "" if self.published is None else _signed(self.published)
         names = (shown(self.one), shown(self.other))
         return [*names, _signed(self.points), interval, p, errors, str(self.n_seeds), self.verdict, paper]
@@ -170,8 +176,11 @@ class Section:
     @property
     def table(self) -> Cells:
         """Columns and lines; what no line has to tell is left out."""
-        columns = [*Line.columns, *(title for title, _, _ in OF_DRAWN.values())]
-        return told(columns, [[*line.cells, *_cells_of_drawn(line.drawn)] for line in self.lines])
+        columns = [*Line.columns, *(title for title, _, _ in OF_DRAWN.values()), "computed on"]
+        several = len({place for line in self.lines for place in line.places}) > 1
+        where = [" and ".join(line.places) if several else "" for line in self.lines]
+        lines = zip(self.lines, where, strict=True)
+        return told(columns, [[*line.cells, *_cells_of_drawn(line.drawn), place] for line, place in lines])
 
     @property
     def table_of_differences(self) -> Cells:
@@ -236,6 +245,7 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
                 reach,
                 published,
                 _of_drawn(by_seed.values()),
+                tuple(sorted({place_of(row) for row in by_seed.values()})),
             )
         )
     claims: Sequence[tuple[str, str]] = CLAIMS if reading == PAPER else against_rivals(methods)
@@ -314,5 +324,18 @@ def _cells_of_drawn(drawn: Mapping[str, float]) -> list[str]:
     ]
 
 
+def place_of(row: Row) -> str:
+    """Name the GPU or the processor that computed a row.
+
+    Examples
+    --------
+    >>> versions = {"processor": "Intel(R) Xeon(R) Processor @ 2.10GHz"}
+    >>> place_of(Row.model_construct(device="cpu", versions=versions))
+    'Intel Xeon'
+    """
+    name = str(row.versions.get("processor", "")) if row.device == "cpu" else row.device
+    return shown(re.sub(r"\((R|TM)\)| (CPU|Processor)\b|@.*", "", name).strip()) or row.device
+
+
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from makeweight.bench.learners import AND, CLASS_OUTPUT, TWIN, WITH_MIXUP
+from makeweight.bench.learners import AND, CLASS_OUTPUT, DRAWS, TWIN, WITH_MIXUP
 from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
 
+SMOTE = "smote"  # whose images cost nothing to learn
 ABLATION = ("aggan", "egan", "acgan")  # each lacks something of the one before: annealing, then evolution
 
 
@@ -16,7 +17,8 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
 
     These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
     their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
-    the place of each member that has, with its class outputs and without them. AGGAN is paired with its ablations, too.
+    the place of each member that has, with its class outputs and without them. AGGAN is paired with its ablations, too,
+    and images of a GAN with as many of SMOTE.
     """
     plain = _plain()
     pairs = []
@@ -31,8 +33,22 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
         elif one.endswith(CLASS_OUTPUT):
             fair.append(twin)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
-        pairs += [(one, other) for other in _ablated(one)]
+        pairs += [(one, other) for other in (*_ablated(one), *_cheapest(one))]
     return pairs
+
+
+def _cheapest(name: str) -> list[str]:
+    """Name the same with as many images of SMOTE, for a classifier that learns from those of another method.
+
+    Examples
+    --------
+    >>> _cheapest("aggan with mixup at share 0.25"), _cheapest("aggan's class output"), _cheapest("mixup")
+    (['smote with mixup at share 0.25'], [], [])
+    """
+    told = DRAWS.fullmatch(name)
+    if told is None or told["images"] or told["method"] in (SMOTE, *_plain()):
+        return []
+    return [SMOTE + name.removeprefix(told["method"])]
 
 
 def _ablated(name: str) -> list[str]:

@@ -66,6 +66,8 @@ class Job:
         Where to compute.
     data_dir : Path, optional
         Where named sets are looked for.
+    download : bool, default=False
+        Whether files of a set that are not found are downloaded.
     """
 
     table: Table
@@ -74,6 +76,7 @@ class Job:
     epochs: float | None = None
     device: str = "auto"
     data_dir: Path | None = None
+    download: bool = False
 
     def n_steps(self, case: Case, split: Split) -> int:
         """Give the length of a training: balanced epochs, in batches."""
@@ -170,6 +173,8 @@ def run_table(
     heard = listener or Listener()
     deadline = time.monotonic() + limit if limit is not None else float("inf")
     cases = job.table.cases(job.settings, wanted)
+    for case in cases:
+        job.table.learner(case, job.settings, n_steps=1)  # refuses methods that there are not, before data are read
     sets, absent = _sets(job, cases, heard)
     at_hand = [case for case in cases if case.dataset in sets]
     if not at_hand:
@@ -245,8 +250,9 @@ def _sets(job: Job, cases: Sequence[Case], heard: Listener) -> tuple[dict[str, N
     found, absent = {}, []
     for name in dict.fromkeys(case.dataset for case in cases):
         try:
-            found[name] = load_named(name, data_dir=job.data_dir)
+            found[name] = load_named(name, data_dir=job.data_dir, download=job.download)
         except InputError as error:
             absent.append(str(error))
-            heard.note(f"not run: {error}")
+    for fault in absent if found else []:
+        heard.note(f"not run: {fault}")
     return found, absent

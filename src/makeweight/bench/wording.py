@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from makeweight.bench.learners import READINGS
 from makeweight.bench.results import Cells, Difference, Section
+from makeweight.bench.rows import Row
+from makeweight.bench.settings import read_settings
 from makeweight.data.wording import counted, shown
 
 
@@ -28,7 +31,7 @@ def _markdown_table(table: Cells) -> list[str]:
 
 def title_of(section: Section) -> str:
     """Name a section."""
-    settings = f", settings {section.settings}" if section.settings else ""
+    settings = f", other settings ({section.settings})" if section.settings else ""
     return shown(f"{section.group}, {section.reading}, {section.budget}{settings}")
 
 
@@ -38,3 +41,37 @@ def sentence_of(difference: Difference) -> str:
     told = [f"{points} points" + (f" ({interval})" if interval else ""), p and f"p {p}", errors and f"{errors} errors"]
     published = f"; the paper says {paper}" if paper else ""
     return f"{one} against {other}: {', '.join([*filter(None, told), counted(difference.n_seeds, 'seed')])}{published}"
+
+
+def of_papers(name: str) -> str:
+    """Say how long the trainings are whose figures a paper prints."""
+    reading = read_settings()[name].paper
+    assert reading is not None
+    return (
+        f"The paper's figures are of {reading.epochs:g} epochs in which every class comes as often as the largest: "
+        "shorter trainings are no verdict on them."
+    )
+
+
+def not_run(name: str, found: Iterable[Section]) -> list[str]:
+    """Say what the settings of a table name and no section has."""
+    settings = read_settings()[name]
+    done: dict[tuple[str, str], set[str]] = {}
+    for section in found:
+        own = done.setdefault((section.reading, section.group.split()[0]), set())
+        own.update(line.method for line in section.lines)
+    readings = [reading for reading in READINGS if getattr(settings, reading) is not None]
+    cases = [(reading, dataset) for reading in readings for dataset in settings.datasets]
+    absent = ", ".join(f"{dataset} ({reading})" for reading, dataset in cases if (reading, dataset) not in done)
+    told = [f"Not run: {absent}."] if absent else []
+    for reading, dataset in sorted(set(cases) & done.keys()):
+        methods = settings.reading(reading).all_methods
+        missing = ", ".join(method for method in methods if method not in done[reading, dataset])
+        told += [f"Of {dataset} ({reading}) not run: {missing}."] if missing else []
+    return told
+
+
+def computed_on(rows: Iterable[Row]) -> str:
+    """Name the devices and processors that computed rows; nothing where there are no rows."""
+    devices = sorted({f"{row.device}, {row.versions.get('processor', 'unknown')}" for row in rows})
+    return f"Computed on: {shown('; '.join(devices))}." if devices else ""

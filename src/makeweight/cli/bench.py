@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from makeweight.cli.options import DataDir, Device, parse_duration, report_file
+from makeweight.cli.options import DataDir, Device, Download, parse_duration, report_file
 from makeweight.cli.printing import say, show
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
-if TYPE_CHECKING:
-    from makeweight.bench.results import Section
-
 ROWS = "rows.jsonl"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a table: see `makeweight bench list`.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows and unfinished trainings.")]
+RowFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that `bench run` wrote.")]
 RowFiles = Annotated[
     list[Path] | None,
     typer.Option("--rows", metavar="FILE", help="Rows to read; may be given again. [default: those of --out]"),
 ]
 OUT = Path("makeweight-bench")
-SHORTER = {"mean recall": "recall", "95 % interval": "95 %", "geometric mean": "GM"}  # as columns of a terminal
 
 bench_commands = typer.Typer(
     help="Rerun the papers' tables, and set our figures beside theirs.", no_args_is_help=True, rich_markup_mode=None
@@ -31,16 +28,30 @@ bench_commands = typer.Typer(
 
 
 @bench_commands.command("list")
-def list_tables() -> None:
-    """List the tables, with what each tells and where it stands."""
+def list_tables(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A table whose methods to list.", show_default=False)
+    ] = None,
+) -> None:
+    """List the tables, with what each tells and where it stands, or the methods of one."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    from makeweight.bench.learners import READINGS
     from makeweight.bench.settings import read_settings
     from makeweight.bench.tables import TABLES
 
     settings = read_settings()
+    if name is not None:
+        own = settings[TABLES.get(name).name]
+        for reading in READINGS:
+            if getattr(own, reading) is not None:
+                chosen = own.reading(reading)
+                say(f"{reading}, {chosen.epochs:g} balanced epochs:")
+                for method in chosen.all_methods:
+                    say(f"  {method}")
+        return
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False)
     grid.add_column("table", no_wrap=True)
     grid.add_column("what it tells", overflow="fold")
@@ -55,7 +66,7 @@ def list_tables() -> None:
 def run(
     name: Name,
     datasets: Annotated[str | None, typer.Option(help="Sets, with commas. [default: as the settings say]")] = None,
-    methods: Annotated[str | None, typer.Option(help="Methods, with commas.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, with commas: see `makeweight bench list NAME`.")] = None,
     readings: Annotated[str | None, typer.Option(help="paper, practical, or both with a comma.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
     budget: Annotated[
@@ -74,6 +85,7 @@ def run(
     out: Out = OUT,
     device: Device = "auto",
     data_dir: DataDir = None,
+    download: Download = False,
 ) -> None:
     """Run what is missing of a table; rows that are there are kept."""
     from makeweight.bench.settings import MOST_EPOCHS, OWN, read_settings
@@ -92,7 +104,7 @@ def run(
     known = read_settings(OWN if settings is None else settings)
     if name not in known:
         raise InputError(f"{shown(settings or OWN)} has no section {name}: add one.")
-    job = Job(table, known[name], out, budget, device, data_dir)
+    job = Job(table, known[name], out, budget, device, data_dir, download)
     wanted = Selection(
         _names("--readings", readings), _names("--datasets", datasets), _names("--methods", methods), seeds
     )
@@ -109,7 +121,7 @@ def run(
 @bench_commands.command()
 def merge(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="File of rows that grows.")],
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE…", help="Files of rows, from other machines.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files of rows, from other machines.")],
 ) -> None:
     """Append the rows of other files whose runs TARGET lacks."""
     from makeweight.bench.rows import RowFile, merge_rows
@@ -125,29 +137,35 @@ def merge(
 def table(
     name: Name,
     rows: RowFiles = None,
-    out: Out = OUT,
+    out: RowFolder = OUT,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
     """Print a table from rows alone, our figures beside the papers'."""
     from makeweight.bench.results import sections
     from makeweight.bench.table_rows import read_rows
     from makeweight.bench.tables import TABLES
-    from makeweight.bench.wording import markdown
+    from makeweight.bench.wording import computed_on, markdown, not_run, of_papers
+    from makeweight.cli.bench_table import print_sections
 
     TABLES.get(name)
-    found = sections(name, read_rows(name, rows or [out / ROWS]))
+    known = read_rows(name, rows or [out / ROWS])
+    found = sections(name, known)
     if as_markdown:
         for line in markdown(found).splitlines():
             say(line)
         return
-    _print(found)
+    print_sections(found)
+    if any(section.is_published for section in found):
+        say(of_papers(name))
+    for sentence in (*not_run(name, found), computed_on(known)):
+        say(sentence)
 
 
 @bench_commands.command()
 def figures(
     name: Name,
     rows: RowFiles = None,
-    out: Out = OUT,
+    out: RowFolder = OUT,
     html: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="File to write. [default: NAME.html in --out]", show_default=False),
@@ -175,31 +193,6 @@ def figures(
         results = list(zip(titles, found, grouped(name, known).values(), strict=True))
         write_report(target, bench_page(name, kind.about, kind.paper, results, answers))
         say(str(target))
-
-
-def _print(found: list[Section]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from makeweight.bench.wording import sentence_of, title_of
-
-    for section in found:
-        title = Text(title_of(section))
-        grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
-        columns, lines = section.table
-        for column in columns:
-            grid.add_column(Text(SHORTER.get(column, column)), justify="left" if column == "method" else "right")
-        for line in lines:
-            grid.add_row(*map(Text, line))
-        show(grid)
-        if section.differences:
-            say("Differences in mean recall, paired over seeds, with 95 % intervals:")
-        for difference in section.differences:
-            say(f"- {difference.verdict}: {sentence_of(difference)}")
-        if section.chance:
-            say(section.chance)
-        say("")
 
 
 def _names(option: str, text: str | None) -> list[str] | None:
