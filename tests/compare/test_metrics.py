@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
 
 from makeweight.compare.metrics import (
     at_thresholds,
@@ -67,6 +68,13 @@ def test_means_and_both_geometric_means(
     roots = [math.sqrt(r * s) for r, s in zip(recalls, specificities, strict=True)]
     assert found["mean_class_gmean"] == pytest.approx(sum(roots) / K)
     assert found["geometric_mean_recall"] != pytest.approx(found["mean_class_gmean"], abs=0.01)
+
+
+def test_mean_recall_is_balanced_accuracy(
+    answers: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+) -> None:
+    true, predicted, chances = answers
+    assert summary_metrics(true, predicted, chances)["acsa"] == pytest.approx(balanced_accuracy_score(true, predicted))
 
 
 def test_both_geometric_means_are_equal_for_two_classes() -> None:
