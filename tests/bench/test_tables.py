@@ -134,7 +134,7 @@ def test_a_method_learns_once_for_all_fills(tmp_path: Path, monkeypatch: pytest.
     _, rows = run(tmp_path, "blend", settings(paper=None, practical=practical, seeds=1))
     assert [row.method for row in rows] == practical.methods
     assert learnt == [35]
-    assert len([path for path in (tmp_path / "models").iterdir() if path.is_dir()]) == 1
+    assert len([path for path in (tmp_path / "models" / running.place_name("cpu")).iterdir() if path.is_dir()]) == 1
     assert len(sections("blend", rows)[0].differences) == 2
 
 
@@ -437,17 +437,29 @@ def test_averages_learn_nothing_twice(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_damaged_answers_are_given_anew(tmp_path: Path, damage: dict[str, Any]) -> None:
     own = settings(paper=None, practical=ReadingSettings(methods=["nothing"], epochs=1), seeds=1)
     _, (first,) = run(tmp_path, "aggan-multiclass", own)
-    (kept,) = (tmp_path / "answers").iterdir()
+    (kept,) = (tmp_path / "answers" / running.place_name("cpu")).iterdir()
     sound = {"classes": np.array(NAMES), "chances": np.full((30, 3), 1 / 3), "seconds": 1.0}
     np.savez(kept, **{name: value for name, value in {**sound, **damage}.items() if value is not None})
     _, rows = run(tmp_path, "aggan-multiclass", own, Selection(methods=["nothing + nothing"]))
     assert rows[-1].method == "nothing + nothing"
-    (again,) = (path for path in (tmp_path / "answers").iterdir() if path.name == kept.name)
+    (again,) = (path for path in kept.parent.iterdir() if path.name == kept.name)
     with np.load(again) as file:
         assert file["classes"].tolist() == list(NAMES)
         assert (file["chances"].argmax(axis=1) == np.repeat(range(3), 10)).mean() == pytest.approx(
             first.metrics["acsa"]
         )
+
+
+def test_what_another_processor_has_answered_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = settings(paper=None, practical=ReadingSettings(methods=["nothing"], epochs=1), seeds=1)
+    for processor in ("Maker(R) X", "Maker(R) Y"):
+        versions = {**running.software_and_processor(), "processor": processor}
+        monkeypatch.setattr(running, "software_and_processor", lambda versions=versions: versions)
+        run(tmp_path, "aggan-multiclass", own, Selection(methods=["nothing + nothing"]))
+        (tmp_path / "rows.jsonl").unlink()
+    kept = sorted(path.name for path in (tmp_path / "answers").iterdir())
+    assert kept == ["maker-r-x", "maker-r-y"]
+    assert all(len(list((tmp_path / "answers" / name).glob("*.npz"))) == 2 for name in kept)
 
 
 def test_names_of_averages_may_be_long(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from makeweight.bench.drawn import drawn_metrics
 from makeweight.bench.grid import as_they_end
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
+from makeweight.bench.machine import software_and_processor
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
 from makeweight.bench.tables import Case, Selection, Split, Table
@@ -113,8 +115,10 @@ class Job:
             If the deadline, by the monotonic clock, is reached within a training of a GAN; it is kept.
         """
         learner = self.learner(case, split)
-        learner.prepare(self.folder / MODELS, device=self.device, checkpoints=kept, callback=_Clock(deadline))
-        answers = answer(learner, split, self.folder / ANSWERS)
+        place = place_name(self.device)  # what another device has learnt is not this one's, though it differs by little
+        models, own_answers = (self.folder / part / place for part in (MODELS, ANSWERS))
+        learner.prepare(models, device=self.device, checkpoints=kept, callback=_Clock(deadline))
+        answers = answer(learner, split, own_answers)
         classes, chances = answers.classes, answers.chances
         true, predicted = np.searchsorted(classes, split.y_test), chances.argmax(axis=1)
         metrics: dict[str, Any] = {**summary_metrics(true, predicted, chances)}
@@ -208,6 +212,13 @@ def device_name(device: str) -> str:
     """Name what computes, as rows tell it."""
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     return torch.cuda.get_device_name(device if ":" in device else None) if cuda else "cpu"
+
+
+def place_name(device: str) -> str:
+    """Name what computes for a folder: the GPU, or the processor."""
+    name = device_name(device)
+    name = software_and_processor()["processor"] if name == "cpu" else name
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _rows(job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, deadline: float) -> Iterator[Row | None]:

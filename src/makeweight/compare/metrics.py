@@ -58,8 +58,9 @@ def summary_metrics(true: Codes, predicted: Codes, chances: Floats) -> dict[str,
     -------
     dict of float
         "acsa", the mean recall, which is scikit-learn's balanced accuracy where each class has an image; "macro_f1";
-        "geometric_mean_recall", (∏ recall)^(1/K); "mean_class_gmean", the mean of √(recall·specificity); "auc", one class against the rest, mean over classes; "ece", the expected calibration
-        error of the predicted class in 15 equal bins; "brier", the mean squared distance to the true class's corner,
+        "geometric_mean_recall", (∏ recall)^(1/K); "mean_class_gmean", the mean of √(recall·specificity); "auc", one
+        class against the rest, mean over classes; "ece", the expected calibration error of the predicted class in 15
+        equal bins; "brier", the mean squared distance to the true class's corner,
         0 to 2; "log_loss".
 
     Examples
