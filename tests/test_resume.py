@@ -111,9 +111,21 @@ def test_a_training_goes_on_where_it_was_interrupted(
             fitted(kind, digits, checkpoints=tmp_path, callback=stop_at(at))
     told: list[StepReport] = []
     resumed = fitted(kind, digits, checkpoints=tmp_path, callback=told.append)
-    assert told[0].step == 30  # the step at whose report it was stopped was not kept
-    assert told[0].notes == ("went on from step 29, where the training was interrupted.",)
+    assert told[0].step == 31
+    assert told[0].notes == ("went on from step 30, where the training was interrupted.",)
     assert bytes_of(resumed) == bytes_of(whole)
+
+
+def test_what_a_callback_ends_is_kept_at_once(
+    digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "KEEP_EVERY", 1e9)
+    with pytest.raises(Stop):
+        fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(11))
+    told: list[StepReport] = []
+    resumed = fitted("aggan", digits, checkpoints=tmp_path, callback=told.append)
+    assert told[0].step == 12
+    assert bytes_of(resumed) == bytes_of(fitted("aggan", digits))
 
 
 def test_keeping_changes_nothing(digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
@@ -210,7 +222,7 @@ def test_development_versions_of_one_release_are_one(
     with pytest.raises(Stop):
         fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(20))
     monkeypatch.setattr("makeweight.__version__", "0.2.0.dev4+g5d6e7f8")
-    assert fitted("aggan", digits, checkpoints=tmp_path).training_notes_[0].startswith("went on from step 19")
+    assert fitted("aggan", digits, checkpoints=tmp_path).training_notes_[0].startswith("went on from step 20")
     monkeypatch.setattr("makeweight.__version__", "0.2.0")
     with pytest.raises(InputError, match=r"holds checkpoints of another training \(other version\)"):
         fitted("aggan", digits, checkpoints=tmp_path)
@@ -220,7 +232,7 @@ def test_forging_nothing_is_no_damage(digits: tuple[NDArray[Any], NDArray[Any]],
     with pytest.raises(Stop):
         fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(20))
     forged(max(tmp_path.iterdir()), lambda state: None)
-    assert fitted("aggan", digits, checkpoints=tmp_path).training_notes_[0].startswith("went on from step 19")
+    assert fitted("aggan", digits, checkpoints=tmp_path).training_notes_[0].startswith("went on from step 20")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

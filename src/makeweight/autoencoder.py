@@ -296,12 +296,16 @@ def train_autoencoder(
         report = _report(waiting, stand, schedule.budget)
         waiting.clear()
         stand.notes.clear()
-        if callback is not None:
-            callback(report)
         if stand.done - stand.noted >= max(1, report.n_steps // 100) or at_end:
             stand.history.append(report)
             stand.noted = stand.done
-        if checkpoints is not None and (at_end or stand.seconds - kept_at >= KEEP_EVERY):
+        try:
+            if callback is not None:
+                callback(report)
+        except Exception:
+            _keep(learner, random, checkpoints, together, stand)  # whoever ends a training here may go on later
+            raise
+        if at_end or stand.seconds - kept_at >= KEEP_EVERY:
             kept_at = stand.seconds
             _keep(learner, random, checkpoints, together, stand)
     autoencoder.eval()
@@ -342,9 +346,9 @@ def _step(
 
 
 def _keep(
-    learner: Individual, random: torch.Generator, checkpoints: Checkpoints, together: Team, stand: _Stand
+    learner: Individual, random: torch.Generator, checkpoints: Checkpoints | None, together: Team, stand: _Stand
 ) -> None:
-    if together.rank > 0:
+    if checkpoints is None or together.rank > 0:
         return
     parts = {"learner": learner.named_tensors(), "chance": chance_of(random, learner.weights.device)}
     checkpoints.write(stand.done, State(in_parts(parts), asdict(stand)))

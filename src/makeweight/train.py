@@ -242,13 +242,17 @@ class Training:
         progress = self.progress
         progress.recent = [*progress.recent, *figures][-REPORT_WINDOW:]
         report = summarise(self.game, self.players, progress, self.schedule.budget)
-        if self.callback is not None:
-            self.callback(report)
         progress.told += progress.notes
         progress.notes.clear()
         if progress.done - progress.noted >= max(1, report.n_steps // 100) or at_end:
             progress.history.append(asdict(report))
             progress.noted = progress.done
+        try:
+            if self.callback is not None:
+                self.callback(report)
+        except Exception:
+            self._keep(at_end=True)  # whoever ends a training here may go on later
+            raise
 
     def _keep(self, at_end: bool) -> None:
         """Write a checkpoint if the last one is old: the players as they are, and as they were last found healthy."""

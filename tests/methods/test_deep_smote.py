@@ -150,6 +150,17 @@ class TestCheckpoints:
         assert again.model_hash_ == whole.model_hash_
         assert [entry["step"] for entry in again.history_] == [1, 2, 3]
 
+    def test_what_a_callback_ends_is_kept_at_once(self, boots: Any, tmp_path: Path) -> None:
+        def stop(report: AutoencoderReport) -> None:
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            DeepSMOTE(**TINY, checkpoints=tmp_path, callback=stop).fit(*boots)
+        reports: list[AutoencoderReport] = []
+        again = DeepSMOTE(**TINY, checkpoints=tmp_path, callback=reports.append).fit(*boots)
+        assert [report.step for report in reports] == [2, 3]
+        assert again.model_hash_ == DeepSMOTE(**TINY).fit(*boots).model_hash_
+
     @pytest.mark.parametrize("wrong", [{"done": 10**30}, {"n_steps": 2}, {"history": [{}]}, {"notes": None}])
     def test_one_that_does_not_fit_is_passed_over(self, boots: Any, tmp_path: Path, wrong: dict[str, Any]) -> None:
         whole = DeepSMOTE(**TINY, checkpoints=tmp_path).fit(*boots)

@@ -79,10 +79,11 @@ class DeepSMOTE(TrainingSampler):
     warm_start : bool, default=False
         Whether `fit` goes on from the autoencoder of the last fit, or of a loaded model.
     checkpoints : str or Path, optional
-        Folder in which the training is kept every half a minute. `fit` goes on from what it finds there, and ends with
-        the same bytes as if it had not been interrupted. It needs an int as `random_state`.
+        Folder in which the training is kept every half a minute, and when the callback raises an Exception. `fit` goes
+        on from what it finds there, and ends with the same bytes as if it had not been interrupted. It needs an int as
+        `random_state`.
     callback : callable, optional
-        Called with an `AutoencoderReport` after each step.
+        Called with an `AutoencoderReport` after each step; on a GPU after every twentieth.
 
     Attributes
     ----------
