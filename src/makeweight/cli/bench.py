@@ -175,7 +175,7 @@ def figures(
     from makeweight.bench.results import sections
     from makeweight.bench.table_rows import grouped, read_rows
     from makeweight.bench.tables import TABLES
-    from makeweight.bench.wording import sentence_of, title_of
+    from makeweight.bench.wording import not_run, of_papers, sentence_of, title_of
     from makeweight.report.render import write_report
     from makeweight.report.tables import bench_page
 
@@ -191,7 +191,9 @@ def figures(
     if target is not None:
         titles = [title_of(each) for each in found]
         results = list(zip(titles, found, grouped(name, known).values(), strict=True))
-        write_report(target, bench_page(name, kind.about, kind.paper, results, answers))
+        papers = [of_papers(name)] if any(section.is_published for section in found) else []
+        remarks = [*papers, *not_run(name, found)]
+        write_report(target, bench_page(name, kind.about, kind.paper, results, answers, remarks))
         say(str(target))
 
 

@@ -176,7 +176,8 @@ class Answer:
     Attributes
     ----------
     word : str
-        The answer in a word or two: "use", "do not use", "cannot tell", "ahead", "behind", "warning", "good", "note".
+        The answer in a word or two: "use", "do not use", "cannot tell", "ahead", "perhaps ahead", "behind", "perhaps
+        behind", "warning", "good", "note".
     sentence : str
         The whole of it.
     """

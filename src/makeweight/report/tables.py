@@ -26,6 +26,7 @@ def bench_page(
     paper: str,
     results: Sequence[tuple[str, Result, Group]],
     answers: Sequence[tuple[str, str]],
+    remarks: Sequence[str] = (),
 ) -> Page:
     """Give the report of a table.
 
@@ -37,6 +38,8 @@ def bench_page(
         Title, what the rows add up to, and the rows, for each reading, set and length of training.
     answers : sequence of (str, str)
         What is told first, each difference in a word and in a sentence.
+    remarks : sequence of str
+        What a reader should know of what was run, and what not.
 
     Returns
     -------
@@ -56,12 +59,13 @@ def bench_page(
         )
         for title, result, group in results
     ]
+    rows = [row for *_, group in results for by_seed in group.values() for row in by_seed.values()]
     return Page(
         title=f"{name}: {about}",
         lead=f"After {paper}. Means over seeds, of which each draws a subset of its own; full test sets, on which "
         "nothing is chosen.",
         answers=[Answer(word, f"{sentence}.") for word, sentence in answers],
-        sections=[*sections, _run([row for *_, group in results for rows in group.values() for row in rows.values()])],
+        sections=[*sections, _run(rows, remarks)],
     )
 
 
@@ -154,7 +158,7 @@ def _curves(group: Group) -> list[Block]:
     return [drawing for method, runs in histories.items() if runs for drawing in learning_curves(method, runs)]
 
 
-def _run(rows: Sequence[Row]) -> Section:
+def _run(rows: Sequence[Row], remarks: Sequence[str]) -> Section:
     settings = sorted({str(row.settings.get("fixed", "")) for row in rows})
     facts = [
         ("Rows", counted(len(rows), "row")),
@@ -162,6 +166,7 @@ def _run(rows: Sequence[Row]) -> Section:
         ("Processors", ", ".join(sorted({row.versions.get("processor", "") for row in rows}))),
         ("torch", ", ".join(sorted({row.versions.get("torch", "") for row in rows}))),
         ("Hash of the settings", ", ".join(settings)),
+        *(("Remark", remark) for remark in remarks),
     ]
     return Section("What was run", [Facts(facts)])
 
