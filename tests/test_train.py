@@ -17,7 +17,7 @@ from makeweight.game import StepOutcome, step
 from makeweight.health import Watch
 from makeweight.progress import StepReport
 from makeweight.rules import Game, Players
-from makeweight.schedule import Schedule
+from makeweight.schedule import Schedule, balanced_steps
 from makeweight.train import Training
 
 from .playing import N_CLASSES, RECIPES, THREE, make_game, make_players, real_batches
@@ -116,6 +116,13 @@ def test_budget_with_a_rate_that_falls_from_the_start_plays_at_least_a_step() ->
     falling = schedule(None, budget=10.0, decay=1.0)
     assert falling.settle(0, 99.0) is None
     assert falling.settle(1, 99.0) == 50  # at the shortest trial's pace
+
+
+def test_steps_of_classifiers_by_default() -> None:
+    """Twenty epochs of three classes of 1,600: 20·⌈4800/64⌉."""
+    assert balanced_steps(np.array([1600, 3, 9]), 64, 1000) == 1500
+    assert balanced_steps(np.array([1600, 3, 9]), 64, 1000, 1200) == 1200
+    assert balanced_steps(np.array([40, 3, 9]), 64, 1000) == 1000
 
 
 def test_rate_falls_linearly_over_the_last_share() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
 KEEP_EVERY = 30.0  # seconds between two checkpoints
 QUICKEST_STEP = 1e-4  # seconds; no training takes more steps in its budget
+EPOCHS_OF_CLASSIFIERS = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,30 @@ class Schedule:
             return self.learning_rate
         left = (n_steps - n_done) / (n_steps * self.decay)
         return self.learning_rate * min(1.0, max(left, 0.0))
+
+
+def balanced_steps(class_counts: NDArray[np.int64], batch_size: int, least: int, most: int | None = None) -> int:
+    """Give the steps of a classifier by default: twenty epochs in which every class comes as often as the largest.
+
+    Parameters
+    ----------
+    class_counts : array of int
+        Images of each class, all above 0.
+    batch_size : int
+        Images a step.
+    least : int
+        Steps of small sets.
+    most : int, optional
+        Steps of large sets; no bound by default.
+
+    Examples
+    --------
+    >>> balanced_steps(np.array([6400, 10]), 64, least=1000), balanced_steps(np.array([6400, 10]), 64, 1000, most=3000)
+    (4000, 3000)
+    """
+    epoch = math.ceil(len(class_counts) * int(class_counts.max()) / batch_size)
+    steps = max(least, EPOCHS_OF_CLASSIFIERS * epoch)
+    return steps if most is None else min(most, steps)
 
 
 def report_every(device: torch.device) -> int:

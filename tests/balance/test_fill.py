@@ -53,8 +53,7 @@ class Wrong(Resampler):
 @pytest.fixture(scope="module", autouse=True)
 def _short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fill, "LEAST_STEPS", 60)
-        patch.setattr(fill, "DEFAULT_EPOCHS", 1)
+        patch.setattr(fill, "BOUNDS", (60, 60))
         patch.setattr(fill, "FILLS", (0.0, 1.0))
         patch.setitem(METHODS._parts, "wrong", Wrong)
         yield

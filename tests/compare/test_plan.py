@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from makeweight.compare.arms import Arm, all_arms
-from makeweight.compare.plan import Plan, default_steps, fit_into
+from makeweight.compare.plan import Plan, fit_into
 from makeweight.compare.splits import Split
 from makeweight.errors import InputError
 
@@ -71,9 +71,3 @@ def test_seeds_are_given_up_only_for_a_drawn_arm() -> None:
 def test_too_little_time() -> None:
     with pytest.raises(InputError, match=r"^--budget is too short: the least .* takes about 6 s; give more time"):
         plan(5)
-
-
-def test_default_steps() -> None:
-    """Twenty epochs of three classes of 1,600: 20·⌈4800/64⌉."""
-    assert default_steps(np.array([1600, 3, 9]), 64) == 1500
-    assert default_steps(np.array([40, 3, 9]), 64) == 1000

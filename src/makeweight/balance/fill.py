@@ -15,11 +15,12 @@ from sklearn.base import clone
 from makeweight.balance.listener import Listener
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.errors import InputError
-from makeweight.quality.crossfit import DEFAULT_BATCH, DEFAULT_EPOCHS, deal_folds
+from makeweight.quality.crossfit import DEFAULT_BATCH, deal_folds
+from makeweight.schedule import balanced_steps
 
 FILLS = (0.0, 0.25, 0.5, 1.0)
 N_FOLDS, N_SEEDS = 4, 3
-LEAST_STEPS, MOST_STEPS = 1000, 5000
+BOUNDS = 1000, 5000  # of the steps of its classifiers
 PERFECT = 0.9995
 Drawer = Callable[[NDArray[Any], NDArray[Any], Mapping[str, int]], Mapping[str, NDArray[Any]]]
 
@@ -189,7 +190,7 @@ def choose_fill(
     fills = [fill for fill in FILLS if not fill or numbers_at(fill, labels)]
     tried_folds, n_seeds = (range(1), N_SEEDS) if learns else (range(N_FOLDS), 1)
     base = CNNClassifier(
-        n_steps=n_steps or _default_steps(labels),
+        n_steps=n_steps or balanced_steps(np.unique(labels, return_counts=True)[1], DEFAULT_BATCH, *BOUNDS),
         batch_size=DEFAULT_BATCH,
         balanced_batches=True,
         device=device,
@@ -276,9 +277,3 @@ def _filled(
     added = {label: drawn[label][:number] for label, number in numbers_at(fill, labels).items() if label in drawn}
     names = [np.full(len(images), label, labels.dtype) for label, images in added.items()]
     return np.concatenate([X, *added.values()]), np.concatenate([labels, *names])
-
-
-def _default_steps(labels: NDArray[Any]) -> int:
-    counts = np.unique(labels, return_counts=True)[1]
-    epoch = math.ceil(len(counts) * int(counts.max()) / DEFAULT_BATCH)
-    return min(MOST_STEPS, max(LEAST_STEPS, DEFAULT_EPOCHS * epoch))

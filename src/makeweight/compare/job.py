@@ -24,7 +24,7 @@ from makeweight.compare.inputs import (
     own_test,
 )
 from makeweight.compare.options import Options
-from makeweight.compare.plan import Plan, about, default_steps, fit_into, time_costs
+from makeweight.compare.plan import LEAST_STEPS, Plan, about, fit_into, time_costs
 from makeweight.compare.result import Comparison, summarise
 from makeweight.compare.runs import Bench, run_all
 from makeweight.compare.sights import gather_sights
@@ -34,6 +34,7 @@ from makeweight.data.base import ImageSource
 from makeweight.errors import InputError
 from makeweight.report.comparison import REPORT, comparison_page
 from makeweight.report.render import write_report
+from makeweight.schedule import balanced_steps
 
 DEFAULT_FOLDS = 5
 
@@ -263,7 +264,7 @@ def default_out(source: str | Path) -> Path:
 
 def _classifier(options: Options, images: Images) -> MixedClassifier:
     base = options.classifier or MixedClassifier()
-    n_steps = options.n_steps or base.n_steps or default_steps(images.class_counts, base.batch_size)
+    n_steps = options.n_steps or base.n_steps or balanced_steps(images.class_counts, base.batch_size, LEAST_STEPS)
     own: MixedClassifier = MixedClassifier(**base.get_params(deep=False)).set_params(
         n_steps=n_steps, device=options.device
     )

@@ -25,7 +25,7 @@ from makeweight.sampler import ImageSampler
 
 LEAST_SEEDS = 2
 PILOT_STEPS = (2, 12)
-N_EPOCHS, LEAST_STEPS = 20, 1000
+LEAST_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -196,18 +196,6 @@ def _gathered(
             seconds[name] = costs.of_method(method or "", splits)
         seconds[name] = seconds.get(name, 0.0) + costs.of_arm(arm, splits)
     return [LeftOut(name, total / n_jobs) for name, total in seconds.items()]
-
-
-def default_steps(class_counts: NDArray[np.int64], batch_size: int) -> int:
-    """Give the steps of 20 epochs in which every class comes as often as the largest, and at least 1,000.
-
-    Examples
-    --------
-    >>> default_steps(np.array([6400, 10]), 64)
-    4000
-    """
-    epoch = -(-len(class_counts) * int(class_counts.max()) // batch_size)
-    return max(LEAST_STEPS, N_EPOCHS * epoch)
 
 
 def about(seconds: float) -> str:

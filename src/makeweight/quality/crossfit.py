@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +16,10 @@ from torch import Tensor, nn
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
 from makeweight.errors import InputError
+from makeweight.schedule import balanced_steps
 
 BATCH = 512
-DEFAULT_BATCH, DEFAULT_EPOCHS, DEFAULT_STEPS = 64, 20, (500, 5000)
+DEFAULT_BATCH, DEFAULT_STEPS = 64, (500, 5000)
 Features = NDArray[np.float32]
 Extractor = nn.Module | Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]
@@ -65,9 +65,7 @@ def default_steps(codes: NDArray[np.int64]) -> int:
     >>> default_steps(np.repeat([0, 1], [6400, 10]))
     4000
     """
-    counts = np.bincount(codes)
-    epoch = math.ceil(np.count_nonzero(counts) * counts.max() / DEFAULT_BATCH)
-    return int(np.clip(DEFAULT_EPOCHS * epoch, *DEFAULT_STEPS))
+    return balanced_steps(np.unique(codes, return_counts=True)[1], DEFAULT_BATCH, *DEFAULT_STEPS)
 
 
 @dataclass(frozen=True)
