@@ -18,7 +18,7 @@ weights. Learners of AGGAN's images, and beside them:
                                   itself and averaged with the others
     blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
                                   recipe says, and its trunk trained alone, by themselves and averaged with mixup
-    ..., thrice as long           the same after three times as many steps of the game and of the trunk
+    ..., twice as long           the same after twice as many steps of the game and of the trunk
 
 and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
 
@@ -57,7 +57,7 @@ from makeweight.sampler import ImageSampler, load
 HERE = Path(__file__).resolve().parent
 GAN_STEPS, N_STEPS = 2500, 12500
 FILL = SHARE = 0.25
-BLENDING, LONGER = "blending aggan", "blending aggan, thrice as long"
+BLENDING, LONGER = "blending aggan", "blending aggan, twice as long"
 POOL = 4  # times as many drawn images to choose from
 Chances = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def drawers(seed: int) -> dict[str, ImageSampler]:
     settings: dict[str, Any] = {"n_steps": GAN_STEPS, "random_state": seed}
     blending = AGGAN(random_state=seed)
     apply_settings(blending, {"head.mixup": "true"})
-    longer = clone(blending).set_params(n_steps=3 * blending.settings_["n_steps"])
+    longer = clone(blending).set_params(n_steps=2 * blending.settings_["n_steps"])
     return {
         AGGAN.name: AGGAN(**settings),
         "smote": SMOTE(random_state=seed),
@@ -234,8 +234,8 @@ class Lesson:
         return gan, head, twin, drawn
 
     def longer(self) -> None:
-        """Let the AGGAN that learns from blends play three times as long, and its trunk learn as long."""
-        long = ", thrice as long"
+        """Let the AGGAN that learns from blends play twice as long, and its trunk learn as long."""
+        long = ", twice as long"
         gan, head, twin, drawn = self.blending(LONGER, long)
         plain = drawers(self.split.seed)[AGGAN.name]
         one = self.learn("mixup", plain, self.hard, risk=Mixup())
