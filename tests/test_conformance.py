@@ -76,7 +76,7 @@ class TestContract:
         assert told == []
         assert again.model_hash_ == first.model_hash_ == make(name, device="cpu").fit(X, y).model_hash_
 
-    @pytest.mark.parametrize("length", [np.int64(2), 2.0])
+    @pytest.mark.parametrize("length", [np.int64(2), 2.0, np.float32(2)])
     def test_lengths_of_other_types_are_kept_and_found_again(
         self, name: str, length: Any, boots: Any, tmp_path: Path
     ) -> None:

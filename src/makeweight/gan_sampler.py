@@ -66,8 +66,8 @@ class GANSampler(TrainingSampler):
     head : str or Head, optional
         How labels are judged.
     objective : str or Objective, optional
-        The discriminator's adversarial loss, and the generator's where the method breeds a single offspring. Where it
-        breeds several, theirs belong to `evolution`.
+        The discriminator's adversarial loss, and the generator's where the method breeds a single offspring and
+        `evolution` is not given; a loaded model has it given. Losses of several offspring belong to `evolution`.
     evolution : Evolution, optional
         How the generator takes a step.
     augmentation : str or Augmentation, optional

@@ -82,7 +82,9 @@ class TrainingSampler(ImageSampler):
         """Settle the length of `fit` for so many images of each class."""
         lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
         numbers = all(
-            isinstance(length, (int, float, np.integer)) and not isinstance(length, bool) and 0 < length <= LARGEST
+            isinstance(length, (int, float, np.integer, np.floating))
+            and not isinstance(length, bool)
+            and 0 < length <= LARGEST
             for length in lengths
         )
         whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from makeweight import AGGAN
+from makeweight import ACGAN, AGGAN
 from makeweight.balance.options import parse_settings
 from makeweight.balance.settings import apply_settings
 from makeweight.errors import InputError
@@ -43,6 +44,14 @@ def with_settings(*texts: str) -> AGGAN:
 )
 def test_what_is_typed_equals_what_python_takes(texts: list[str], expected: AGGAN) -> None:
     assert with_settings(*texts).settings_ == expected.set_params(random_state=0).settings_
+
+
+@pytest.mark.parametrize("texts", itertools.permutations(["objective=hinge", "evolution.fresh_noise=true"]))
+def test_an_order_of_settings_changes_nothing(texts: tuple[str, ...]) -> None:
+    sampler = ACGAN()
+    apply_settings(sampler, parse_settings(texts))
+    evolution = sampler._setting("evolution")
+    assert (evolution.fresh_noise, [each.name for each in evolution.parts()[0]]) == (True, ["hinge"])
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from makeweight.bench.rows import RowFile
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
 from makeweight.bench.tables import TABLES, Case, Selection
-from makeweight.bench.wording import markdown, sentence_of, title_of
+from makeweight.bench.wording import markdown, not_run, sentence_of, title_of
 from makeweight.cli import app
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data import subsets
@@ -32,6 +32,7 @@ from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.ca_gan import CAGAN
 from makeweight.methods.deep_smote import DeepSMOTE
+from makeweight.methods.smote import SMOTE
 from makeweight.sampler import ImageSampler
 
 NAMES = ("5", "6", "7")
@@ -543,6 +544,66 @@ def test_what_games_are_held_against() -> None:
     ]
 
 
+def test_what_was_not_run_is_told() -> None:
+    """By set, by what a table varies, and by method; rows of other settings do not count."""
+    of_ten = [("cn", "paper"), ("nothing", "practical")]
+    rows = [line(method, 0, 0.8, reading=reading) for method, reading in of_ten]
+    other = line("mixup", 0, 0.8, reading="practical").model_copy(update={"settings": {"fixed": "f" * 64}})
+    fixed = read_settings()["aggan-multiclass"].hash
+    rows = [row.model_copy(update={"settings": {"fixed": fixed}}) for row in rows]
+    told = not_run("aggan-multiclass", sections("aggan-multiclass", [*rows, other]))
+    whole = "fashion-mnist (paper), cifar10 (paper), fashion-mnist (practical), cifar10 (practical)"
+    assert told[0] == f"Not run: {whole}."
+    assert told[1].startswith("Of mnist (paper) not run: os_cn, twin, acgan,")
+    assert told[2].startswith("Of mnist (practical) not run: augmentation, smote,")
+    assert ", mixup, mixup + mixup," in told[2]
+    binary = line("cn", 0, 0.8, table="aggan-binary")
+    fixed = read_settings()["aggan-binary"].hash
+    binary = binary.model_copy(update={"protocol": "aggan-binary/paper/mnist 1:10", "settings": {"fixed": fixed}})
+    assert not_run("aggan-binary", sections("aggan-binary", [binary])) == [
+        "Not run: mnist 1:50 (paper), mnist 1:100 (paper), fashion-mnist (paper), cifar10 (paper).",
+        "Of mnist 1:10 (paper) not run: os_cn, twin, acgan, egan, aggan.",
+    ]
+
+
+def test_names_are_checked_before_images_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def load(name: str, *, data_dir: Path | None, download: bool) -> Any:
+        asked.append(download)
+        raise InputError("no such files.")
+
+    monkeypatch.setattr(running, "load_named", load)
+    table = TABLES.get("aggan-multiclass")()
+    for method, download, message in (("foo", False, "'foo'"), ("cn", False, "no such"), ("cn", True, "no such")):
+        own = settings(paper=ReadingSettings(methods=[method], epochs=1), practical=None, seeds=1)
+        with pytest.raises(InputError, match=message):
+            run_table(Job(table, own, tmp_path, download=download), Selection(), RowFile(tmp_path / "rows.jsonl"))
+    assert asked == [False, True]
+
+
+def test_what_draws_is_not_in_the_time_of_a_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("makeweight.bench.learners.time.perf_counter", lambda: clock[0])
+    fit, learn = SMOTE.fit, MixedClassifier.fit
+
+    def slowly(seconds: float, of: Any) -> Any:
+        def call(self: Any, *arguments: Any, **options: Any) -> Any:
+            clock[0] += seconds
+            return of(self, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(SMOTE, "fit", slowly(100.0, fit))
+    monkeypatch.setattr(MixedClassifier, "fit", slowly(5.0, learn))
+    _, (row,) = run(
+        tmp_path,
+        "aggan-multiclass",
+        settings(paper=None, practical=ReadingSettings(methods=["smote at fill 0.5"], epochs=0.1), seeds=1),
+    )
+    assert row.seconds == 5.0
+
+
 def test_the_best_that_draws_is_told_first() -> None:
     figures = {"mixup": 0.9, "a with mixup at share 0.5": 0.8, "a": 0.7, "augmentation": 0.6}
     rows = [line(name, 0, acsa, reading="practical") for name, acsa in figures.items()]
@@ -814,8 +875,9 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("width", "shown", "spared"),
         [
-            (60, ["F1", "verdict"], "computed on, geometric mean, errors, seeds, p"),
-            (140, ["computed on", "errors", "F1"], None),
+            (40, ["recall", "verdict"], "computed on, geometric mean, F1, seeds, 95 % interval, errors, p"),
+            (60, ["± 6.35", "verdict"], "computed on, geometric mean, F1, errors, seeds, p, 95 % interval"),
+            (140, ["computed on", "errors", "F1", "± 6.35"], None),
         ],
     )
     def test_columns_that_a_terminal_has_room_for(
@@ -835,7 +897,8 @@ class TestCommands:
         assert status == 0
         grid = [line for line in out.splitlines() if not line.endswith((".", ":"))]
         assert max(map(len, grid)) <= width
-        assert all(any(word in line for line in grid) for word in (*shown, "± 6.35", "  − mixup", "perhaps ahead"))
+        assert not any("…" in line for line in grid)
+        assert all(any(word in line for line in grid) for word in (*shown, "  − mixup", "perhaps ahead"))
         told = [line for line in out.splitlines() if line.startswith("For want of room")]
         assert told == ([f"For want of room not shown: {spared}; --markdown shows all."] if spared else [])
         assert "Of mnist (practical) not run: nothing, smote," in out

@@ -18,6 +18,12 @@ from makeweight.sampler import load
 
 from .conftest import TINY, digits
 
+
+def test_all_cores_are_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makeweight.compare.options.joblib.cpu_count", lambda: 7)
+    assert (Options(n_jobs=-1).jobs(), Options(n_jobs=3).jobs()) == (7, 3)
+
+
 LARGE = {1: 40, 3: 40, 8: 2}
 OPTIONS: dict[str, Any] = {"n_seeds": 5, "fills": [1.0], "shares": [], "n_steps": 60, "classifier": TINY}
 QUICK: dict[str, Any] = {**OPTIONS, "n_seeds": 2, "n_steps": 2}

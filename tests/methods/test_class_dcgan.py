@@ -84,9 +84,26 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     assert again.model_hash_ == whole.model_hash_
 
 
+def test_a_training_that_goes_on_can_be_interrupted(boots: Any, tmp_path: Path) -> None:
+    ClassDCGAN(**TINY).fit(*boots).save(tmp_path / "model")
+    whole = load(tmp_path / "model").set_params(warm_start=True).fit(*boots)
+
+    def stop(report: StepReport) -> None:
+        if report.step == 5:
+            raise RuntimeError
+
+    sampler = load(tmp_path / "model").set_params(warm_start=True, checkpoints=tmp_path / "kept", callback=stop)
+    before = sampler.model_hash_
+    with pytest.raises(RuntimeError):
+        sampler.fit(*boots)
+    assert sampler.model_hash_ == before
+    assert sampler.set_params(callback=None).fit(*boots).model_hash_ == whole.model_hash_
+
+
 def test_it_tells_no_classes_apart(boots: Any) -> None:
     with pytest.raises(InputError) as caught:
         _ = ClassDCGAN(**TINY).fit(*boots).classifier_
+    assert not hasattr(ClassDCGAN(**TINY), "classifier_")
     assert str(caught.value) == (
         "class_dcgan has no class output to classify with: choose a method that learns all classes."
     )

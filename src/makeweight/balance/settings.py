@@ -38,7 +38,8 @@ def apply_settings(sampler: ImageSampler, settings: Mapping[str, str]) -> None:
     >>> sampler.evolution.acceptance.cooling, sampler.batch_size
     (0.999, 32)
     """
-    for name, text in settings.items():
+    # Whole parts first: what is changed within a part is changed of that one.
+    for name, text in sorted(settings.items(), key=lambda each: "." in each[0]):
         top, _, rest = name.partition(".")
         known = sorted(set(sampler.get_params(deep=False)) - OWN_OPTIONS)
         if top not in known:

@@ -108,8 +108,12 @@ class Learner:
         (part,) = self.parts.values()
         begin = time.perf_counter()
         self.classes_ = part.fit(X, y).classes_
-        self.seconds_ = time.perf_counter() - begin
+        self.seconds_ = self._seconds_of_history() or time.perf_counter() - begin
         return self
+
+    def _seconds_of_history(self) -> float:
+        """How long the sampler learnt, whenever that was, as its history says; 0 without one."""
+        return float(self.history_[-1]["seconds"]) if self.history_ else 0.0
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Return the probability of each class, of shape (n, n_classes)."""
@@ -146,7 +150,7 @@ class ClassOutput(Learner):
         assert self.sampler is not None
         self.sampler = self.learnt(self.sampler, X, y)
         self.classes_ = self.sampler.classes_
-        self.seconds_ = float(self.history_[-1]["seconds"]) if self.history_ else 0.0
+        self.seconds_ = self._seconds_of_history()
         return self
 
 

@@ -18,7 +18,7 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
     their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
     the place of each member that has, with its class outputs and without them. AGGAN is paired with its ablations, too,
-    and images of a GAN with as many of SMOTE.
+    and images of any other method with as many of SMOTE.
     """
     plain = _plain()
     pairs = []

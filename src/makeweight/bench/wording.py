@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from makeweight.bench.learners import READINGS
 from makeweight.bench.results import Cells, Difference, Section
 from makeweight.bench.rows import Row
 from makeweight.bench.settings import read_settings
+from makeweight.bench.tables import TABLES, Selection
 from makeweight.data.wording import counted, shown
 
 
@@ -54,20 +54,26 @@ def of_papers(name: str) -> str:
 
 
 def not_run(name: str, found: Iterable[Section]) -> list[str]:
-    """Say what the settings of a table name and no section has."""
-    settings = read_settings()[name]
+    """Say what the settings of a table name and no section of these settings has."""
+    table, settings = TABLES.get(name)(), read_settings()[name]
     done: dict[tuple[str, str], set[str]] = {}
     for section in found:
-        own = done.setdefault((section.reading, section.group.split()[0]), set())
-        own.update(line.method for line in section.lines)
-    readings = [reading for reading in READINGS if getattr(settings, reading) is not None]
-    cases = [(reading, dataset) for reading in readings for dataset in settings.datasets]
-    absent = ", ".join(f"{dataset} ({reading})" for reading, dataset in cases if (reading, dataset) not in done)
-    told = [f"Not run: {absent}."] if absent else []
-    for reading, dataset in sorted(set(cases) & done.keys()):
-        methods = settings.reading(reading).all_methods
-        missing = ", ".join(method for method in methods if method not in done[reading, dataset])
-        told += [f"Of {dataset} ({reading}) not run: {missing}."] if missing else []
+        if not section.settings:
+            done.setdefault((section.reading, section.group), set()).update(line.method for line in section.lines)
+    wanted: dict[tuple[str, str, str], list[str]] = {}
+    for case in table.cases(settings, Selection(seeds=1)):
+        group = table.group(case.dataset, case.details)
+        wanted.setdefault((case.reading, case.dataset, group), []).append(case.method)
+    begun = {(reading, dataset) for reading, dataset, group in wanted if (reading, group) in done}
+    absent = {
+        f"{group if (reading, dataset) in begun else dataset} ({reading})": None
+        for reading, dataset, group in wanted
+        if (reading, group) not in done
+    }
+    told = [f"Not run: {', '.join(absent)}."] if absent else []
+    for (reading, _, group), methods in wanted.items():
+        missing = [method for method in methods if method not in done.get((reading, group), methods)]
+        told += [f"Of {group} ({reading}) not run: {', '.join(missing)}."] if missing else []
     return told
 
 

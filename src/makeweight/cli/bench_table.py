@@ -17,9 +17,9 @@ from makeweight.data.wording import listed
 METHOD, LESS = "method", "method, less"
 SHORTER = {"mean recall": "recall", "95 % interval": "95 %", "geometric mean": "GM"}
 # What is left out first where names would have less room than this many letters.
-SPARED = ("computed on", "geometric mean", "F1", "errors", "seeds", "p")
+SPARED = ("computed on", "geometric mean", "F1", "errors", "seeds", "p", "paper", "95 % interval")
 ROOM_OF_NAMES = 26
-BETWEEN = 2  # blanks between columns
+BETWEEN = 3  # blanks between columns
 
 
 def print_sections(found: Sequence[Section]) -> None:
@@ -40,7 +40,7 @@ def print_sections(found: Sequence[Section]) -> None:
             say(section.chance)
     say("")
     if spared:
-        say(f"For want of room not shown: {listed(list(dict.fromkeys(spared)))}; --markdown shows all.")
+        say(f"For want of room not shown: {listed(list(dict.fromkeys(spared)), len(SPARED))}; --markdown shows all.")
 
 
 def _grouped(lines: Sequence[Sequence[str]]) -> list[list[str]]:

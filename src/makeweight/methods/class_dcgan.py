@@ -119,11 +119,23 @@ class ClassDCGAN(GANSampler):
         return {"n_steps": max(1, (schedule.n_steps or 0) // k), "n_epochs": None, "budget": None}
 
     def _one(self, code: int, length: dict[str, Any], callback: Callable[[StepReport], None] | None) -> OneClass:
-        """Make the GAN of a class, or take the one that there is and let it go on."""
+        """Make the GAN of a class, or copy the one that there is, to let it go on."""
         settings = self.get_params(deep=False) | length | {"callback": callback}
         settings["checkpoints"] = None if self.checkpoints is None else Path(self.checkpoints) / str(code)
-        sampler = self.samplers_[code] if self._goes_on() else OneClass()
+        sampler = OneClass()
+        if self._goes_on():  # a copy does, so that an interruption leaves all classes as they were
+            last = self.samplers_[code]
+            sampler = self._revived(code, last._weights(), *last._training())
         sampler.set_params(**settings)
+        return sampler
+
+    def _revived(self, code: int, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> OneClass:
+        """Make the GAN of a class from what is known of it."""
+        sampler = OneClass()
+        sampler.set_params(**self.get_params(deep=False))
+        label_alone, counts = np.array(self.classes_[code : code + 1].tolist()), self.class_counts_[code : code + 1]
+        sampler._learnt(self.codec_, label_alone, counts, self.seed_)
+        sampler._restore(weights, training, numbers)
         return sampler
 
     def _told_of(self, history: list[dict[str, Any]], code: int, n_classes: int) -> Callable[[StepReport], None] | None:
@@ -162,13 +174,10 @@ class ClassDCGAN(GANSampler):
         return _joined(arrays for arrays, _ in parts), together
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
-        samplers = []
-        for code in range(len(self.classes_)):
-            sampler = OneClass().set_params(**self.get_params(deep=False))
-            label_alone, counts = np.array(self.classes_[code : code + 1].tolist()), self.class_counts_[code : code + 1]
-            sampler._learnt(self.codec_, label_alone, counts, self.seed_)
-            sampler._restore(_part(weights, code), _part(training, code), numbers["classes"][code])
-            samplers.append(sampler)
+        samplers = [
+            self._revived(code, _part(weights, code), _part(training, code), numbers["classes"][code])
+            for code in range(len(self.classes_))
+        ]
         self.samplers_, self.history_ = samplers, numbers["history"]
         self.training_notes_ = [str(note) for note in numbers.get("notes", [])]
         self.n_steps_ = sum(sampler.n_steps_ for sampler in samplers)
