@@ -18,11 +18,12 @@ weights. Learners of AGGAN's images, and beside them:
                                   itself and averaged with the others
     blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
                                   recipe says, and its trunk trained alone, by themselves and averaged with mixup
+    mixup from the head, twin    as mixup, from the weights of that class output or of its trunk trained alone
     ..., twice as long           the same after twice as many steps of the game and of the trunk
 
 and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
 
-    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends,heads,longer]
+    python benchmarks/distilling.py [--seeds 0,1,2] [--lessons teachers,places,drawers,blends,heads,trunks,longer]
     python benchmarks/distilling.py --table
 
 One row a learner and seed in benchmarks/results/distilling.jsonl, teachers too; nothing is measured on the test set.
@@ -31,6 +32,7 @@ One row a learner and seed in benchmarks/results/distilling.jsonl, teachers too;
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,7 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.compare.arms import AdjustedBlended, Augmented, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
+from makeweight.judges import Discriminator
 from makeweight.sampler import ImageSampler, load
 
 HERE = Path(__file__).resolve().parent
@@ -101,6 +104,15 @@ def drawers(seed: int) -> dict[str, ImageSampler]:
     }
 
 
+class Begun(MixedClassifier):
+    """A classifier that begins from weights learnt before, those of `begin_from`."""
+
+    begin_from: Discriminator
+
+    def _build(self) -> Discriminator:
+        return copy.deepcopy(self.begin_from)
+
+
 class Lesson:
     """One subset, its learners and what they learn from."""
 
@@ -147,6 +159,7 @@ class Lesson:
         X_drawn: NDArray[Any] | None = None,
         seed: int = 0,
         risk: Risk | None = None,
+        begin_from: Discriminator | None = None,
     ) -> MixedClassifier:
         """Train a learner on real images, and on drawn ones if there are, with the targets of all of them.
 
@@ -157,6 +170,9 @@ class Lesson:
         y = self.labels[np.concatenate([self.hard, self.asked]).argmax(axis=1)][: len(X)]
         arm = Shared(fill=FILL, share=SHARE) if drawn else Augmented()
         learner = arm.classifier(self.base).set_params(random_state=split.seed + 1000 * seed)
+        if begin_from is not None:
+            learner = Begun(**learner.get_params(deep=False))
+            learner.begin_from = begin_from
         learner.risk = Taught(targets) if risk is None else risk
         begin = time.perf_counter()
         learner.fit(X, y, drawn=np.arange(len(X)) >= len(split.X))
@@ -233,6 +249,18 @@ class Lesson:
         drawn = self.learn(f"mixup: labels of the blending{long}", gan, targets, self.draw(gan), risk=Mixup())
         return gan, head, twin, drawn
 
+    def trunks(self) -> None:
+        """Let classifiers with mixup begin from what the class output has learnt, and from what its trunk has alone."""
+        gan = self.drawer(BLENDING)
+        assert isinstance(gan, AGGAN)
+        twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
+        plain = drawers(self.split.seed)[AGGAN.name]
+        one = self.learn("mixup", plain, self.hard, risk=Mixup())
+        for name, network in {"head": gan.players_.discriminator.network, "twin": twin.network_}.items():
+            assert isinstance(network, Discriminator)
+            begun = self.learn(f"mixup from the {name}", gan, self.hard, risk=Mixup(), begin_from=network)
+            self.average(f"mixup, and mixup from the {name}", gan, one, begun)
+
     def longer(self) -> None:
         """Let the AGGAN that learns from blends play twice as long, and its trunk learn as long."""
         long = ", twice as long"
@@ -284,7 +312,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "distilling.jsonl")
-    parser.add_argument("--lessons", default="teachers,places,drawers,blends,heads,longer")
+    parser.add_argument("--lessons", default="teachers,places,drawers,blends,heads,trunks,longer")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
     chosen = parser.parse_args()
     if chosen.table:
