@@ -125,14 +125,16 @@ class ClassDCGAN(GANSampler):
         sampler = OneClass()
         if self._goes_on():  # a copy does, so that an interruption leaves all classes as they were
             last = self.samplers_[code]
-            sampler = self._revived(code, last._weights(), *last._training())
+            sampler = self._revived(code, last.get_params(deep=False), last._weights(), *last._training())
         sampler.set_params(**settings)
         return sampler
 
-    def _revived(self, code: int, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> OneClass:
+    def _revived(
+        self, code: int, settings: dict[str, Any], weights: Arrays, training: Arrays, numbers: dict[str, Any]
+    ) -> OneClass:
         """Make the GAN of a class from what is known of it."""
         sampler = OneClass()
-        sampler.set_params(**self.get_params(deep=False))
+        sampler.set_params(**settings)
         label_alone, counts = np.array(self.classes_[code : code + 1].tolist()), self.class_counts_[code : code + 1]
         sampler._learnt(self.codec_, label_alone, counts, self.seed_)
         sampler._restore(weights, training, numbers)
@@ -174,8 +176,9 @@ class ClassDCGAN(GANSampler):
         return _joined(arrays for arrays, _ in parts), together
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
+        settings = self.get_params(deep=False)
         samplers = [
-            self._revived(code, _part(weights, code), _part(training, code), numbers["classes"][code])
+            self._revived(code, settings, _part(weights, code), _part(training, code), numbers["classes"][code])
             for code in range(len(self.classes_))
         ]
         self.samplers_, self.history_ = samplers, numbers["history"]
