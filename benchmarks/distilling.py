@@ -18,8 +18,8 @@ weights. Learners of AGGAN's images, and beside them:
                                   itself and averaged with the others
     blending head, blending twin  the class output of AGGAN that learns from blends (`head.mixup=True`), as long as its
                                   recipe says, and its trunk trained alone, by themselves and averaged with mixup
-    mixup from the head, twin    as mixup, from the weights of that class output or of its trunk trained alone
-    ..., twice as long           the same after twice as many steps of the game and of the trunk
+    mixup from the head, twin     as mixup, from the weights of that class output or of its trunk trained alone
+    ..., twice as long            the same after twice as many steps of the game and of the trunk
 
 and `labels` of SMOTE, DeepSMOTE and GAMO, in pixels and in a latent space.
 

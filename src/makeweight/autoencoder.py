@@ -35,6 +35,7 @@ from makeweight.errors import InputError, TrainingError
 from makeweight.individual import Individual
 from makeweight.networks import LabelledGenerator, NetworkPair, Networks, OwnNetworks, Shape
 from makeweight.networks.resnet import spread
+from makeweight.progress import Report, timing
 from makeweight.schedule import KEEP_EVERY, Schedule, report_every
 from makeweight.team import Team
 
@@ -165,30 +166,18 @@ def hand_over(autoencoder: Autoencoder, pair: NetworkPair) -> None:
         raise InputError(f"the autoencoder's weights do not fit the networks ({reason}): build both alike.") from None
 
 
-@dataclass(frozen=True)
-class AutoencoderReport:
-    """What a callback is told after each step; on a GPU after every twentieth.
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderReport(Report):
+    """What a callback is told of an autoencoder.
 
     Attributes
     ----------
-    step, n_steps : int
-        Steps taken and steps in all (an estimate while a budget is being settled).
-    seconds, seconds_left, steps_per_second : float
-        Time since the start, time left at this pace, pace.
     reconstruction_loss, exchange_loss : float
         Mean squared error of the images given back, and of those given back for another image of the class.
-    notes : tuple of str
-        What has happened since the last report that a person should read.
     """
 
-    step: int
-    n_steps: int
-    seconds: float
-    seconds_left: float
-    steps_per_second: float
     reconstruction_loss: float
     exchange_loss: float
-    notes: tuple[str, ...] = ()
 
 
 def partners(codes: Tensor, random: torch.Generator) -> Tensor:
@@ -394,14 +383,8 @@ def _report(waiting: list[Tensor], stand: _Stand, budget: float | None) -> Autoe
             f"the training broke down at step {stand.done}: a loss is {reconstruction + exchange}. Try a smaller "
             "learning_rate, or precision 32-true."
         )
-    pace = stand.done / stand.seconds
-    expected = stand.n_steps if stand.n_steps is not None else max(stand.done, round(pace * (budget or 0.0)))
     return AutoencoderReport(
-        step=stand.done,
-        n_steps=expected,
-        seconds=stand.seconds,
-        seconds_left=(expected - stand.done) / pace,
-        steps_per_second=pace,
+        **timing(stand.done, stand.n_steps, stand.seconds, budget),
         reconstruction_loss=reconstruction,
         exchange_loss=exchange,
         notes=tuple(stand.notes),

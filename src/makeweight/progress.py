@@ -19,9 +19,9 @@ Figure = Annotated[float, Field(ge=-LARGEST_LOSS, le=LARGEST_LOSS)]
 Figures = Annotated[list[Figure], Field(min_length=N_FIGURES, max_length=N_FIGURES)]
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """What a callback is told after each step; on a GPU after every twentieth.
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a callback is told after each step of any training; on a GPU after every twentieth.
 
     Attributes
     ----------
@@ -29,14 +29,6 @@ class StepReport:
         Steps taken and steps in all (an estimate while a budget is being settled).
     seconds, seconds_left, steps_per_second : float
         Time since the start, time left at this pace, pace.
-    discriminator_loss, generator_loss : float
-        Means over the last 100 steps; the generator's is that of the winning mutation.
-    temperature : float or None
-        Of the acceptance rule.
-    acceptance_rate : float or None
-        Share of the last 100 steps in which the best offspring replaced its parent; None where nothing is refused.
-    wins : dict of str to float
-        For each mutation, the share of the last 100 steps in which its offspring was the fittest.
     notes : tuple of str
         What has happened since the last report that a person should read.
     """
@@ -46,12 +38,38 @@ class StepReport:
     seconds: float
     seconds_left: float
     steps_per_second: float
+    notes: tuple[str, ...] = ()
+
+
+def timing(done: int, n_steps: int | None, seconds: float, budget: float | None) -> dict[str, Any]:
+    """Work out what a `Report` says of time, from steps taken, steps in all (None while open) and seconds."""
+    pace = done / seconds
+    expected = n_steps if n_steps is not None else max(done, round(pace * (budget or 0.0)))
+    left = (expected - done) / pace
+    return {"step": done, "n_steps": expected, "seconds": seconds, "seconds_left": left, "steps_per_second": pace}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport(Report):
+    """What a callback is told of a game.
+
+    Attributes
+    ----------
+    discriminator_loss, generator_loss : float
+        Means over the last 100 steps; the generator's is that of the winning mutation.
+    temperature : float or None
+        Of the acceptance rule.
+    acceptance_rate : float or None
+        Share of the last 100 steps in which the best offspring replaced its parent; None where nothing is refused.
+    wins : dict of str to float
+        For each mutation, the share of the last 100 steps in which its offspring was the fittest.
+    """
+
     discriminator_loss: float
     generator_loss: float
     temperature: float | None
     acceptance_rate: float | None
     wins: dict[str, float]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -138,17 +156,11 @@ def broken_losses(figures: list[list[float]], done: int) -> str | None:
 
 def summarise(game: Game, players: Players, progress: Progress, budget: float | None) -> StepReport:
     """Sum up the last steps for the callback and the history."""
-    recent, done, seconds = progress.recent, progress.done, progress.seconds
+    recent = progress.recent
     discriminator_losses, generator_losses, winners, accepted = zip(*recent, strict=True)
-    pace = done / seconds
-    expected = progress.n_steps if progress.n_steps is not None else max(done, round(pace * (budget or 0.0)))
     wins = {mutation.name: winners.count(i) / len(winners) for i, mutation in enumerate(game.mutations)}
     return StepReport(
-        step=done,
-        n_steps=expected,
-        seconds=seconds,
-        seconds_left=(expected - done) / pace,
-        steps_per_second=pace,
+        **timing(progress.done, progress.n_steps, progress.seconds, budget),
         discriminator_loss=sum(discriminator_losses) / len(recent),
         generator_loss=sum(generator_losses) / len(recent),
         temperature=players.temperature,

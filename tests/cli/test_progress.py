@@ -7,7 +7,7 @@ from rich.console import Console
 from makeweight.autoencoder import AutoencoderReport
 from makeweight.cli import progress
 from makeweight.cli.progress import LiveProgress, LogProgress, shown_progress, step_details, time_text
-from makeweight.progress import StepReport
+from makeweight.progress import StepReport, timing
 
 
 def report(step: int) -> StepReport:
@@ -37,7 +37,7 @@ def test_times_read_well() -> None:
 
 
 def test_details_of_an_autoencoder_are_its_losses() -> None:
-    told = AutoencoderReport(1, 9, 1.0, 8.0, 1.0, reconstruction_loss=0.01234, exchange_loss=0.25)
+    told = AutoencoderReport(**timing(1, 9, 1.0, None), reconstruction_loss=0.01234, exchange_loss=0.25)
     assert step_details(told) == ["losses: reconstruction 0.0123, exchange 0.25"]
 
 
@@ -48,7 +48,14 @@ def test_details_leave_out_what_a_method_does_not_have() -> None:
         "accepted 42%",
         "winning least squares (61%)",
     ]
-    plain = StepReport(1, 2, 1.0, 1.0, 1.0, 0.5, 0.5, None, None, {})
+    plain = StepReport(
+        **timing(1, 2, 1.0, None),
+        discriminator_loss=0.5,
+        generator_loss=0.5,
+        temperature=None,
+        acceptance_rate=None,
+        wins={},
+    )
     assert step_details(plain) == ["losses: discriminator 0.5, generator 0.5"]
 
 
