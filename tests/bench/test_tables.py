@@ -454,8 +454,7 @@ def test_damaged_answers_are_given_anew(tmp_path: Path, damage: dict[str, Any]) 
 def test_what_another_processor_has_answered_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = settings(paper=None, practical=ReadingSettings(methods=["nothing"], epochs=1), seeds=1)
     for processor in ("Maker(R) X", "Maker(R) Y"):
-        versions = {**running.software_and_processor(), "processor": processor}
-        monkeypatch.setattr(running, "software_and_processor", lambda versions=versions: versions)
+        monkeypatch.setattr(running, "processor_name", lambda processor=processor: processor)
         run(tmp_path, "aggan-multiclass", own, Selection(methods=["nothing + nothing"]))
         (tmp_path / "rows.jsonl").unlink()
     kept = sorted(path.name for path in (tmp_path / "answers").iterdir())

@@ -23,7 +23,7 @@ from makeweight.bench.drawn import drawn_metrics
 from makeweight.bench.grid import as_they_end
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
-from makeweight.bench.machine import software_and_processor
+from makeweight.bench.machine import processor_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
 from makeweight.bench.tables import Case, Selection, Split, Table
@@ -217,7 +217,7 @@ def device_name(device: str) -> str:
 def place_name(device: str) -> str:
     """Name what computes for a folder: the GPU, or the processor."""
     name = device_name(device)
-    name = software_and_processor()["processor"] if name == "cpu" else name
+    name = processor_name() if name == "cpu" else name
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 

@@ -43,7 +43,13 @@ def sentence_of(difference: Difference) -> str:
     return f"{one} against {other}: {', '.join([*filter(None, told), counted(difference.n_seeds, 'seed')])}{published}"
 
 
-def of_papers(name: str) -> str:
+def remarks(name: str, found: Sequence[Section]) -> list[str]:
+    """Say what a reader should know beside the figures: how long the papers' trainings are, and what was not run."""
+    papers = [_of_papers(name)] if any(section.is_published for section in found) else []
+    return [*papers, *not_run(name, found)]
+
+
+def _of_papers(name: str) -> str:
     """Say how long the trainings are whose figures a paper prints."""
     reading = read_settings()[name].paper
     assert reading is not None

@@ -144,7 +144,7 @@ def table(
     from makeweight.bench.results import sections
     from makeweight.bench.table_rows import read_rows
     from makeweight.bench.tables import TABLES
-    from makeweight.bench.wording import computed_on, markdown, not_run, of_papers
+    from makeweight.bench.wording import computed_on, markdown, remarks
     from makeweight.cli.bench_table import print_sections
 
     TABLES.get(name)
@@ -155,9 +155,7 @@ def table(
             say(line)
         return
     print_sections(found)
-    if any(section.is_published for section in found):
-        say(of_papers(name))
-    for sentence in (*not_run(name, found), computed_on(known)):
+    for sentence in (*remarks(name, found), computed_on(known)):
         say(sentence)
 
 
@@ -175,7 +173,7 @@ def figures(
     from makeweight.bench.results import sections
     from makeweight.bench.table_rows import grouped, read_rows
     from makeweight.bench.tables import TABLES
-    from makeweight.bench.wording import not_run, of_papers, sentence_of, title_of
+    from makeweight.bench.wording import remarks, sentence_of, title_of
     from makeweight.report.render import write_report
     from makeweight.report.tables import bench_page
 
@@ -191,9 +189,8 @@ def figures(
     if target is not None:
         titles = [title_of(each) for each in found]
         results = list(zip(titles, found, grouped(name, known).values(), strict=True))
-        papers = [of_papers(name)] if any(section.is_published for section in found) else []
-        remarks = [*papers, *not_run(name, found)]
-        write_report(target, bench_page(name, kind.about, kind.paper, results, answers, remarks))
+        page = bench_page(name, kind.about, kind.paper, results, answers, remarks(name, found))
+        write_report(target, page)
         say(str(target))
 
 
