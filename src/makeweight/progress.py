@@ -42,7 +42,14 @@ class Report:
 
 
 def timing(done: int, n_steps: int | None, seconds: float, budget: float | None) -> dict[str, Any]:
-    """Work out what a `Report` says of time, from steps taken, steps in all (None while open) and seconds."""
+    """Work out what a `Report` says of time, from steps taken, steps in all (None while open) and seconds.
+
+    Examples
+    --------
+    >>> told, open_ended = timing(10, 40, 2.0, None), timing(10, None, 2.0, 8.0)
+    >>> told["seconds_left"], told["steps_per_second"], open_ended["n_steps"]
+    (6.0, 5.0, 40)
+    """
     pace = done / seconds
     expected = n_steps if n_steps is not None else max(done, round(pace * (budget or 0.0)))
     left = (expected - done) / pace
