@@ -151,7 +151,7 @@ def run_gan(split: Split, method: str, variant: str, n_steps: int, judge: CNNCla
         metrics["threads"] = torch.get_num_threads()
         return Outcome(metrics, history=sampler.history_, device=device_name("auto"), seconds=marks[-1])
 
-    return run_once(rows, split.run(method, sampler.settings_, n_steps), compute)
+    return run_once(rows, split.run(method, sampler.settings, n_steps), compute)
 
 
 def run_twin(split: Split, variant: str, n_steps: int, rows: RowFile) -> Row:

@@ -57,9 +57,9 @@ def make(variant: str, n_steps: int, seed: int) -> tuple[Any, dict[str, Any]]:
     kind = get_classifier(name)
     if issubclass(kind, GANClassifier):
         sampler = kind.default(n_steps=n_steps, random_state=seed)
-        return kind(sampler=sampler), {"classifier": name, "sampler": sampler.settings_}
+        return kind(sampler=sampler), {"classifier": name, "sampler": sampler.settings}
     classifier = kind(n_steps=n_steps, random_state=seed, **changes)
-    return classifier, classifier.settings_
+    return classifier, classifier.settings
 
 
 def run_classifier(split: Split, variant: str, n_steps: int, rows: RowFile) -> Row:

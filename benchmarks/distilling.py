@@ -92,7 +92,7 @@ def drawers(seed: int) -> dict[str, ImageSampler]:
     settings: dict[str, Any] = {"n_steps": GAN_STEPS, "random_state": seed}
     blending = AGGAN(random_state=seed)
     apply_settings(blending, {"head.mixup": "true"})
-    longer = clone(blending).set_params(n_steps=2 * blending.settings_["n_steps"])
+    longer = clone(blending).set_params(n_steps=2 * blending.settings["n_steps"])
     return {
         AGGAN.name: AGGAN(**settings),
         "smote": SMOTE(random_state=seed),
@@ -127,7 +127,7 @@ class Lesson:
     def drawer(self, name: str) -> ImageSampler:
         """Let a method learn, or take it from the cache."""
         sampler = drawers(self.split.seed)[name]
-        n_steps = sampler.settings_.get("n_steps", GAN_STEPS)
+        n_steps = sampler.settings.get("n_steps", GAN_STEPS)
         folder = self.kept / f"{name.replace(' ', '-')}-{n_steps}-seed{self.split.seed}"
         if not folder.is_dir():
             if "checkpoints" in sampler.get_params(deep=False):
@@ -143,7 +143,7 @@ class Lesson:
     def note(self, name: str, sampler: ImageSampler, predicted: NDArray[Any], seconds: float) -> None:
         """Write what a learner reached."""
         split = self.split
-        settings = {"gan": sampler.settings_, "learner": self.base.settings_, "fill": FILL, "share": SHARE}
+        settings = {"gan": sampler.settings, "learner": self.base.settings, "fill": FILL, "share": SHARE}
         run: Run = split.run(name, settings, N_STEPS).model_copy(
             update={"protocol": "distilling/fashion-mnist/development"}
         )
@@ -243,7 +243,7 @@ class Lesson:
         assert isinstance(gan, AGGAN)
         head = gan.classifier_
         self.note(f"blending head{long}", gan, head.predict(X_eval), 0.0)
-        twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
+        twin = CNNClassifier.twin(gan, gan.settings["n_steps"]).fit(self.split.X, self.split.y)
         self.note(f"blending twin{long}", gan, twin.predict(X_eval), 0.0)
         targets = np.concatenate([self.hard, self.asked])
         drawn = self.learn(f"mixup: labels of the blending{long}", gan, targets, self.draw(gan), risk=Mixup())
@@ -253,7 +253,7 @@ class Lesson:
         """Let classifiers with mixup begin from what the class output has learnt, and from what its trunk has alone."""
         gan = self.drawer(BLENDING)
         assert isinstance(gan, AGGAN)
-        twin = CNNClassifier.twin(gan, gan.settings_["n_steps"]).fit(self.split.X, self.split.y)
+        twin = CNNClassifier.twin(gan, gan.settings["n_steps"]).fit(self.split.X, self.split.y)
         plain = drawers(self.split.seed)[AGGAN.name]
         one = self.learn("mixup", plain, self.hard, risk=Mixup())
         for name, network in {"head": gan.players_.discriminator.network, "twin": twin.network_}.items():

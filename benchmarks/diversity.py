@@ -68,7 +68,7 @@ def run_weight(digits: NamedSet, weight: float, n_steps: int, seed: int, rows: R
         data_hash=hash_data(X, y),
         subset_seed=seed,
         method="aggan",
-        settings=sampler.settings_,
+        settings=sampler.settings,
         budget=f"{n_steps} steps",
     )
     return run_once(rows, run, compute)

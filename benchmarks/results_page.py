@@ -161,7 +161,7 @@ def flat(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _whole(sampler: Any) -> dict[str, Any]:
     """Give the settings of a sampler with those that rows leave out, since they are off."""
-    return {**{name: describe(value) for name, value in sampler.later.items()}, **sampler.settings_}
+    return {**{name: describe(value) for name, value in sampler.later.items()}, **sampler.settings}
 
 
 def settings(method: str) -> str:

@@ -85,7 +85,7 @@ def measure(split: Split, sampler: ImageSampler, judge: CNNClassifier, real: dic
     lacking = {label: int(counts.max() - n) for label, n in zip(labels.tolist(), counts, strict=True)}
     new = [sampler.draw(label, range(n)) for label, n in lacking.items() if n]
     y_new = [np.repeat(label, n) for label, n in lacking.items() if n]
-    head = sampler.settings_.get("head", {}).get("name")
+    head = sampler.settings.get("head", {}).get("name")
     own = sampler.classifier_.predict(split.X_eval) if head and HEADS.get(head).classifies else None  # type: ignore[attr-defined]
     return {
         "seconds": round(seconds, 1),
@@ -112,7 +112,7 @@ def run_method(split: Split, method: str, core_seconds: int, judge: CNNClassifie
         data_hash=split.run(method, {}, 0).data_hash,
         subset_seed=split.seed,
         method=method,
-        settings={name: value for name, value in sampler.settings_.items() if name != "budget"},
+        settings={name: value for name, value in sampler.settings.items() if name != "budget"},
         budget=f"{core_seconds} core seconds",
     )
     real = {label: split.X_eval[split.y_eval == label][:N_DRAWN] for label in np.unique(split.y_eval).tolist()}

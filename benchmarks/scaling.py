@@ -127,7 +127,7 @@ def main() -> None:
             subset_seed=0,
             method="aggan",
             settings={
-                "sampler": get_method("aggan")(random_state=0).settings_,
+                "sampler": get_method("aggan")(random_state=0).settings,
                 "steps": options.steps,
                 **({"waiting": options.waiting} if options.waiting else {}),
                 **({"beside": f"{options.beside} busy"} if options.beside else {}),

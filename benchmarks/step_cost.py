@@ -434,7 +434,7 @@ def main() -> None:
             settings = {
                 "precision": options.precision,
                 "threads": torch.get_num_threads(),
-                "methods": {m: make(m, shape, published, options.device, options.precision).settings_ for m in METHODS},
+                "methods": {m: make(m, shape, published, options.device, options.precision).settings for m in METHODS},
             }
             if options.precisions:
                 settings |= {"precision": "both", "methods": ", ".join(("aggan", *WORK[1:]))}

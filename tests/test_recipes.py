@@ -46,7 +46,7 @@ def test_parts_of_the_recipes(method: type[GANSampler], head: str, objective: st
 
 
 def test_wgan_lp_differs_from_wgan_gp_in_the_penalty_alone() -> None:
-    ours, theirs = WGANLP().settings_, WGANGP().settings_
+    ours, theirs = WGANLP().settings, WGANGP().settings
     assert ours.keys() == theirs.keys()
     assert {name for name, value in ours.items() if value != theirs[name]} == {"method", "penalty"}
 
@@ -114,7 +114,7 @@ def test_parts_are_saved_and_gone_on_with(name: str, boots: Any, tmp_path: Any) 
     sampler = AGGAN(**TINY, **PARTS[name]).fit(*boots)
     sampler.save(tmp_path)
     loaded = load(tmp_path)
-    assert loaded.settings_ == sampler.settings_
+    assert loaded.settings == sampler.settings
     assert loaded.model_hash_ == sampler.model_hash_
     ends = []
     for each in (sampler, loaded):
@@ -156,10 +156,10 @@ def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str, b
 
 def test_settings_of_older_models_keep_their_hash() -> None:
     """What came later is named only where it differs."""
-    assert "spectral_norm" not in AGGAN().settings_
-    assert "n_survivors" not in AGGAN().settings_["evolution"]
-    assert AGGAN(spectral_norm=True).settings_["spectral_norm"] is True
-    assert AGGAN(mixed_batches="mixed").settings_["mixed_batches"] == {
+    assert "spectral_norm" not in AGGAN().settings
+    assert "n_survivors" not in AGGAN().settings["evolution"]
+    assert AGGAN(spectral_norm=True).settings["spectral_norm"] is True
+    assert AGGAN(mixed_batches="mixed").settings["mixed_batches"] == {
         "axis": "mixed_batches",
         "name": "mixed",
         "rate": 0.01,

@@ -64,7 +64,7 @@ class TestRecipes:
         given = {name: value for name, value in sampler.get_params().items() if value is not None}
         assert given["networks"] == "published_28"
         assert given["augmentation"] == "none"
-        assert sampler.settings_["head"] == {
+        assert sampler.settings["head"] == {
             "axis": "head",
             "name": "auxiliary_classifier",
             "weight": 1.0,
@@ -348,16 +348,16 @@ class TestSettings:
     def test_hash_knows_what_is_drawn_from_and_not_where(self, boots: Images) -> None:
         base = AGGAN(**TINY)
         for name, value in {"device": "cpu", "callback": print, "warm_start": True}.items():
-            assert AGGAN(**TINY, **{name: value}).settings_hash_ == base.settings_hash_
+            assert AGGAN(**TINY, **{name: value}).settings_hash == base.settings_hash
         for name, value in {"n_steps": 4, "random_state": 1, "draws": "last"}.items():
-            assert AGGAN(**{**TINY, name: value}).settings_hash_ != base.settings_hash_
+            assert AGGAN(**{**TINY, name: value}).settings_hash != base.settings_hash
         evolution = Evolution(acceptance=Annealed(cooling=0.98))
-        assert AGGAN(**TINY, evolution=evolution).settings_hash_ != base.settings_hash_
-        assert EGAN(**TINY).settings_hash_ != base.settings_hash_
-        assert len(base.settings_hash_) == 64
+        assert AGGAN(**TINY, evolution=evolution).settings_hash != base.settings_hash
+        assert EGAN(**TINY).settings_hash != base.settings_hash
+        assert len(base.settings_hash) == 64
 
     def test_settings_are_plain_data(self) -> None:
-        settings = AGGAN(**TINY, evolution=Evolution(acceptance=Annealed(cooling=0.5))).settings_
+        settings = AGGAN(**TINY, evolution=Evolution(acceptance=Annealed(cooling=0.5))).settings
         assert settings["method"] == "aggan"
         assert settings["evolution"]["acceptance"] == {
             "axis": "acceptance",

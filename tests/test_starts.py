@@ -58,8 +58,8 @@ def test_any_game_may_begin_from_any_start(start: str, boots: Any, tmp_path: Pat
 
 
 def test_a_fresh_start_keeps_the_hashes_of_older_models() -> None:
-    assert "start" not in AGGAN().settings_
-    assert AGGAN(start="autoencoder").settings_["start"]["share"] == 0.25
+    assert "start" not in AGGAN().settings
+    assert AGGAN(start="autoencoder").settings["start"]["share"] == 0.25
 
 
 class TestAutoencoder:

@@ -73,7 +73,7 @@ class ImageSampler(BaseOverSampler):
         Seed of the drawing.
     rows_drawn_ : dict
         Label to the row number that `sample` takes next.
-    model_hash_, settings_hash_ : str
+    model_hash_, settings_hash : str
         SHA-256 of what draws, and of the settings, in hexadecimal.
     """
 
@@ -224,7 +224,7 @@ class ImageSampler(BaseOverSampler):
         write_model(Path(folder), self._card(), self._weights(), training, state)
 
     @property
-    def settings_(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Method and settings as JSON data, without those that only say where and how loudly to run.
 
         What the constructor was not told is what the recipe says, so that a saved model means the same for ever.
@@ -237,9 +237,9 @@ class ImageSampler(BaseOverSampler):
         return getattr(self, name)
 
     @property
-    def settings_hash_(self) -> str:
-        """SHA-256 of `settings_` in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.settings_, sort_keys=True).encode()).hexdigest()
+    def settings_hash(self) -> str:
+        """SHA-256 of `settings` in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
 
     @property
     def model_hash_(self) -> str:
@@ -314,7 +314,7 @@ class ImageSampler(BaseOverSampler):
     def _card(self) -> ModelCard:
         return ModelCard(
             method=self.name,
-            settings=self.settings_,
+            settings=self.settings,
             pixels=Pixels(**asdict(self.codec_)),
             classes=Labels.of(self.classes_),
             class_counts=self.class_counts_.tolist(),

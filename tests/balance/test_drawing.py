@@ -59,7 +59,7 @@ def plainly(
         mark = Mark(sampler.name, sampler.model_hash_, seed, row, label)
         data = drawn_png(resized(image, *size) if size else image, mark)
         file = folder + drawn_name(sampler.name, seed, row)
-        hashes = sampler.model_hash_, sampler.settings_hash_, sha256(data).hexdigest()
+        hashes = sampler.model_hash_, sampler.settings_hash, sha256(data).hexdigest()
         yield ManifestRow(file, label, "drawn", sampler.name, seed, row, *hashes), data
 
 

@@ -300,4 +300,4 @@ def test_attributes_of_a_table_are_the_conditions(tmp_path: Path) -> None:
     assert model.draw("male", range(2)).shape == (2, 8, 8)
     assert len(model.players_.discriminator.network.conditions.weight) == 4
     balance_folder(faces, tmp_path / "plain", method="lsgan", n_steps=1, settings={"batch_size": "4"})
-    assert load(tmp_path / "plain" / "model").settings_["head"]["name"] == "auxiliary_classifier"
+    assert load(tmp_path / "plain" / "model").settings["head"]["name"] == "auxiliary_classifier"

@@ -43,7 +43,7 @@ def with_settings(*texts: str) -> AGGAN:
     ],
 )
 def test_what_is_typed_equals_what_python_takes(texts: list[str], expected: AGGAN) -> None:
-    assert with_settings(*texts).settings_ == expected.set_params(random_state=0).settings_
+    assert with_settings(*texts).settings == expected.set_params(random_state=0).settings
 
 
 @pytest.mark.parametrize("texts", itertools.permutations(["objective=hinge", "evolution.fresh_noise=true"]))
@@ -80,17 +80,17 @@ def test_a_name_set_twice_is_refused() -> None:
 
 def test_an_unknown_part_is_named_when_it_is_needed() -> None:
     with pytest.raises(InputError, match="hinges"):
-        _ = with_settings("objective=hinges").settings_
+        _ = with_settings("objective=hinges").settings
 
 
 def test_a_part_that_needs_arguments_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"^the networks 'own' cannot be named alone \(.*generator.*give an instance"):
-        _ = with_settings("networks=own").settings_
+        _ = with_settings("networks=own").settings
 
 
 def test_every_objective_can_be_typed() -> None:
     for name in OBJECTIVES.names():
-        assert with_settings(f"objective={name}").settings_["objective"]["name"] == name
+        assert with_settings(f"objective={name}").settings["objective"]["name"] == name
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_every_objective_can_be_typed() -> None:
 )
 def test_impossible_values_are_told_in_a_sentence(texts: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        _ = with_settings(*texts).settings_
+        _ = with_settings(*texts).settings
 
 
 def test_one_term_of_the_fitness() -> None:

@@ -252,7 +252,7 @@ class TestHashes:
         from makeweight.methods import get_method
 
         sampler = get_method("duplicates")(random_state=3)
-        assert hash_settings(sampler.settings_) == sampler.settings_hash_
+        assert hash_settings(sampler.settings) == sampler.settings_hash
 
     def test_other_objects_are_refused(self) -> None:
         with pytest.raises(InputError, match="takes text, numbers, lists and mappings"):

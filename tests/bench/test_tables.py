@@ -258,7 +258,7 @@ def test_fills_and_shares_that_are_none(number: str) -> None:
     ],
 )
 def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: float | None, blends: bool) -> None:
-    told = practical(name).settings_
+    told = practical(name).settings
     assert (told["arm"]["fill"], told["arm"].get("share")) == (fill, share)
     assert told["classifier"]["drawn_share"] == share
     assert ("risk" in told["classifier"]) == blends
@@ -314,8 +314,8 @@ def test_averages_of_what_there_is_not(name: str, message: str) -> None:
 
 def test_the_twin_of_the_defaults() -> None:
     twin, aggan = (
-        practical("twin", seed=3).settings_["classifier"],
-        practical("aggan's class output").settings_["draws"],
+        practical("twin", seed=3).settings["classifier"],
+        practical("aggan's class output").settings["draws"],
     )
     for name in ("networks", "batch_size", "learning_rate", "augmentation", "balanced_batches", "n_steps"):
         assert twin[name] == aggan[name]
@@ -323,16 +323,16 @@ def test_the_twin_of_the_defaults() -> None:
 
 def test_a_class_output_that_learns_from_blends_and_its_twin() -> None:
     names = ("aggan's class output", "aggan with mixup's class output")
-    plain, blending = (practical(name).settings_["draws"] for name in names)
+    plain, blending = (practical(name).settings["draws"] for name in names)
     assert blending == {**plain, "head": {**plain["head"], "mixup": True}}
-    alone, twin = practical("twin").settings_["classifier"], practical("twin with mixup").settings_["classifier"]
+    alone, twin = practical("twin").settings["classifier"], practical("twin with mixup").settings["classifier"]
     assert (alone["risk"]["name"], twin["risk"]["name"]) == ("empirical", "manifold_mixup")
     assert {**twin, "risk": None} == {**alone, "risk": None}
 
 
 def test_images_of_a_method_that_learns_from_blends() -> None:
     own, plain, output = (
-        practical(name).settings_
+        practical(name).settings
         for name in (
             "aggan with mixup's images at share 0.25",
             "aggan with mixup at share 0.25",
@@ -344,10 +344,10 @@ def test_images_of_a_method_that_learns_from_blends() -> None:
 
 
 def test_what_classifies_has_another_seed_in_each_place_of_an_average() -> None:
-    members = practical("augmentation + smote + augmentation", seed=3).settings_["members"]
+    members = practical("augmentation + smote + augmentation", seed=3).settings["members"]
     assert [each["classifier"]["random_state"] for each in members] == [3, 1003, 2003]
     assert members[1]["draws"]["random_state"] == 3
-    assert members[0] == practical("augmentation", seed=3).settings_
+    assert members[0] == practical("augmentation", seed=3).settings
 
 
 def noting(kind: type, fitted: list[str], pause: float = 0.0) -> Any:
@@ -699,7 +699,7 @@ def test_settings_that_leave_nothing_to_run(tmp_path: Path) -> None:
 def test_networks_may_differ_by_set(networks: Any, expected: list[str]) -> None:
     own = ReadingSettings(methods=["augmentation"], epochs=1, networks=networks)
     learners = [practical_learner("augmentation", dataset, own, 1, 0) for dataset in ("mnist", "cifar10")]
-    assert [learner.settings_["classifier"]["networks"]["name"] for learner in learners] == expected
+    assert [learner.settings["classifier"]["networks"]["name"] for learner in learners] == expected
 
 
 def test_practical_methods_are_checked() -> None:
@@ -708,7 +708,7 @@ def test_practical_methods_are_checked() -> None:
 
 
 def test_the_twin_is_the_discriminator_of_the_papers() -> None:
-    twin, aggan = paper_learner("twin", 7, 3).settings_["classifier"], paper_learner("aggan", 7, 3).settings_["draws"]
+    twin, aggan = paper_learner("twin", 7, 3).settings["classifier"], paper_learner("aggan", 7, 3).settings["draws"]
     for name in ("networks", "batch_size", "learning_rate", "augmentation", "balanced_batches"):
         assert twin[name] == aggan[name]
     assert twin["n_steps"] == aggan["n_steps"] == 7
@@ -855,7 +855,7 @@ def test_own_settings_fit_the_tables() -> None:
     assert set(own) == set(TABLES.names())
     for table in TABLES:
         for case in table().cases(own[table.name], Selection(seeds=1)):
-            assert table().learner(case, own[table.name], 1).settings_
+            assert table().learner(case, own[table.name], 1).settings
 
 
 class TestCommands:

@@ -82,8 +82,8 @@ def test_twin_has_the_discriminator_s_settings() -> None:
 
 def test_twin_has_the_mixup_of_the_discriminator() -> None:
     plain, blended = (AGGAN(head=AuxiliaryClassifier(fakes=False, mixup=on), random_state=3) for on in (False, True))
-    assert CNNClassifier.twin(plain, n_steps=1).settings_["risk"]["name"] == "empirical"
-    assert CNNClassifier.twin(blended, n_steps=1).settings_["risk"]["name"] == "manifold_mixup"
+    assert CNNClassifier.twin(plain, n_steps=1).settings["risk"]["name"] == "empirical"
+    assert CNNClassifier.twin(blended, n_steps=1).settings["risk"]["name"] == "manifold_mixup"
 
 
 def test_twin_of_the_paper_s_sampler_leaves_images_as_they_are() -> None:
@@ -116,7 +116,7 @@ def test_images_of_another_shape_are_refused(boots: Any) -> None:
 
 
 def test_settings_tell_what_the_recipe_says() -> None:
-    settings = CNNClassifier(loss="focal", class_weight={3: 2.0}, device="cpu").settings_
+    settings = CNNClassifier(loss="focal", class_weight={3: 2.0}, device="cpu").settings
     assert settings["classifier"] == "cn"
     assert settings["loss"] == {"axis": "loss", "name": "focal", "gamma": 2.0}
     assert settings["class_weight"] == {"axis": "class_weight", "name": "given", "by_label": {"pairs": [[3, 2.0]]}}

@@ -94,8 +94,8 @@ def test_mixup_learns_from_blends_and_is_told(boots: Any) -> None:
     chances = [classifier.fit(X, y).predict_proba(X).tobytes() for classifier in (plain, blended)]
     mixup = MixupClassifier(**TINY).fit(X, y)
     assert chances[1] == mixup.predict_proba(X).tobytes() != chances[0]
-    assert "risk" not in plain.settings_
-    assert blended.settings_["risk"] == mixup.settings_["risk"]
+    assert "risk" not in plain.settings
+    assert blended.settings["risk"] == mixup.settings["risk"]
 
 
 def test_logit_adjustment_goes_by_real_images_and_is_told(boots: Any) -> None:
@@ -103,8 +103,8 @@ def test_logit_adjustment_goes_by_real_images_and_is_told(boots: Any) -> None:
     learner = AdjustedBlended().classifier(MixedClassifier(**TINY))
     alone = LogitAdjustedClassifier(**TINY, risk="mixup", augmentation=learner.augmentation).fit(X, y)
     assert learner.fit(X, y).predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
-    assert learner.settings_["loss"] == alone.settings_["loss"]
-    assert "loss" not in MixedClassifier(**TINY).settings_
+    assert learner.settings["loss"] == alone.settings["loss"]
+    assert "loss" not in MixedClassifier(**TINY).settings
     drawn = np.zeros(20, bool)
     drawn[np.flatnonzero(y == "boot")[:8]] = True
     mixed = learner.fit(X, y, drawn=drawn)

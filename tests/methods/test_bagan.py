@@ -73,13 +73,13 @@ def test_without_it_both_kinds_count_alike() -> None:
 
 
 def test_older_descriptions_of_the_head_hold() -> None:
-    assert BAGAN(head="k_plus_one").settings_["head"] == {"axis": "head", "name": "k_plus_one"}
+    assert BAGAN(head="k_plus_one").settings["head"] == {"axis": "head", "name": "k_plus_one"}
 
 
 def test_the_paper_s_settings() -> None:
     paper = BAGAN.from_paper()
-    assert paper.settings_["head"] == {"axis": "head", "name": "k_plus_one", "even": True}
-    assert paper.settings_["start"]["share"] == 1.0
+    assert paper.settings["head"] == {"axis": "head", "name": "k_plus_one", "even": True}
+    assert paper.settings["start"]["share"] == 1.0
     assert (paper.n_epochs, paper.batch_size, paper.latent_dim, paper.learning_rate) == (150, 128, 100, 5e-5)
     assert paper._setting("balanced_batches") is False
 
@@ -87,7 +87,7 @@ def test_the_paper_s_settings() -> None:
 @pytest.mark.parametrize("head", ["auxiliary_classifier", "projection", "concatenated"])
 def test_another_head_is_one_argument(head: str, boots: Any) -> None:
     sampler = BAGAN(**TINY, head=head).fit(*boots)
-    assert sampler.settings_["head"]["name"] == head
+    assert sampler.settings["head"]["name"] == head
     assert sampler.sample({"clog": 2})[0].shape == (2, 8, 8)
 
 

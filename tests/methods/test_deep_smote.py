@@ -79,7 +79,7 @@ class TestLength:
         """Three classes of twelve, duplicated, are four batches of eight."""
         sampler = DeepSMOTE(**{**TINY, "n_steps": None, **length})
         if expected is None:
-            assert sampler.settings_["n_steps"] == 4000
+            assert sampler.settings["n_steps"] == 4000
         else:
             assert sampler.fit(*boots).n_steps_ == expected
 

@@ -25,7 +25,7 @@ def test_its_classifier_learns(make_images: Any) -> None:
 
 
 def test_only_what_is_missing_is_asked_for(boots: Any) -> None:
-    assert GAMO(**TINY).settings_["prior"] == {"axis": "prior", "name": "missing"}
+    assert GAMO(**TINY).settings["prior"] == {"axis": "prior", "name": "missing"}
 
 
 def test_the_paper_s_settings() -> None:

@@ -148,7 +148,7 @@ class Press:
         self.target = target
         self.size = size
         self.originals = originals
-        self.model_hash, self.settings_hash = sampler.model_hash_, sampler.settings_hash_
+        self.model_hash, self.settings_hash = sampler.model_hash_, sampler.settings_hash
 
     def run(self, blocks: Sequence[Block], progress: Callable[[int, int], None]) -> list[Drawn]:
         """Draw and write blocks, of which only a few are held at a time; processes of a team share them.

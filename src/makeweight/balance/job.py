@@ -258,7 +258,7 @@ def balance_folder(
         out=Path(out),
         method=sampler.name,
         model_hash=work.model_hash,
-        settings_hash=sampler.settings_hash_,
+        settings_hash=sampler.settings_hash,
         seed=sampler.seed_ if work.to_add else None,
         classes=[ClassCount(c, folders[c], counts[c], work.to_add.get(c, 0)) for c in images.classes],
         learns=sampler.learns,

@@ -267,7 +267,7 @@ def _check_models(folder: Path, drawn: Sequence[ManifestRow], found: Verificatio
         samplers[sampler.name] = sampler
         for part, now, then in (
             (what, sampler.model_hash_, {row.model_hash for row in rows}),
-            (settings, sampler.settings_hash_, {row.settings_hash for row in rows}),
+            (settings, sampler.settings_hash, {row.settings_hash for row in rows}),
         ):
             if then - {now}:
                 found.problems.append(

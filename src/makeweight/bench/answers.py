@@ -86,7 +86,7 @@ def _read(path: Path, classes: NDArray[Any], n_test: int) -> Answers | None:
 
 def _path(learner: Learner, split: Split, folder: Path) -> Path:
     images = [hash_data(split.X, split.y), hash_data(split.X_test, split.y_test)]
-    told = {"settings": learner.settings_, "data": images, "version": kin_of(makeweight.__version__)}
+    told = {"settings": learner.settings, "data": images, "version": kin_of(makeweight.__version__)}
     return folder / f"{hash_settings(told)[:32]}.npz"
 
 

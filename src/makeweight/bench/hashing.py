@@ -43,7 +43,7 @@ def hash_data(X: ArrayLike, y: ArrayLike) -> str:
 
 
 def hash_settings(settings: Mapping[str, Any]) -> str:
-    """Hash settings, whatever the order of their names; for those of a sampler, this is its `settings_hash_`.
+    """Hash settings, whatever the order of their names; for those of a sampler, this is its `settings_hash`.
 
     Parameters
     ----------

@@ -94,9 +94,9 @@ class Learner:
             part.set_params(**{name: value for name, value in settings.items() if name in own})
 
     @property
-    def settings_(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """All settings as JSON data."""
-        return {name: part.settings_ for name, part in self.parts.items()}
+        return {name: part.settings for name, part in self.parts.items()}
 
     @property
     def history_(self) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ class Learner:
             fitted: ImageSampler = sampler.fit(X, y)
             return fitted
         version = kin_of(makeweight.__version__)
-        own = hash_settings({"settings": sampler.settings_, "data": hash_data(X, y), "version": version})
+        own = hash_settings({"settings": sampler.settings, "data": hash_data(X, y), "version": version})
         target = self.models / f"{sampler.name}-{own[:16]}"
         self.models.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{target}.lock"):
@@ -174,9 +174,9 @@ class FromDrawn(Learner):
         self.arm = arm
 
     @property
-    def settings_(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """All settings as JSON data."""
-        return {**super().settings_, "arm": describe(self.arm)}
+        return {**super().settings, "arm": describe(self.arm)}
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Let the method learn and draw, and the classifier learn from both."""
@@ -215,9 +215,9 @@ class Averaged(Learner):
             member.prepare(models, **own)
 
     @property
-    def settings_(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """All settings as JSON data."""
-        return {"members": [member.settings_ for member in self.members]}
+        return {"members": [member.settings for member in self.members]}
 
 
 def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
@@ -308,7 +308,7 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     method, blends = itself.removesuffix(WITH_MIXUP), itself.endswith(WITH_MIXUP)
     if name == itself and method == TWIN:
         game = _drawer(AGGAN.name, base.random_state, blends)
-        return Learner(CNNClassifier.twin(game, game.settings_["n_steps"]))
+        return Learner(CNNClassifier.twin(game, game.settings["n_steps"]))
     games = [each for each in method_names() if classifies(each)]
     if name != itself:
         if method not in games:

@@ -102,7 +102,7 @@ class Job:
             data_hash=hash_data(split.X, split.y),
             subset_seed=case.seed,
             method=case.method,
-            settings={"learner": self.learner(case, split).settings_, "seed": case.seed, "fixed": self.settings.hash},
+            settings={"learner": self.learner(case, split).settings, "seed": case.seed, "fixed": self.settings.hash},
             budget=f"{self.n_steps(case, split)} steps",
         )
 

@@ -64,7 +64,7 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
         if self.sampler is not None and not isinstance(self.sampler, GANSampler):
             raise InputError(f"sampler={self.sampler!r} has no class head: give a GAN such as AGGAN().")
         self.sampler_ = self.default() if self.sampler is None else clone(self.sampler)
-        head = self.sampler_.settings_["head"]["name"]
+        head = self.sampler_.settings["head"]["name"]
         if not HEADS.get(head).classifies:
             raise InputError(f"the sampler's head={head!r} has no class output to classify with: give it another head.")
         array, labels, *_ = checked_training(self, X, y)

@@ -194,7 +194,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return labels
 
     @property
-    def settings_(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Name and settings as JSON data, without the device.
 
         What the constructor was not told is what the recipe says.

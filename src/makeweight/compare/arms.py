@@ -345,7 +345,7 @@ class ClassOutput(Arm):
 
     def learns_evenly(self) -> bool:
         """Tell whether the method's batches hold every class equally often."""
-        return bool(get_method(self.method or "")().settings_["balanced_batches"])
+        return bool(get_method(self.method or "")().settings["balanced_batches"])
 
 
 def plain_arms() -> list[str]:

@@ -117,10 +117,10 @@ class MixedClassifier(CNNClassifier):
         return self
 
     @property
-    def settings_(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Name and settings as JSON data, without the device; what came later only where it is set."""
         own = without_defaults(self.get_params(deep=False), self.later)
-        return {name: value for name, value in super().settings_.items() if name in own or name not in self.later}
+        return {name: value for name, value in super().settings.items() if name in own or name not in self.later}
 
     def _batches(
         self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int

@@ -100,9 +100,9 @@ class Bench:
     def draw_run(self, method: str, split: Split) -> Run:
         """Describe the run in which a method learns the training part of a split."""
         sampler = self.sampler(method, split.seed)
-        n_steps = sampler.settings_.get("n_steps")
+        n_steps = sampler.settings.get("n_steps")
         budget = f"{n_steps} steps" if n_steps else "no training"
-        return self._run(method, {"draws": sampler.settings_}, budget, split)
+        return self._run(method, {"draws": sampler.settings}, budget, split)
 
     def arm_run(self, arm: Arm, split: Split) -> Run:
         """Describe the run in which an arm's classifier learns the training part of a split, or its method answers."""

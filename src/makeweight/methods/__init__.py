@@ -104,5 +104,5 @@ def classifies(name: str) -> bool:
     >>> classifies("aggan"), classifies("smote")
     (True, False)
     """
-    head = get_method(name)().settings_.get("head")
+    head = get_method(name)().settings.get("head")
     return head is not None and bool(import_module("makeweight.heads").HEADS.get(head["name"]).classifies)

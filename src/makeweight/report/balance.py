@@ -233,14 +233,14 @@ def _run(rows: Rows, sampler: ImageSampler) -> Section:
             for name in _drawn_by(rows, sampler)
             if name != type(sampler).__name__
         ),
-        ("Settings", sampler.settings_hash_),
+        ("Settings", sampler.settings_hash),
     ]
     if sampler.learns:
         from makeweight.devices import fabric_for
 
         facts.append(("Device", fabric_for(getattr(sampler, "device", "auto"), None).device.type))
         facts.append(("Steps", f"{getattr(sampler, 'n_steps_', 0):,}"))
-    return run_section(facts, settings_table("Settings of the method", sampler.settings_))
+    return run_section(facts, settings_table("Settings of the method", sampler.settings))
 
 
 def _each(values: Iterable[object]) -> str:
