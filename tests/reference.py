@@ -227,6 +227,7 @@ def reference_generation(
     children = sorted(range(len(offspring)), key=lambda i: -values[i])[: len(parents)]
     elders = sorted(range(len(offspring), len(contenders)), key=lambda i: -values[i])
     chosen = [child if values[child] > values[elder] else elder for child, elder in zip(children, elders, strict=True)]
+    chosen.sort(key=lambda i: -values[i])
     losses = [
         discriminator_loss(
             judge, rules, chance.show_real(real), labels, chance.show_fake(scored[i][1]), chance.test_codes

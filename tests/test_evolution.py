@@ -191,9 +191,16 @@ class TestEvolution:
         for alone in (("quality",), ["quality"], "quality", Quality()):
             assert fitness(realness, gradients, Evolution(fitness=alone).terms()).tolist() == [0.5, 0.25]  # type: ignore[arg-type]
 
+    def test_no_gradient_leaves_the_fitness_finite(self) -> None:
+        realness, gradients = torch.tensor([0.5, 0.25]), torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+        still, moving = fitness(realness, gradients, Evolution().terms())
+        assert still.item() == pytest.approx(0.5 + 0.2 * 12 * math.log(10), rel=1e-5)
+        assert 0 < Annealed().chance(moving, still, 1000.0) < 1
+
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
+            ({"fitness": "quality", "diversity_weight": 7.0}, r"diversity_weight=7.0 has no effect beside fitness="),
             ({"fitness": ()}, r"fitness=\(\) is no choice: give a term, or a tuple of them."),
             ({"fitness": ("speed",)}, "there is no fitness_term called 'speed': choose from diversity, quality."),
             ({"n_survivors": 0}, r"Evolution\(n_survivors=0\) is impossible: it must be a whole number, 1 to 1,024."),

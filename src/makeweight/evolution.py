@@ -15,6 +15,7 @@ from makeweight.objectives import OBJECTIVES, Objective
 from makeweight.ranges import FINITE, SWITCH, Ranges, one_of, up_to, whole
 
 MOST_MUTATIONS, MOST_SURVIVORS = 64, 1024
+SHORTEST = 1e-12  # gradient that counts for more variety: a parent whose fitness were infinite would never be replaced
 
 
 class Acceptance(Component):
@@ -112,7 +113,7 @@ class Annealed(_Cooling):
 
     References
     ----------
-    Hao et al., 2020, "Annealing Genetic GAN for Minority Oversampling", Algorithm 1. It prints P = exp(−Δ/T) with
+    Hao et al., "Annealing Genetic GAN for Imbalanced Web Data Learning", Algorithm 1. It prints P = exp(−Δ/T) with
     Δ = F_best − F_parent < 0, which would always be above 1: the sign is a slip.
     """
 
@@ -243,7 +244,7 @@ class Diversity(FitnessTerm):
     def value(self, realness: Tensor, gradients: Tensor) -> Tensor:
         """Return −weight · log‖∇_θD L_D‖."""
         lengths: Tensor = torch.linalg.vector_norm(gradients, dim=1)
-        return -self.weight * lengths.log()
+        return -self.weight * lengths.clamp(min=SHORTEST).log()
 
 
 class Evolution(Component):
@@ -269,8 +270,8 @@ class Evolution(Component):
 
     References
     ----------
-    Wang et al., 2019, "Evolutionary Generative Adversarial Networks", eq. 6 to 8 and Algorithm 1; Hao et al., 2020,
-    "Annealing Genetic GAN for Minority Oversampling", eq. 2 to 4.
+    Wang et al., 2019, "Evolutionary Generative Adversarial Networks", eq. 6 to 8 and Algorithm 1; Hao et al.,
+    "Annealing Genetic GAN for Imbalanced Web Data Learning", eq. 2 to 4.
     """
 
     ranges: ClassVar[Ranges] = {
@@ -302,6 +303,11 @@ class Evolution(Component):
         super().check()
         self.parts()
         self.terms()
+        if self.fitness is not None and self.diversity_weight != Diversity().weight:
+            raise InputError(
+                f"diversity_weight={self.diversity_weight!r} has no effect beside fitness=: give it as "
+                f"Diversity(weight={self.diversity_weight!r}) among the terms."
+            )
 
     def playing(self, objective: str | Objective) -> Evolution:
         """Give a plain step by another objective; where several breed offspring, the same.
@@ -371,7 +377,7 @@ def fitness(realness: Tensor, gradients: Tensor, terms: Sequence[FitnessTerm]) -
 
     References
     ----------
-    Hao et al., 2020, "Annealing Genetic GAN for Minority Oversampling", eq. 2 to 4.
+    Hao et al., "Annealing Genetic GAN for Imbalanced Web Data Learning", eq. 2 to 4.
 
     Examples
     --------

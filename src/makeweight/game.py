@@ -111,6 +111,8 @@ def evolve(
         coins = chance.draw(lambda random: torch.rand(n_survivors, generator=random))
         accepted = coins < game.acceptance.chance(best, rivals, temperature_of(players, chance))
         survivors = torch.where(accepted, survivors, n_offspring + places)
+        if n_survivors > 1:
+            survivors = survivors[contest.fitness[survivors].argsort(descending=True, stable=True)]
     population.choose(survivors)
     return contest, fittest, accepted[0], survivors
 
