@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from makeweight.data.arrays import ImageCodec
 from makeweight.judges import Judgement
@@ -26,12 +27,21 @@ class ClassHead:
         The way from arrays to images.
     classes : array of shape (n_classes,)
         Labels in the order of the class output.
+    probabilities : callable
+        Maps class outputs (batch, n_classes) to probabilities.
     """
 
-    def __init__(self, discriminator: nn.Module, codec: ImageCodec, classes: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        codec: ImageCodec,
+        classes: NDArray[Any],
+        probabilities: Callable[[Tensor], Tensor],
+    ) -> None:
         self.discriminator = discriminator
         self.codec = codec
         self.classes_ = classes
+        self.probabilities = probabilities
 
     @torch.no_grad()
     def class_logits(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -48,7 +58,7 @@ class ClassHead:
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
-        chances: NDArray[np.float32] = torch.from_numpy(self.class_logits(X)).softmax(1).numpy()
+        chances: NDArray[np.float32] = self.probabilities(torch.from_numpy(self.class_logits(X))).numpy()
         return chances
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

@@ -47,7 +47,7 @@ from makeweight.training_state import restore, state_of
 SHAPED = ("generator.", "discriminator.", "average.")  # of a state, what settings give names and shapes
 MIXES_NOTHING = (
     "mixed_batches changes nothing, since the discriminator judges each image by itself: choose networks with batch "
-    "norm, such as 'published_28'"
+    "norm, such as DCGAN(batch_norm=True)"
 )
 
 
@@ -77,7 +77,8 @@ class GANSampler(TrainingSampler):
     n_steps : int, optional
         Steps of the game, at least 1.
     n_epochs : int, optional
-        The same in epochs: an epoch shows every class, duplicated up to the largest, once.
+        The same in epochs: an epoch shows every class, duplicated up to the largest, once; without `balanced_batches`,
+        every image once.
     budget : float, optional
         The same in seconds; `n_steps_` then tells how many steps it bore.
     batch_size : int, optional
@@ -270,14 +271,14 @@ class GANSampler(TrainingSampler):
         if not head.classifies:
             with_one = ", ".join(repr(each.name) for each in HEADS if each.classifies)
             raise NoClassOutputError(f"head={head.name!r} has no class output to classify with: choose {with_one}.")
-        return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_)
+        return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_, head.probabilities)
 
     def _check_settings(self) -> None:
         check_ranges(LIMITS, {name: self._setting(name) for name in LIMITS})
         start, prior = self._setting("start"), self._setting("prior")
-        if prior.fitted and not start.encodes:
+        if prior.fitted and not start.fits_prior:
             raise InputError(
-                f"prior={prior.name!r} is fitted to encoded images, and start={start.name!r} encodes none: choose "
+                f"prior={prior.name!r} is fitted to encoded images, and start={start.name!r} gives it none: choose "
                 "start='autoencoder', or prior='uniform'."
             )
 

@@ -97,12 +97,15 @@ class Head(Component):
         Whether labels are judged at all, so that the generator learns to draw the class asked for.
     classifies : bool
         Whether there is a class output.
+    fakes : bool
+        Whether it learns from drawn images, too.
     own_objective : str or None
         The one objective, of both players, with which the head makes sense; None where any will do.
     """
 
     conditions: ClassVar[bool] = True
     classifies: ClassVar[bool] = False
+    fakes: bool = False
     own_objective: ClassVar[str | None] = None
 
     def build(self, trunk: nn.Module, n_features: int, n_classes: int) -> Judge:
@@ -124,6 +127,10 @@ class Head(Component):
     def generator_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
         """Return the generator's loss on the labels that its images were asked to show."""
         return torch.zeros((), device=codes.device)
+
+    def probabilities(self, class_logits: Tensor) -> Tensor:
+        """Probability of each class, of shape (batch, n_classes): the softmax of the class output."""
+        return class_logits.softmax(1)
 
 
 def blended_with_next(logits: Tensor) -> tuple[Tensor, Tensor]:

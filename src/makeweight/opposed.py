@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from makeweight.heads import HEADS, ConcatenatedLabel, Head
 from makeweight.judges import Judge, Judgement
@@ -50,6 +51,7 @@ class OpposedClassifier(Head):
     """
 
     classifies = True
+    fakes = True
     ranges: ClassVar[Ranges] = {"weight": at_least(0), "generator_weight": at_least(0)}
 
     def __init__(self, *, weight: float = 1.0, generator_weight: float = 1.0) -> None:
@@ -72,6 +74,10 @@ class OpposedClassifier(Head):
     def generator_loss(self, judgement: Judgement, codes: Tensor) -> Tensor:
         """Return the weighted squared distance from every class's opposite answer."""
         return self.generator_weight * squared_error(-judgement.class_logits, codes)
+
+    def probabilities(self, class_logits: Tensor) -> Tensor:
+        """Return the sigmoids, divided by their sum, since each class is a question of its own."""
+        return logsigmoid(class_logits).softmax(1)
 
 
 def squared_error(class_logits: Tensor, codes: Tensor) -> Tensor:

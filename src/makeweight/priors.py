@@ -43,6 +43,11 @@ class Prior(Component):
 
     def codes(self, n: int, class_counts: NDArray[np.int64], generator: torch.Generator) -> Tensor:
         """Draw `n` class codes."""
+        weights = torch.as_tensor(self.weights(class_counts), dtype=torch.float32)
+        return torch.multinomial(weights, n, True, generator=generator)
+
+    def weights(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give numbers in proportion to which classes are asked for, from numbers of real images (n_classes,)."""
         raise TypeError(f"{type(self).__name__} must say which labels are asked for")
 
 
@@ -57,14 +62,18 @@ class Uniform(Prior):
         """Draw codes with equal chances."""
         return torch.randint(len(class_counts), (n,), generator=generator)
 
+    def weights(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give every class a one."""
+        return np.ones_like(class_counts)
+
 
 @PRIORS.register("empirical")
 class Empirical(Prior):
     """Classes are asked for as often as the data have them."""
 
-    def codes(self, n: int, class_counts: NDArray[np.int64], generator: torch.Generator) -> Tensor:
-        """Draw codes with chances in proportion to `class_counts`."""
-        return torch.multinomial(torch.as_tensor(class_counts, dtype=torch.float32), n, True, generator=generator)
+    def weights(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the numbers of real images."""
+        return class_counts
 
 
 @PRIORS.register("missing")
@@ -76,11 +85,10 @@ class Missing(Prior):
     Mullick et al., 2019, "Generative Adversarial Minority Oversampling", section 3.
     """
 
-    def codes(self, n: int, class_counts: NDArray[np.int64], generator: torch.Generator) -> Tensor:
-        """Draw codes with chances in proportion to n_max − n_i."""
-        lacking = class_counts.max() - class_counts
-        weights = lacking if lacking.any() else np.ones_like(lacking)
-        return torch.multinomial(torch.as_tensor(weights, dtype=torch.float32), n, True, generator=generator)
+    def weights(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give n_max − n_i."""
+        lacking: NDArray[np.int64] = class_counts.max() - class_counts
+        return lacking if lacking.any() else np.ones_like(lacking)
 
 
 @PRIORS.register("class_gaussian")

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,6 +32,13 @@ def test_only_what_is_missing_is_asked_for(boots: Any) -> None:
 def test_the_paper_s_settings() -> None:
     paper = GAMO.from_paper()
     assert (paper.n_steps, paper.batch_size, paper.latent_dim, paper.learning_rate) == (25_000, 32, 100, 2e-4)
+
+
+def test_its_probabilities_are_sigmoids_over_their_sum(boots: Any) -> None:
+    classifier = GAMO(**TINY).fit(*boots).classifier_
+    sigmoids = 1 / (1 + np.exp(-classifier.class_logits(boots[0]).astype(np.float64)))
+    expected = sigmoids / sigmoids.sum(axis=1, keepdims=True)
+    assert classifier.predict_proba(boots[0]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_in_latent_space_codes_of_a_class_are_blended_and_decoded(boots: Any) -> None:

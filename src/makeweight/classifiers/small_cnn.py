@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -182,10 +183,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
         check_is_fitted(self, "network_")
         array = checked_images(self, self.codec_, X)
-        logits = torch.from_numpy(ClassHead(self.network_, self.codec_, self.classes_).class_logits(array))
         counts = torch.from_numpy(self.class_counts_.astype(np.float32))
-        chances: NDArray[np.float32] = self._setting("loss").probabilities(logits, counts).numpy()
-        return chances
+        probabilities = partial(self._setting("loss").probabilities, counts=counts)
+        return ClassHead(self.network_, self.codec_, self.classes_, probabilities).predict_proba(array)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable label of each image, of shape (n,)."""

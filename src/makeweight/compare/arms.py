@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from makeweight.augmentations import Affine
 from makeweight.compare.classifier import MixedClassifier
-from makeweight.component import Component, Registry
+from makeweight.component import Component, Registry, rebuild
 from makeweight.methods import classifies, get_method, method_names
 
 FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
@@ -77,9 +77,9 @@ class Arm(Component):
         """Give how many images of each class are drawn, given how many real ones there are."""
         return np.zeros_like(class_counts)
 
-    def learns_evenly(self) -> bool:
-        """Tell whether what answers has learnt as if all classes were equally frequent."""
-        return bool(self.settings)
+    def learnt_prevalence(self, class_counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give how often what answers meets each class, of which there are so many real images; sums to 1."""
+        return _prevalence(np.ones_like(class_counts) if self.settings else class_counts)
 
     def classifier(self, base: MixedClassifier) -> MixedClassifier:
         """Give the classifier of this arm, made from the one that all arms share."""
@@ -343,9 +343,17 @@ class ClassOutput(Arm):
         """What people read."""
         return f"{method_title(self.method or '')}'s class output"
 
-    def learns_evenly(self) -> bool:
-        """Tell whether the method's batches hold every class equally often."""
-        return bool(get_method(self.method or "")().settings["balanced_batches"])
+    def learnt_prevalence(self, class_counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give how often the class output meets each class: half the time drawn, where it learns from drawn images."""
+        settings = get_method(self.method or "")().settings
+        real = _prevalence(np.ones_like(class_counts) if settings["balanced_batches"] else class_counts)
+        head, prior = rebuild(settings["head"]), rebuild(settings["prior"])
+        return (real + _prevalence(prior.weights(class_counts))) / 2 if head.fakes else real
+
+
+def _prevalence(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def plain_arms() -> list[str]:

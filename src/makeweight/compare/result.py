@@ -233,7 +233,7 @@ def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[in
     images = bench.images
     true, n_classes = images.codes[images.tested], len(images.classes)
     prevalence = images.class_counts / images.class_counts.sum()
-    learnt = np.full(n_classes, 1 / n_classes) if arm.learns_evenly() else prevalence
+    learnt = arm.learnt_prevalence(images.class_counts)
     correct, summaries, classes, natural = [], [], [], []
     for answers, folds in _by_seed(bench, arm, splits, seeds):
         correct.append(answers.codes == true)
