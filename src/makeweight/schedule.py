@@ -27,7 +27,7 @@ class Schedule:
         Seconds in all. The number of steps is settled when the learning rate begins to fall: as many more as the time
         left will bear, at the pace so far.
     steps_per_epoch : int
-        Steps in which every class, duplicated up to the largest, is seen once.
+        Steps of one pass over the images, over every class duplicated up to the largest where batches are balanced.
     learning_rate : float
         Step size of both players at the start.
     decay : float

@@ -26,6 +26,7 @@ from makeweight.bench.tables import TABLES, Case, Selection
 from makeweight.bench.wording import markdown, not_run, sentence_of, title_of
 from makeweight.cli import app
 from makeweight.compare.classifier import MixedClassifier
+from makeweight.component import describe
 from makeweight.data import subsets
 from makeweight.data.named import NamedSet
 from makeweight.errors import InputError
@@ -33,7 +34,9 @@ from makeweight.gan_sampler import GANSampler
 from makeweight.methods.ca_gan import CAGAN
 from makeweight.methods.deep_smote import DeepSMOTE
 from makeweight.methods.smote import SMOTE
+from makeweight.networks import DCGAN
 from makeweight.sampler import ImageSampler
+from makeweight.stabilisers import Mixed
 
 NAMES = ("5", "6", "7")
 
@@ -190,9 +193,11 @@ def test_one_large_class_with_and_without_mixed_batches(tmp_path: Path, monkeypa
     _, rows = run(tmp_path, "cagan", own)
     assert [row.method for row in rows] == practical.methods
     assert {tuple(row.metrics["counts"]) for row in rows} == {(20, 8, 8)}
-    for row, mixed in zip(rows[1:], ("none", "mixed"), strict=True):
-        draws = {"mixed_batches": {"name": "none"}, **row.settings["learner"]["draws"]}
-        assert (draws["networks"]["name"], draws["mixed_batches"]["name"]) == ("published_28", mixed)
+    plain, mixed = (row.settings["learner"]["draws"] for row in rows[1:])
+    assert plain["networks"] == mixed["networks"] == describe(DCGAN(batch_norm=True))
+    assert plain["balanced_batches"] is mixed["balanced_batches"] is False
+    assert "mixed_batches" not in plain
+    assert mixed["mixed_batches"] == describe(Mixed(rate=0.5, start=2))  # of 2 · 64 / 36 epochs, two thirds
     figures = runner_page(tmp_path, "cagan")
     assert "Drawn images" in figures
     assert "SSIM of two real" in figures
@@ -708,10 +713,20 @@ def test_practical_methods_are_checked() -> None:
 
 
 def test_the_twin_is_the_discriminator_of_the_papers() -> None:
-    twin, aggan = paper_learner("twin", 7, 3).settings["classifier"], paper_learner("aggan", 7, 3).settings["draws"]
+    twin, aggan = (
+        paper_learner("twin", "mnist", 7, 3).settings["classifier"],
+        paper_learner("aggan", "mnist", 7, 3).settings["draws"],
+    )
     for name in ("networks", "batch_size", "learning_rate", "augmentation", "balanced_batches"):
         assert twin[name] == aggan[name]
     assert twin["n_steps"] == aggan["n_steps"] == 7
+
+
+@pytest.mark.parametrize("method", ["cn", "twin", "wgan", "aggan"])
+def test_published_networks_are_for_small_sets_alone(method: str) -> None:
+    found = [paper_learner(method, dataset, 7, 3).settings for dataset in ("mnist", "cifar10")]
+    networks = [part["networks"]["name"] for settings in found for part in settings.values()]
+    assert networks == ["published_28", "by_shape"]
 
 
 def test_the_settings_of_committed_rows_are_those_that_come_with_makeweight() -> None:

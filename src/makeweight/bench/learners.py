@@ -44,6 +44,8 @@ ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
+PUBLISHED = "published_28"  # networks of AGGAN's authors, for images of 28×28 pixels
+SMALL_SETS = ("mnist", "fashion-mnist")  # that have such images
 
 
 class Learner:
@@ -220,13 +222,17 @@ class Averaged(Learner):
         return {"members": [member.settings for member in self.members]}
 
 
-def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner:
+def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: Any) -> Learner:
     """Give a method with the papers' networks and settings; a GAN classifies by its class output.
+
+    AGGAN's authors have published networks for 28×28 pixels alone; images of other sizes have this library's, by shape.
 
     Parameters
     ----------
     name : str
         A GAN with a class output, a classifier, or "twin": AGGAN's discriminator trained alone.
+    dataset : str
+        Name of the set.
     n_steps : int
         Length of the training.
     seed : int
@@ -239,13 +245,14 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
     InputError
         If there is no such method, or it does not classify.
     """
+    networks = PUBLISHED if dataset in SMALL_SETS else "by_shape"
     if name == TWIN:
-        return Learner(CNNClassifier.twin(AGGAN.from_paper().set_params(random_state=seed), n_steps))
+        return Learner(CNNClassifier.twin(AGGAN.from_paper().set_params(networks=networks, random_state=seed), n_steps))
     own = [each for each in classifier_names() if not issubclass(get_classifier(each), GANClassifier)]
     if name in own:
         game = AGGAN.from_paper()
         classifier = get_classifier(name)(
-            networks=game.networks,
+            networks=networks,
             n_steps=n_steps,
             batch_size=game.batch_size,
             learning_rate=game.learning_rate,
@@ -259,6 +266,8 @@ def paper_learner(name: str, n_steps: int, seed: int, **changes: Any) -> Learner
     if name not in games:
         raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))
     sampler: GANSampler = get_method(name).from_paper()
+    if sampler.networks == PUBLISHED:
+        sampler.set_params(networks=networks)
     sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
     return Learner(sampler=sampler)
 

@@ -19,10 +19,12 @@ from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.aggan import AGGAN
-from makeweight.networks import NETWORKS
+from makeweight.networks import DCGAN
+from makeweight.stabilisers import Mixed
 
 CELEBA, GTSRB, MIXED = "celeba", "gtsrb", " mixed"
 CAGAN_COUNTS = (5500, *[500] * 9)
+PLAIN_SHARE = 2 / 3  # of a game, before batches are mixed: the paper's 100 epochs of 150
 MOST_WHOLE = 1000  # images a class by which drawn ones are judged
 RAREST = 5  # classes of GTSRB that are judged
 
@@ -151,7 +153,7 @@ class Table(Component):
     def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
         """Give what is to be run."""
         if case.reading == PAPER:
-            return paper_learner(case.method, n_steps, case.seed)
+            return paper_learner(case.method, case.dataset, n_steps, case.seed)
         return practical_learner(case.method, case.dataset, settings.reading(case.reading), n_steps, case.seed)
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
@@ -164,7 +166,7 @@ TABLES: Registry[Table] = Registry("table", Table)
 
 @TABLES.register("aggan-multiclass")
 class AGGANMulticlass(Table):
-    """Ten classes, the largest a hundred times the smallest."""
+    """All classes of a set, in the papers' counts."""
 
     about = "mean recall on ten classes of 4,000 to 40 images"
     paper = "Hao et al., Annealing Genetic GAN for Imbalanced Web Data Learning, Table V"
@@ -225,7 +227,7 @@ class AGGANAnnealing(Table):
         if case.method != AGGAN.name:
             raise InputError(f"{self.name} is about annealing, and {case.method} does not anneal: leave out --methods.")
         evolution = Evolution(acceptance=Annealed(**case.details))
-        return paper_learner(case.method, n_steps, case.seed, evolution=evolution)
+        return paper_learner(case.method, case.dataset, n_steps, case.seed, evolution=evolution)
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set, temperature and cooling."""
@@ -290,10 +292,14 @@ class BAGANDropped(DrawnTable):
 
 @TABLES.register("cagan")
 class CAGANMixed(DrawnTable):
-    """One class is eleven times as large as each other; discriminators have batch norm, and some mixed batches."""
+    """One class is eleven times as large as each other, real batches are as the images come, labels asked for uniform.
+
+    Discriminators have batch norm, by which they can tell kinds of batches apart; in some games batches are mixed, in
+    the last third.
+    """
 
     about = "drawn images of nine classes beside one that is eleven times larger, with and without mixed batches"
-    paper = "Cho and Yoon, Conditional Activation GAN: Improved Auxiliary Classifier GAN, Figures 12 to 14"
+    paper = "Cho and Yoon, Conditional Activation GAN: Improved Auxiliary Classifier GAN, Figures 15 to 20"
 
     def sets(self) -> Iterator[str]:
         """Name the sets; CelebA has the hair colours and counts of the other tables."""
@@ -301,7 +307,7 @@ class CAGANMixed(DrawnTable):
 
     def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
         """Draw the counts; all classes but the first are judged."""
-        counts = PAPER_COUNTS[CELEBA] if case.dataset == CELEBA else CAGAN_COUNTS
+        counts = self._counts(case)
         own = imbalanced_subset(known.X_train, known.y_train, counts, classes=known.class_names, random_state=case.seed)
         return self.judged(known, own.X, own.y, known.class_names[1:])
 
@@ -313,8 +319,13 @@ class CAGANMixed(DrawnTable):
         if not isinstance(learner, FromDrawn):
             raise InputError(f"{self.name} is about drawn images, and {case.method!r} is no method that draws.")
         if isinstance(learner.sampler, GANSampler):
-            networks = "resnet" if case.dataset == CELEBA else "published_28"
-            learner.sampler.set_params(networks=NETWORKS.get(networks)(), mixed_batches="mixed" if mixed else "none")
+            told = learner.sampler.settings
+            n_epochs = told["n_steps"] * told["batch_size"] / sum(self._counts(case))
+            mixing = Mixed(rate=0.5, start=round(PLAIN_SHARE * n_epochs)) if mixed else "none"
+            learner.sampler.set_params(networks=DCGAN(batch_norm=True), balanced_batches=False, mixed_batches=mixing)
         elif mixed:
             raise InputError(f"{method} plays no game, so its batches cannot be mixed: leave out {MIXED.strip()!r}.")
         return learner
+
+    def _counts(self, case: Case) -> tuple[int, ...]:
+        return tuple(PAPER_COUNTS[CELEBA]) if case.dataset == CELEBA else CAGAN_COUNTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -19,7 +19,7 @@ from makeweight.networks.base import (
     doublings,
     with_channels_last,
 )
-from makeweight.ranges import Ranges, whole
+from makeweight.ranges import SWITCH, Ranges, whole
 
 LARGEST_DCGAN = 64
 
@@ -45,8 +45,8 @@ def initialise(module: nn.Module) -> None:
 class DCGAN(Networks):
     """Strided convolutions for images of 8 to 64 pixels a side, square or not.
 
-    The trunk has neither batch norm nor dropout, so it answers for each image alone and alike in training and
-    evaluation; evolution relies on that to reuse gradients. The generator has batch norm.
+    The trunk has neither dropout nor, by default, batch norm, so it answers for each image alone and alike in training
+    and evaluation; evolution relies on that to reuse gradients. The generator has batch norm.
 
     Parameters
     ----------
@@ -54,17 +54,21 @@ class DCGAN(Networks):
         Channels of the trunk after its first halving of the sides; they double with each further one.
     generator_width : int, default=64
         Channels of the generator before its last doubling of the sides, likewise.
+    batch_norm : bool, default=False
+        Whether the trunk, too, has batch norm, from its second convolution on, as in the paper.
 
     References
     ----------
-    Radford et al., 2016, "Unsupervised Representation Learning with Deep Convolutional GANs".
+    Radford et al., 2016, "Unsupervised Representation Learning with Deep Convolutional GANs", section 3.
     """
 
-    ranges: ClassVar[Ranges] = {"width": whole(1), "generator_width": whole(1)}
+    ranges: ClassVar[Ranges] = {"width": whole(1), "generator_width": whole(1), "batch_norm": SWITCH}
+    later: ClassVar[dict[str, Any]] = {"batch_norm": False}
 
-    def __init__(self, *, width: int = 32, generator_width: int = 64) -> None:
+    def __init__(self, *, width: int = 32, generator_width: int = 64, batch_norm: bool = False) -> None:
         self.width = width
         self.generator_width = generator_width
+        self.batch_norm = batch_norm
 
     def build(self, shape: Shape, n_classes: int, latent_dim: int) -> NetworkPair:
         """Build for `shape`; sides outside 8 to 64 pixels are refused."""
@@ -103,7 +107,8 @@ class DCGAN(Networks):
         height, width = sides
         before, after = channels, self.width
         while min(height, width) >= SMALLEST_SIDE // 2:
-            layers += [nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+            norm = [nn.BatchNorm2d(after)] if self.batch_norm and layers else []
+            layers += [nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1), *norm, nn.LeakyReLU(0.2)]
             height, width = height // 2, width // 2
             before, after = after, 2 * after
         return nn.Sequential(*layers, nn.Flatten()), before * height * width
