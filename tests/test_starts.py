@@ -211,6 +211,11 @@ def test_a_card_that_asks_for_more_images_than_there_are(boots: Any, tmp_path: P
     [
         (ACGAN, {"prior": "class_gaussian"}, "prior='class_gaussian' is fitted to encoded images, and start='fresh'"),
         (GAMO, {"prior": "class_gaussian"}, "prior='class_gaussian' is fitted to encoded images, and start='convex'"),
+        (
+            GAMO,
+            {"prior": "class_gaussian", "start": "convex_latent"},
+            "prior='class_gaussian' is fitted to encoded images, and start='convex_latent' gives it none",
+        ),
         (BAGAN, {"start": AutoencoderStart(share=0)}, r"AutoencoderStart\(share=0\) is impossible: it must"),
         (BAGAN, {"start": AutoencoderStart(learning_rate=-1)}, r"AutoencoderStart\(learning_rate=-1\) is"),
         (GAMO, {"start": ConvexStart(most_images=0)}, r"ConvexStart\(most_images=0\) is impossible: it"),

@@ -261,7 +261,7 @@ class LeCam(Penalty):
     weight : float, default=0.3
         Weight λ, above 0.
     decay : float, default=0.99
-        Decay of the averages a step, 0 or more and below 1.
+        Decay of the averages a penalty, 0 or more and below 1.
     every : int, default=1
         Steps between two penalties; the weight is multiplied by it.
 

@@ -24,11 +24,11 @@ from makeweight.inference import WithEncoder
 from makeweight.networks import NetworkPair, Networks, OwnNetworks, Shape
 from makeweight.networks.resnet import spread
 from makeweight.priors import ClassGaussian, InGaussians, Prior
-from makeweight.ranges import SWITCH, Ranges, above, or_none, up_to, whole
+from makeweight.ranges import DECAYS, SWITCH, Ranges, above, or_none, up_to, whole
 from makeweight.schedule import Schedule
 from makeweight.team import Team
 
-AUTOENCODER_BETAS = (0.9, 0.999)
+BETAS = (0.9, 0.999)
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class Start(Component):
 
     Attributes
     ----------
-    encodes : bool
-        Whether images are encoded to latent vectors, to which a prior can be fitted.
+    fits_prior : bool
+        Whether images are encoded to latent vectors, and a prior fitted to them.
     share : float
         Length of what is trained before the game, as a share of the game's own length.
     """
 
-    encodes: ClassVar[bool] = False
+    fits_prior: ClassVar[bool] = False
     share: float = 0.0
 
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
@@ -148,12 +148,13 @@ class EncoderStart(Start):
 class _Encoding(Start):
     """A start that trains an autoencoder."""
 
-    encodes = True
-    ranges: ClassVar[Ranges] = {"share": up_to(LONGEST_SHARE), "learning_rate": above(0)}
+    ranges: ClassVar[Ranges] = {"share": up_to(LONGEST_SHARE), "learning_rate": above(0), "betas": DECAYS}
+    later: ClassVar[dict[str, Any]] = {"betas": BETAS}
 
-    def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3) -> None:
+    def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3, betas: tuple[float, float] = BETAS) -> None:
         self.share = share
         self.learning_rate = learning_rate
+        self.betas = betas
 
     def _autoencoder(self, setting: Setting, material: Material, n_classes: int = 1) -> Autoencoder:
         fresh = build_autoencoder(setting.networks, setting.shape, setting.latent_dim, n_classes).to(material.device)
@@ -165,7 +166,7 @@ class _Encoding(Start):
             learning_rate=self.learning_rate,
         )
         autoencoder, _ = train_autoencoder(
-            Individual(fresh, self.learning_rate, AUTOENCODER_BETAS),
+            Individual(fresh, self.learning_rate, self.betas),
             material.batches(),
             shorter,
             torch.Generator().manual_seed(material.seed),
@@ -187,6 +188,8 @@ class AutoencoderStart(_Encoding):
         both have their parts.
     learning_rate : float, default=0.001
         Its step size, above 0.
+    betas : tuple of two floats, default=(0.9, 0.999)
+        Adam's decay rates while it trains, 0 or more and below 1.
     labelled : bool, default=False
         Whether the decoder is told the labels. Without, the generator draws the same for every label at first, and its
         classes differ by the prior.
@@ -197,10 +200,18 @@ class AutoencoderStart(_Encoding):
     Balancing GAN: Minority-class Image Generation", for the labels.
     """
 
+    fits_prior = True
     ranges: ClassVar[Ranges] = {**_Encoding.ranges, "labelled": SWITCH}
 
-    def __init__(self, *, share: float = 0.25, learning_rate: float = 1e-3, labelled: bool = False) -> None:
-        super().__init__(share=share, learning_rate=learning_rate)
+    def __init__(
+        self,
+        *,
+        share: float = 0.25,
+        learning_rate: float = 1e-3,
+        labelled: bool = False,
+        betas: tuple[float, float] = BETAS,
+    ) -> None:
+        super().__init__(share=share, learning_rate=learning_rate, betas=betas)
         self.labelled = labelled
 
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
@@ -264,7 +275,8 @@ class ConvexStart(_Blending):
 
     References
     ----------
-    Mullick et al., 2019, "Generative Adversarial Minority Oversampling", section 3.
+    Mullick et al., 2019, "Generative Adversarial Minority Oversampling", section 3. It has no random logits and no
+    limit of images; both are this library's.
     """
 
     def __init__(self, *, most_images: int = 300, width: int = 256, tilt: float | None = 2.0) -> None:
@@ -294,6 +306,8 @@ class ConvexLatentStart(_Encoding, _Blending):
         Length of the autoencoder's training as a share of the game's, above 0 and at most 1,000.
     learning_rate : float, default=0.001
         Its step size, above 0.
+    betas : tuple of two floats, default=(0.9, 0.999)
+        As for ``"autoencoder"``.
     most_images : int, default=300
         As for ``"convex"``; a latent vector is much smaller than an image.
     width : int, default=256
@@ -316,8 +330,9 @@ class ConvexLatentStart(_Encoding, _Blending):
         most_images: int = 300,
         width: int = 256,
         tilt: float | None = 2.0,
+        betas: tuple[float, float] = BETAS,
     ) -> None:
-        super().__init__(share=share, learning_rate=learning_rate)
+        super().__init__(share=share, learning_rate=learning_rate, betas=betas)
         self.most_images = most_images
         self.width = width
         self.tilt = tilt

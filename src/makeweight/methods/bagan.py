@@ -46,7 +46,7 @@ class BAGAN(GANSampler):
     def from_paper(cls) -> Self:
         """Return a sampler with the settings of the paper as far as this library has them."""
         return cls(
-            start=AutoencoderStart(share=1.0, learning_rate=5e-5),
+            start=AutoencoderStart(share=1.0, learning_rate=5e-5, betas=(0.5, 0.999)),
             head=KPlusOne(even=True),
             n_epochs=150,
             batch_size=128,

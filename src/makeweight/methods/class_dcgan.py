@@ -47,6 +47,9 @@ class ClassDCGAN(GANSampler):
 
     Notes
     -----
+    Departures from DCGAN: this library's networks, whose discriminator has no batch norm; augmentation, step sizes and
+    the moving average of the generator are this library's, too. ``ClassDCGAN.from_paper()`` takes the paper's numbers.
+
     The largest class is learnt, too, so that images of every class can be drawn. The images of a class are in memory
     while it is learnt.
 

@@ -55,7 +55,8 @@ class DeepSMOTE(TrainingSampler):
     n_steps : int, optional
         Steps of the training; 4,000 unless another length is given.
     n_epochs : int, optional
-        The same in epochs: an epoch shows every class, duplicated up to the largest, once.
+        The same in epochs: an epoch shows every class, duplicated up to the largest, once; without
+        `balanced_batches`, every image once.
     budget : float, optional
         The same in seconds.
     batch_size : int, default=64

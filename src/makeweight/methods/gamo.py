@@ -9,6 +9,8 @@ from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 from makeweight.starts import ConvexStart
 
+MOST = 1_000_000  # images of a class: all of them
+
 
 @METHODS.register("gamo")
 class GAMO(GANSampler):
@@ -24,8 +26,9 @@ class GAMO(GANSampler):
     -----
     Departures: the weights of a blend depart from random ones by a limited factor (`tilt` of `ConvexStart`), for
     without that limit every noise gave the same blend after a few hundred steps. At most 300 images of a class are
-    blended. The largest class is never asked for while training, so that what is drawn of it are random blends. Drawn
-    and real images count alike for the classifier, where the paper's sums weigh them by how many are missing in all.
+    blended; ``GAMO.from_paper()`` blends all of them, without a limit of the tilt, but still from random ones. The
+    largest class is never asked for while training, so that what is drawn of it are random blends. Drawn and real
+    images count alike for the classifier, where the paper's sums weigh them by how many are missing in all.
     ``GAMO(start="convex_latent")`` blends latent vectors of an autoencoder and decodes them; the discriminator and the
     classifier see the decoded images, where the paper's see features.
 
@@ -50,7 +53,7 @@ class GAMO(GANSampler):
     def from_paper(cls) -> Self:
         """Return a sampler with the settings of the paper as far as this library has them."""
         return cls(
-            start=ConvexStart(tilt=None),
+            start=ConvexStart(tilt=None, most_images=MOST),
             n_steps=25_000,
             batch_size=32,
             latent_dim=100,

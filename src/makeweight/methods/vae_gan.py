@@ -1,6 +1,6 @@
 """VAE-GAN: the generator is also the decoder of a variational autoencoder, measured in the discriminator's features."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
@@ -21,7 +21,8 @@ class VAEGAN(GANSampler):
     -----
     Departures: labels, by the generator's input and an auxiliary classifier; the paper has none. The discriminator
     judges drawn images alone, not those given back. The distance is a share of the mean square of the trunk's features,
-    where the paper takes a layer as it is, and one weight for encoder and decoder.
+    where the paper takes a layer as it is, and one weight for encoder and decoder. The distance from standard normal
+    noise is a mean over its entries, weighed by 0.1, where the paper has the sum. Adam in place of RMSProp.
 
     References
     ----------
@@ -29,3 +30,15 @@ class VAEGAN(GANSampler):
     """
 
     recipe: ClassVar[Recipe] = Recipe(start="encoder", evolution=Evolution(mutations=("non_saturating",)))
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of the paper as far as this library has them."""
+        return cls(
+            batch_size=64,
+            learning_rate=3e-4,
+            augmentation="none",
+            learning_rate_decay=0.0,
+            average_decay=0.0,
+            draws="last",
+        )

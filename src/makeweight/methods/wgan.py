@@ -38,7 +38,10 @@ class WGAN(GANSampler):
 
     @classmethod
     def from_paper(cls) -> Self:
-        """Return a sampler with the settings of AGGAN's papers, and the paper's limit and discriminator steps."""
+        """Return a sampler with the settings of AGGAN's papers, and WGAN's limit, steps and lack of momentum.
+
+        As in those papers, the discriminator learns classes from drawn images, too.
+        """
         sampler = super().from_paper()
-        sampler.penalty, sampler.discriminator_steps = WeightClipping(limit=0.01), 5
+        sampler.penalty, sampler.discriminator_steps, sampler.betas = WeightClipping(limit=0.01), 5, (0.0, 0.9)
         return sampler
