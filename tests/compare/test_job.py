@@ -129,10 +129,10 @@ def test_swapped_labels_are_not_to_be_used(work: Work) -> None:
     answer = verdict(found, "d8")
     assert answer.answer == "do not use"
     assert answer.sentence.startswith("for d8")
-    assert "do not use it" in answer.sentence
+    assert "do not use them" in answer.sentence
     assert "other classes lose more, mean recall −" in answer.sentence
     assert "finds more (−" not in answer.sentence
-    assert verdict(found, None).sentence.startswith("overall nothing drawn beats augmentation")
+    assert verdict(found, None).sentence.startswith("overall no drawn images beat augmentation")
     augmented = found.arm("augmentation").summary
     assert found.arm("Swapper with augmentation at fill 1").summary["acsa"] < augmented["acsa"]
 

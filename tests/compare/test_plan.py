@@ -57,7 +57,7 @@ def test_no_method_learns_for_its_class_output_alone(monkeypatch: pytest.MonkeyP
 
 def test_the_important_arms_are_kept() -> None:
     found = plan(5 * 4)
-    assert [arm.name for arm in found.arms] == ["nothing", "augmentation", "filled_augmented", "class_weights"]
+    assert [arm.name for arm in found.arms] == ["nothing", "augmentation", "shared", "mixup"]
     assert "SMOTE at fill 1" in [each.what for each in found.left_out]
 
 

@@ -75,7 +75,7 @@ def test_do_not_use() -> None:
     clog = of_clog(give_verdicts(evidence(400, {**PLAIN, AUGMENTED: 0.66, BARE: 0.5})))
     assert clog.answer == "do not use"
     assert clog.sentence.startswith(
-        "for clog nothing drawn beats augmentation by 2.0 points: do not use it (best: AGGAN with "
+        "for clog no drawn images beat augmentation by 2.0 points: do not use them (best: AGGAN with "
     )
     assert clog.high < 0.02
 
@@ -127,7 +127,7 @@ def test_what_stands_in_the_way_is_told_where_it_cannot_be_told() -> None:
     clog = of_clog(give_verdicts(evidence(40, {**recalls, "class weights": 0.85})))
     assert clog.answer == "cannot tell"
     assert clog.more_images is not None
-    assert clog.sentence.endswith("; so far class weights finds as many without drawn images)")
+    assert clog.sentence.endswith("; so far the arm 'class weights' finds as many without drawn images)")
 
 
 def test_an_arm_that_holds_no_drawn_image_is_no_candidate() -> None:
@@ -150,7 +150,7 @@ def test_recall_that_other_classes_pay_for_is_no_use() -> None:
     """As many clogs as before, more or less, and far fewer boots."""
     for recall, words in (
         (0.73, "may find more (+"),
-        (0.68, "nothing drawn beats augmentation: do not use it (best: "),
+        (0.68, "no drawn images beat augmentation: do not use them (best: "),
     ):
         made = evidence(60, {**PLAIN, AUGMENTED: recall}, seeds_spread=0.02, boots_drawn=0.7)
         clog = of_clog(give_verdicts(made, worthwhile=0.01))
@@ -162,7 +162,7 @@ def test_recall_that_other_classes_pay_for_is_no_use() -> None:
 def test_a_plain_arm_that_is_as_good_is_preferred() -> None:
     clog = of_clog(give_verdicts(evidence(400, {**PLAIN, "class weights": 0.85, AUGMENTED: 0.8})))
     assert clog.answer == "do not use"
-    assert "but class weights finds as many without drawn images" in clog.sentence
+    assert "but the arm 'class weights' finds as many without drawn images" in clog.sentence
 
 
 def test_a_plain_arm_that_other_classes_pay_for_does_not_stand_in_the_way() -> None:

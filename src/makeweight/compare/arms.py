@@ -185,7 +185,7 @@ class Blended(Arm):
     """As the rival, from blends of two images and of their labels: as cheap, and in long trainings often stronger."""
 
     settings: ClassVar[dict[str, Any]] = {**Augmented.settings, "risk": BLENDS}
-    priority: ClassVar[int] = 2
+    priority: ClassVar[int] = 1
 
 
 @ARMS.register("adjusted_mixup")
@@ -229,7 +229,7 @@ class Filled(FilledArm):
     """Classes filled with drawn images, balanced batches, no augmentation."""
 
     settings: ClassVar[dict[str, Any]] = {"balanced_batches": True}
-    priority: ClassVar[int] = 5
+    priority: ClassVar[int] = 7
     words: ClassVar[str] = "{method} at fill {fill:g}"
 
 
@@ -237,7 +237,7 @@ class Filled(FilledArm):
 class FilledAugmented(FilledArm):
     """Classes filled with drawn images, balanced batches, random affine changes of real and drawn images."""
 
-    priority: ClassVar[int] = 1
+    priority: ClassVar[int] = 4
 
 
 @ARMS.register("gated")
@@ -245,7 +245,7 @@ class Gated(FilledArm):
     """As filled and augmented, with those drawn images alone that the gate of `balance --gate` lets through."""
 
     gated: ClassVar[bool] = True
-    priority: ClassVar[int] = 3
+    priority: ClassVar[int] = 5
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g}, gated"
 
     @classmethod
@@ -287,7 +287,7 @@ class EqualShare(SharedArm):
     """Drawn images in every class, the largest too, so that "drawn" cannot be learnt in place of "rare"."""
 
     fills: ClassVar[bool] = False
-    priority: ClassVar[int] = 3
+    priority: ClassVar[int] = 4
     words: ClassVar[str] = "{method} with augmentation at share {share:g} of every class"
 
     @classmethod
@@ -305,7 +305,7 @@ class FineTuned(FilledArm):
     """As filled and augmented, with the last quarter of the steps on real images alone."""
 
     settings: ClassVar[dict[str, Any]] = {**FilledArm.settings, "real_at_end": 0.25}
-    priority: ClassVar[int] = 4
+    priority: ClassVar[int] = 6
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g}, fine-tuned on real images"
 
     @classmethod
@@ -328,7 +328,7 @@ class ClassOutput(Arm):
     """
 
     itself: ClassVar[bool] = True
-    priority: ClassVar[int] = 3
+    priority: ClassVar[int] = 4
 
     def __init__(self, *, method: str = "aggan") -> None:
         self.method = method
@@ -385,7 +385,7 @@ def all_arms(
     Parameters
     ----------
     methods : sequence of str, optional
-        Methods that draw; by default all of the registry.
+        Methods that draw; by default all of the registry, those first that need no training.
     fills : sequence of float
         How far rare classes are filled, as shares of the largest class.
     shares : sequence of float
@@ -401,15 +401,16 @@ def all_arms(
     ...     print(arm.title)
     nothing
     augmentation
-    SMOTE with augmentation at fill 0.5
+    mixup
     class weights
     duplicates
     augmentation, half the steps
-    mixup
+    SMOTE with augmentation at fill 0.5
     SMOTE with augmentation at fill 0.5, gated
     SMOTE with augmentation at fill 0.5, fine-tuned on real images
     SMOTE at fill 0.5
     """
-    chosen = drawing_methods() if methods is None else list(methods)
+    by_default = sorted(drawing_methods(), key=lambda name: get_method(name).learns)
+    chosen = by_default if methods is None else list(methods)
     arms = [arm for kind in ARMS for arm in kind.variants(chosen, fills, shares)]
     return sorted(arms, key=lambda arm: (arm.priority, arm.name == RIVAL))

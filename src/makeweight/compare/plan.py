@@ -123,6 +123,8 @@ def fit_into(
 ) -> Plan:
     """Pick the arms that fit into a time budget, in their order; seeds are given up only for a single drawn arm.
 
+    The cheapest drawn arm comes right after those that are never left out, so that others do not take its room.
+
     Parameters
     ----------
     budget : float
@@ -154,13 +156,21 @@ def fit_into(
             lost = [LeftOut(counted(n_seeds - seeds, "seed"), 0.0)] if seeds < n_seeds else []
             return Plan(plan.arms, plan.n_seeds, plan.seconds, lost + plan.left_out)
     splits = splits_of(LEAST_SEEDS)
-    least = min(
-        costs.of_arm(arm, splits) + costs.of_method(arm.method or "", splits) for arm in arms if arm.draws
-    ) + sum(costs.of_arm(arm, splits) for arm in arms if arm.priority == 0)
+    cheapest = _cheapest_drawn(costs, arms, splits)
+    least = _cost(costs, cheapest, splits) + sum(costs.of_arm(arm, splits) for arm in arms if arm.priority == 0)
     raise InputError(
         f"--budget is too short: the least that can be compared takes about {about(least / n_jobs)}; "
         f"give more time, or shorter trainings with --steps and --gan-steps."
     )
+
+
+def _cost(costs: Costs, arm: Arm, splits: Sequence[Split]) -> float:
+    """Give what an arm costs by itself, its method included."""
+    return costs.of_arm(arm, splits) + (costs.of_method(arm.method, splits) if arm.method is not None else 0.0)
+
+
+def _cheapest_drawn(costs: Costs, arms: Sequence[Arm], splits: Sequence[Split]) -> Arm:
+    return min((arm for arm in arms if arm.draws), key=lambda arm: _cost(costs, arm, splits))
 
 
 def _greedy(room: float, costs: Costs, arms: Sequence[Arm], splits: Sequence[Split], n_seeds: int, n_jobs: int) -> Plan:
@@ -168,9 +178,10 @@ def _greedy(room: float, costs: Costs, arms: Sequence[Arm], splits: Sequence[Spl
     learnt: set[str] = set()
     left_out: list[Arm] = []
     spent = 0.0
-    for arm in arms:
+    cheapest = _cheapest_drawn(costs, arms, splits)
+    for arm in sorted(arms, key=lambda arm: (arm.priority > 0, arm.priority > 0 and arm is not cheapest)):
         fresh = arm.method is not None and arm.method not in learnt
-        cost = costs.of_arm(arm, splits) + (costs.of_method(arm.method or "", splits) if fresh else 0.0)
+        cost = _cost(costs, arm, splits) if fresh else costs.of_arm(arm, splits)
         no_room = spent + cost > room and arm.priority > 0
         if no_room or (arm.itself and fresh):  # no method learns for its class output alone
             left_out.append(arm)

@@ -186,7 +186,7 @@ def _fault(evidence: Evidence, arm: int, column: int) -> str | None:
     sound = [place for place in cheaper if _price(evidence, place, column) is None]
     higher = max(sound, key=lambda place: evidence.recall[place, column])  # augmentation is always sound
     if evidence.recall[higher, column] >= evidence.recall[arm, column]:
-        return f"{evidence.arms[higher].title} finds as many without drawn images"
+        return f"the arm {evidence.arms[higher].title!r} finds as many without drawn images"
     return None
 
 
@@ -310,7 +310,7 @@ class _Maker:
         reach, by = self._own_critical(), "" if margin is None else f" by {points(margin)} points"
         return self._made(
             "do not use",
-            f"{self._about} nothing drawn beats augmentation{by}: do not use it (best: {self.title}, "
+            f"{self._about} no drawn images beat augmentation{by}: do not use them (best: {self.title}, "
             f"{self._figures(reach)}{why})",
             reach,
         )
