@@ -88,6 +88,16 @@ def test_impossible_settings(boots: Any, settings: dict[str, Any], drawn: Any, w
         MixedClassifier(**TINY, **settings).fit(*boots, drawn=drawn)
 
 
+@pytest.mark.parametrize(("faulty", "drawn"), [(False, [True] * 20), (True, [False] * 20)])
+def test_a_refused_fit_leaves_no_marks_behind(boots: Any, faulty: bool, drawn: list[bool]) -> None:
+    X, y = boots
+    classifier = MixedClassifier(**TINY)
+    with pytest.raises(InputError):
+        classifier.fit(X[:, :, :2] if faulty else X, y, drawn=drawn)
+    assert not hasattr(classifier, "_drawn")
+    classifier.fit(X, y)
+
+
 def test_mixup_learns_from_blends_and_is_told(boots: Any) -> None:
     X, y = boots
     plain, blended = MixedClassifier(**TINY), MixedClassifier(**TINY, risk="mixup")

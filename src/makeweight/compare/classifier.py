@@ -107,13 +107,16 @@ class MixedClassifier(CNNClassifier):
         """
         check_ranges({"drawn_share": or_none(within(0, 1)), "real_at_end": within(0, 1)}, self.get_params(deep=False))
         labels = np.asarray(y)
-        self._drawn = np.zeros(len(labels), bool) if drawn is None else np.asarray(drawn, bool)
-        if self._drawn.shape != labels.shape[:1]:
-            raise InputError(f"drawn has shape {self._drawn.shape} for {len(labels)} labels: give one mark an image.")
-        if lacking := set(labels.tolist()) - set(labels[~self._drawn].tolist()):
+        marks = np.zeros(len(labels), bool) if drawn is None else np.asarray(drawn, bool)
+        if marks.shape != labels.shape[:1]:
+            raise InputError(f"drawn has shape {marks.shape} for {len(labels)} labels: give one mark an image.")
+        if lacking := set(labels.tolist()) - set(labels[~marks].tolist()):
             raise InputError(f"class {min(lacking, key=str)!r} has drawn images only: give real ones of every class.")
-        super().fit(X, labels)
-        del self._drawn
+        self._drawn = marks
+        try:
+            super().fit(X, labels)
+        finally:
+            del self._drawn
         return self
 
     @property
