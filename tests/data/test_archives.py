@@ -51,7 +51,6 @@ def test_an_archives_test_part_is_counted_only(tmp_path):
 def test_arrays_are_written_as_png(tmp_path):
     source = open_source(save(tmp_path / "a.npz", X=GREY, y=list("aabb")))
     digest = source.write(2, tmp_path / "out.png", link=True)
-    assert source.suffix(2) == ".png"
     data = (tmp_path / "out.png").read_bytes()
     assert digest == hashlib.sha256(data).hexdigest()
     with Image.open(io.BytesIO(data)) as image:

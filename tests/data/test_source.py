@@ -88,13 +88,6 @@ def test_linking_a_link_links_the_file(shoes, tmp_path):
     assert os.path.samefile(tmp_path / "link.png", shoes / "boot/a.png")
 
 
-def test_suffix_is_the_originals(shoes, paint):
-    paint(shoes / "boot/z.JPG", 9)
-    source = open_source(shoes)
-    assert source.suffix(source.files.index("z.JPG")) == ".JPG"
-    assert source.suffix(0) == ".png"
-
-
 def test_name_of_the_working_folder(shoes, monkeypatch):
     monkeypatch.chdir(shoes)
     assert open_source(".").name == "shoes"

@@ -284,6 +284,4 @@ class Work:
 def shared_size(images: ImageSource) -> tuple[int, int] | None:
     """Width and height that all originals share, None where they differ."""
     original = images.original_spec
-    if original is None or original.height is None or original.width is None:
-        return None
-    return original.width, original.height
+    return None if original is None else (original.width, original.height)

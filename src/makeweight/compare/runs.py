@@ -215,7 +215,7 @@ def run_all(
     trials = [(bench.arm_run(arm, split), arm, split) for split in splits for arm in arms]
     done = done_runs(bench)
     listener.stage("training")
-    waiting_draws = [job for job in draws if job[0].key not in done and _is_needed(bench, job, trials, done)]
+    waiting_draws = [job for job in draws if job[0].key not in done and _is_needed(job, trials, done)]
     waiting = [job for job in trials if job[0].key not in done]
     n_known = len(trials) - len(waiting)
     total = len(waiting_draws) + len(trials)
@@ -257,9 +257,7 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{shown(path)} holds damaged predictions: delete it, and compare again.")
 
 
-def _is_needed(
-    bench: Bench, draw: tuple[Run, str, Split], trials: Sequence[tuple[Run, Arm, Split]], done: set[RunKey]
-) -> bool:
+def _is_needed(draw: tuple[Run, str, Split], trials: Sequence[tuple[Run, Arm, Split]], done: set[RunKey]) -> bool:
     """Tell whether an arm that is not done yet draws by this method on this split."""
     _, method, split = draw
     return any(arm.method == method and own is split and run.key not in done for run, arm, own in trials)

@@ -107,14 +107,13 @@ class Differences:
         """
         peaks = np.abs(self.scores[:, arms, column]).max(axis=1)
         best = (self.estimate[arms, column] / self.error[arms, column]).max()
-        return Largest(float(best), float(_p_value(peaks >= max(best, 0.0) - 1e-9)), peaks)
+        return Largest(float(_p_value(peaks >= max(best, 0.0) - 1e-9)), peaks)
 
 
 @dataclass(frozen=True, eq=False)
 class Largest:
-    """The best of several arms: its score in standard errors, its p-value, and draws of the largest score."""
+    """The best of several arms: its p-value, and draws of the largest score, in standard errors."""
 
-    score: float
     p_value: float
     peaks: NDArray[np.float32]
 

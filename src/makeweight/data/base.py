@@ -160,10 +160,6 @@ class ImageSource(ABC):
         """
 
     @abstractmethod
-    def suffix(self, index: int) -> str:
-        """Give the original's suffix, such as ".jpg"; ".png" for arrays."""
-
-    @abstractmethod
     def n_bytes(self) -> int:
         """Give the size of the originals on disk, in bytes; an upper estimate for arrays."""
 

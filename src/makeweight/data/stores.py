@@ -102,10 +102,6 @@ class FolderSource(ImageSource):
         except OSError as error:
             raise InputError(_changed(self.paths[index], (error.strerror or "unknown reason").lower())) from None
 
-    def suffix(self, index: int) -> str:
-        """Give the suffix of an original."""
-        return self.paths[index].suffix
-
     def n_bytes(self) -> int:
         """Give the size of the originals in bytes."""
         return self._n_bytes
@@ -152,10 +148,6 @@ class ArraySource(ImageSource):
         with target.open("xb") as file:
             file.write(data)
         return hashlib.sha256(data).hexdigest()
-
-    def suffix(self, index: int) -> str:
-        """Give the suffix of an original."""
-        return ".png"
 
     def n_bytes(self) -> int:
         """Give the size of the originals in bytes."""
