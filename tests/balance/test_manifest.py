@@ -5,7 +5,6 @@ import pytest
 
 from makeweight.balance.manifest import (
     COLUMNS,
-    FIRST_COLUMNS,
     ManifestRow,
     guard,
     read_manifest,
@@ -72,9 +71,10 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
     with pytest.raises(InputError, match="no manifest at"):
         read_manifest(path)
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="no manifest of makeweight: its columns differ"):
-        read_manifest(path)
+    for columns in (("a", "b"), COLUMNS[:-2]):
+        path.write_text(",".join(columns) + "\n1,2\n")
+        with pytest.raises(InputError, match="no manifest of makeweight: its columns differ"):
+            read_manifest(path)
     path.write_text(",".join(COLUMNS) + "\nonly,two\n")
     with pytest.raises(InputError, match="a row of 2 cells instead of 12"):
         read_manifest(path)
@@ -108,9 +108,6 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
 )
 def test_rows_that_describe_no_image_are_refused(row: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(",".join(FIRST_COLUMNS) + "\n" + row + "\n")
-    with pytest.raises(InputError, match=message):
-        read_manifest(path)
     path.write_text(",".join(COLUMNS) + "\n" + row + ",,\n")
     with pytest.raises(InputError, match=message):
         read_manifest(path)

@@ -17,8 +17,20 @@ from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 MANIFEST = "manifest.csv"
-FIRST_COLUMNS = ("file", "label", "origin", "method", "seed", "row", "model_hash", "settings_hash", "sha256", "source")
-COLUMNS = (*FIRST_COLUMNS, "copy_of", "copy_distance")
+COLUMNS = (
+    "file",
+    "label",
+    "origin",
+    "method",
+    "seed",
+    "row",
+    "model_hash",
+    "settings_hash",
+    "sha256",
+    "source",
+    "copy_of",
+    "copy_distance",
+)
 
 _STARTS_FORMULA = "=+-@\t\r\n"
 _cells = attrgetter(*COLUMNS)
@@ -95,7 +107,7 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """Read a manifest that `write_manifest` wrote, now or before it had the columns on copies.
+    """Read a manifest that `write_manifest` wrote.
 
     Parameters
     ----------
@@ -117,11 +129,11 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         with open_regular(path) as opened, io.TextIOWrapper(opened, encoding="utf-8", newline="") as file:
             lines = csv.reader(_lines(file), strict=True)
             header = tuple(next(lines, []))
-            if header not in (COLUMNS, FIRST_COLUMNS):
+            if header != COLUMNS:
                 raise InputError(
                     f"{shown(path)} is no manifest of makeweight: its columns differ from {','.join(COLUMNS)}."
                 )
-            return [_row(cells, len(header), lines.line_num) for cells in lines]
+            return [_row(cells, lines.line_num) for cells in lines]
     except InputError:
         raise
     except OSError as error:
@@ -144,7 +156,7 @@ def require_manifest(path: Path) -> None:
 
 def is_manifest(path: Path) -> bool:
     """Tell whether a file starts with the header of a manifest."""
-    header = ",".join(FIRST_COLUMNS).encode()
+    header = ",".join(COLUMNS).encode()
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -181,11 +193,11 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _row(cells: list[str], n_columns: int, line: int) -> ManifestRow:
+def _row(cells: list[str], line: int) -> ManifestRow:
     """Read one row; `line` says where it ends in the file."""
-    if len(cells) != n_columns:
-        raise ValueError(f"line {line}: a row of {len(cells)} cells instead of {n_columns}")
-    plain = [unguard(cell) for cell in cells] + [""] * (len(COLUMNS) - n_columns)
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"line {line}: a row of {len(cells)} cells instead of {len(COLUMNS)}")
+    plain = map(unguard, cells)
     file, label, origin, method, seed, row, model_hash, settings_hash, sha256, source, copy_of, distance = plain
     described = (method, seed, row, model_hash)
     if "\0" in file:
