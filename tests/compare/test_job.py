@@ -188,6 +188,20 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
     assert len(rows.read()) == 2 * (1 + 12)
 
 
+def test_rows_of_anything_else_are_passed_over(tmp_path: Path) -> None:
+    X, y = digits({1: 12, 8: 4})
+    options = Options(methods=["smote"], **QUICK)
+    found = compare(X, y, folds=2, options=options, out=tmp_path / "out")
+    rows = RowFile(tmp_path / "out" / "rows.jsonl")
+    one = next(iter(rows)).model_dump(exclude={"settings", "settings_hash"})
+    for protocol in (one["protocol"], "another"):
+        for settings in ({}, {"seed": 0}, {"seed": 0, "fold": 0}):
+            rows.append(Row(**{**one, "protocol": protocol, "settings": settings}))
+    n_rows = len(rows.read())
+    assert compare(X, y, folds=2, options=options, out=tmp_path / "out").as_dict() == found.as_dict()
+    assert len(rows.read()) == n_rows
+
+
 def test_a_class_output_answers_as_the_model_that_draws(tmp_path: Path) -> None:
     X, y = digits({1: 20, 8: 5})
     X_test, y_test = digits({1: 6, 8: 6}, start=100)

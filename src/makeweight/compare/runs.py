@@ -76,6 +76,11 @@ class Bench:
         """The file of rows."""
         return RowFile(self.folder / ROWS)
 
+    @property
+    def protocol(self) -> str:
+        """The protocol of all its runs."""
+        return f"compare/{self.name}/{'test' if self.folds is None else f'{self.folds} folds'}"
+
     @cached_property
     def split_settings(self) -> dict[str, Any]:
         """What, beside seed and fold, says how images are split."""
@@ -127,7 +132,7 @@ class Bench:
 
     def _run(self, method: str, settings: Mapping[str, Any], budget: str, split: Split) -> Run:
         return Run(
-            protocol=f"compare/{self.name}/{'test' if self.folds is None else f'{self.folds} folds'}",
+            protocol=self.protocol,
             data_hash=self.data_hash,
             subset_seed=split.seed,
             method=method,
@@ -231,8 +236,9 @@ def run_all(
 
 
 def done_runs(bench: Bench) -> set[RunKey]:
-    """Keys of the runs whose rows and files are there."""
-    return {row.key for row in bench.rows if bench.model(row).is_dir() or bench.predictions(row).is_file()}
+    """Keys of the runs whose rows and files are there; rows of anything else are passed over."""
+    own = (row for row in bench.rows if row.protocol == bench.protocol and {"seed", "fold"} <= row.settings.keys())
+    return {row.key for row in own if bench.model(row).is_dir() or bench.predictions(row).is_file()}
 
 
 def read_predictions(bench: Bench, arm: Arm, splits: Iterable[Split]) -> Iterator[tuple[Split, Predictions]]:
