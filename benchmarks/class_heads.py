@@ -28,8 +28,8 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import recall_score
 
 from makeweight.bench.hashing import hash_data
+from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
-from makeweight.bench.running import device_name
 from makeweight.casting import drawer
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.component import describe

@@ -47,8 +47,8 @@ from torch.nn.functional import cross_entropy
 
 from makeweight import AGGAN, GAMO, SMOTE, DeepSMOTE
 from makeweight.balance.settings import apply_settings
+from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
-from makeweight.bench.running import device_name
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.compare.arms import AdjustedBlended, Augmented, Shared

@@ -33,8 +33,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from makeweight.bench.hashing import hash_data
+from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
-from makeweight.bench.running import device_name
 from makeweight.chance import Chance as Draws
 from makeweight.devices import PRECISIONS, fabric_for, repeatable, set_threads
 from makeweight.game import step

@@ -22,7 +22,7 @@ from makeweight.bench import (
     run_once,
 )
 from makeweight.bench.hashing import to_json
-from makeweight.bench.machine import processor_name, software_and_processor
+from makeweight.bench.machine import device_name, processor_name, software_and_processor
 from makeweight.errors import InputError
 
 HASH = "ab" * 32
@@ -271,6 +271,17 @@ class TestMachine:
         (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\n")
         assert processor_name(tmp_path / "cpuinfo") == "Fast CPU @ 3 GHz"
         assert processor_name(tmp_path / "absent")
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_devices(self, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("torch.cuda.is_available", lambda: there)
+        monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU {device}")
+        assert [device_name(device) for device in ("cpu", "mps", "auto")] == [
+            "cpu",
+            "mps",
+            "GPU None" if there else "cpu",
+        ]
+        assert [device_name(device) for device in ("cuda", "cuda:1")] == ["GPU None", "GPU cuda:1"]
 
 
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"settings": ' + "[" * 5_000 + "]" * 5_000 + "}", "9" * 10_000])

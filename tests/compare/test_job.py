@@ -225,6 +225,17 @@ def test_a_class_output_answers_as_the_model_that_draws(tmp_path: Path) -> None:
     assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == len(by_seed)
 
 
+def test_rows_and_reports_name_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makeweight.compare.runs.device_name", lambda device: f"chip of {device}")
+    X, y = digits({1: 12, 8: 4})
+    options = Options(methods=["smote", "acgan"], gan_steps=2, **QUICK)
+    compare(X, y, folds=2, options=options, out=tmp_path / "out")
+    devices = {row.method: row.device for row in RowFile(tmp_path / "out" / "rows.jsonl")}
+    assert devices.pop("smote") == "chip of cpu"
+    assert set(devices.values()) == {"chip of auto"}
+    assert "chip of auto" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_test_set_too_small_to_tell(planted: None) -> None:
     X, y = digits(LARGE)
     X_test, y_test = digits({1: 5, 3: 5, 8: 3}, start=100)

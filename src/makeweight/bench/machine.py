@@ -34,6 +34,31 @@ def software_and_processor() -> dict[str, str]:
     }
 
 
+def device_name(device: str) -> str:
+    """Name what computes, as rows tell it.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda", "cuda:1" or "mps".
+
+    Returns
+    -------
+    str
+        The name of the GPU, "mps", or "cpu"; which processor that is, `software_and_processor` tells.
+
+    Examples
+    --------
+    >>> device_name("cpu"), device_name("mps")
+    ('cpu', 'mps')
+    """
+    import torch  # heavy, and of no use to whoever reads rows
+
+    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
+        return torch.cuda.get_device_name(device if ":" in device else None)
+    return "mps" if device == "mps" else "cpu"
+
+
 def processor_name(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
     """Give the name of the processor.
 

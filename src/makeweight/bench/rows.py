@@ -112,7 +112,7 @@ class Row(Run):
     Attributes
     ----------
     device : str
-        What computed, such as "cpu".
+        What computed: the name of a GPU, "mps", or "cpu", of which `versions` has the name.
     versions : dict
         Versions of Python, torch, numpy and makeweight, and the name of the processor.
     seconds : float

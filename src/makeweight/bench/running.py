@@ -23,7 +23,7 @@ from makeweight.bench.drawn import drawn_metrics
 from makeweight.bench.grid import as_they_end
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
-from makeweight.bench.machine import processor_name
+from makeweight.bench.machine import device_name, processor_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
 from makeweight.bench.tables import Case, Selection, Split, Table
@@ -206,12 +206,6 @@ def run_table(
             heard.count(n_known + n_added, len(at_hand))
             heard.note(f"{row.protocol} {row.method} seed {row.subset_seed}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
     return Ran(n_known, n_added, len(missing) - n_added, sorted({case.dataset for case in cases} - set(sets)))
-
-
-def device_name(device: str) -> str:
-    """Name what computes, as rows tell it."""
-    cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
-    return torch.cuda.get_device_name(device if ":" in device else None) if cuda else "cpu"
 
 
 def place_name(device: str) -> str:

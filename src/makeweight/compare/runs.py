@@ -24,6 +24,7 @@ from makeweight.balance.copies import Originals
 from makeweight.balance.gate import Gate
 from makeweight.balance.listener import Listener
 from makeweight.bench.hashing import hash_settings
+from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, run_once
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
@@ -301,7 +302,8 @@ def _learn(bench: Bench, run: Run, method: str, split: Split) -> None:
         partial.rename(target)
         shutil.rmtree(kept, ignore_errors=True)
         metrics = {"model": f"{MODELS}/{target.name}", "model_hash": sampler.model_hash_}
-        return Outcome(metrics, history=getattr(sampler, "history_", []))
+        device = bench.base.device if sampler.learns else "cpu"
+        return Outcome(metrics, history=getattr(sampler, "history_", []), device=device_name(device))
 
     run_once(bench.rows, run, compute)
     if not bench.model(run).is_dir():
@@ -325,7 +327,7 @@ def _train(bench: Bench, run: Run, arm: Arm, split: Split) -> None:
             **summary_metrics(true, answers.codes, chances),
             **class_metrics(true, answers.codes, n_classes),
         }
-        return Outcome(metrics)
+        return Outcome(metrics, device=device_name(bench.base.device))
 
     run_once(bench.rows, run, compute)
     if not bench.predictions(run).is_file():
