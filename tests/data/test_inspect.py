@@ -146,6 +146,7 @@ def test_sections_are_safe_to_print():
         {"bo\x1bot": 1200, "sandal": 3, "clog": 0},
         {(8, 10): 1203},
         {"I;16": 1203},
+        1,
         bad_files=[BadFile("clog/\udcff.png", "empty")],
         copies=[Copies(("a/1.png", "b/1.png"), ("a", "b"), ("train",))],
         other_splits={"test": 7},

@@ -84,9 +84,7 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     resize = offered_side(inspection.sizes) if others or (learns and not fits) else None
     if resize is not None:
         height = width = resize
-    mode = next(iter(inspection.modes), "L")
-    channels = {"L": 1, "I;16": 1, "RGBA": 4}.get(mode, 3) if len(inspection.modes) == 1 else 3
-    cost = None
+    cost, channels = None, inspection.channels
     if learns:
         shape = (height, width) if channels == 1 else (height, width, channels)
         sampler = get_method(method)(channels=None if channels == 1 else "last")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from makeweight.data import checks
 from makeweight.data.archives import ArraySet
 from makeweight.data.files import open_regular
 from makeweight.data.folders import BadFile, Entry, Listing
-from makeweight.data.images import LARGEST_FILE, ImageFacts, Progress, map_in_threads
+from makeweight.data.images import LARGEST_FILE, PLAIN_MODES, ImageFacts, Progress, map_in_threads
 from makeweight.data.source import Found, find_source, look_at_files
 from makeweight.data.stores import array_spec, folder_notes
 from makeweight.data.wording import shown
@@ -62,6 +63,8 @@ class Inspection:
         Images of each (height, width), most frequent first.
     modes : dict of str to int
         Images of each Pillow mode (dtype for float arrays), most frequent first.
+    channels : int
+        Channels of the images as they would be learnt: 1, 3 or 4; 3 where modes differ or have to be converted.
     bad_files : list of BadFile
         Files that cannot be used, with the reason.
     copies : list of Copies
@@ -82,6 +85,7 @@ class Inspection:
     counts: dict[str, int]
     sizes: dict[tuple[int, int], int]
     modes: dict[str, int]
+    channels: int
     bad_files: list[BadFile] = field(default_factory=list)
     copies: list[Copies] = field(default_factory=list)
     other_splits: dict[str, int] = field(default_factory=dict)
@@ -117,6 +121,7 @@ class Inspection:
             "small_classes": self.small_classes,
             "sizes": [{"width": w, "height": h, "images": count} for (h, w), count in self.sizes.items()],
             "modes": dict(self.modes),
+            "channels": self.channels,
             "bad_files": [{"file": bad.file, "reason": bad.reason} for bad in self.bad_files],
             "copies": [{"kind": group.kind, "files": list(group.files)} for group in self.copies],
             "other_splits": dict(self.other_splits),
@@ -206,7 +211,7 @@ def sections(inspection: Inspection) -> list[Section]:
 
     Examples
     --------
-    >>> [section.title for section in sections(Inspection("shoes", {"boot": 3}, {(8, 8): 3}, {"L": 3}))]
+    >>> [section.title for section in sections(Inspection("shoes", {"boot": 3}, {(8, 8): 3}, {"L": 3}, 1))]
     ['Classes', 'Sizes', 'Modes']
     """
     most = max(inspection.counts.values(), default=0)
@@ -254,6 +259,7 @@ def _inspect_folder(source: Found, listing: Listing, progress: Progress | None) 
         counts=counts,
         sizes=sizes,
         modes=modes,
+        channels=_channels(modes),
         bad_files=bad,
         copies=_identical_files(listing, found),
         other_splits={split: len(paths) for split, paths in listing.other_splits.items()},
@@ -262,6 +268,12 @@ def _inspect_folder(source: Found, listing: Listing, progress: Progress | None) 
         problems=_problems(source.where, bad, counts, modes, sizes),
         n_bytes=sum(each.n_bytes for each in facts),
     )
+
+
+def _channels(modes: Mapping[str, int]) -> int:
+    """Give the channels of the one mode there is, or of the RGB that others would be converted to."""
+    mode = next(iter(modes), "")
+    return Image.getmodebands(mode) if len(modes) == 1 and mode in PLAIN_MODES else 3
 
 
 def _problems(
@@ -332,6 +344,7 @@ def _inspect_arrays(source: Found, data: ArraySet) -> Inspection:
         counts=counts,
         sizes=sizes,
         modes={spec.mode if spec.dtype.startswith("u") else spec.dtype: len(data.X)},
+        channels=spec.channels,
         copies=_groups(marked),
         other_splits=dict(data.other_splits),
         problems=_problems(source.where, [], counts, {}, sizes),
