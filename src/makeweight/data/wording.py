@@ -146,7 +146,7 @@ def no_such(what: str, name: object, choices: Iterable[str]) -> str:
     Returns
     -------
     str
-        A sentence that lists them, and guesses which was meant.
+        A sentence that lists them, if there are any, and guesses which was meant.
 
     Examples
     --------
@@ -154,8 +154,12 @@ def no_such(what: str, name: object, choices: Iterable[str]) -> str:
     "there is no method called 'smot': choose from acgan, smote; did you mean 'smote'?"
     >>> no_such("method", "ACGAN", ["acgan", "smote"])
     "there is no method called 'ACGAN': choose from acgan, smote; did you mean 'acgan'?"
+    >>> no_such("setting of duplicates", "width", [])
+    "there is no setting of duplicates called 'width', nor any other: leave it out."
     """
     known = sorted(choices)
+    if not known:
+        return f"there is no {what} called {shown(name)!r}, nor any other: leave it out."
     folded = {choice.casefold(): choice for choice in known}
     close = get_close_matches(str(name).casefold(), folded, n=1)
     hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
