@@ -96,6 +96,20 @@ def test_drawn_images_have_the_originals_mode_and_depth(mode: str, tmp_path: Pat
         assert (image.mode, image.size) == (mode, (9, 8))
 
 
+@pytest.mark.parametrize("method", ["duplicates", "smote"])
+@pytest.mark.parametrize("size", [(16, 3), (3, 16), (4, 4), (9, 1)])
+def test_sides_that_could_be_channels_leave_nothing_open(
+    size: tuple[int, int], method: str, tmp_path: Path, fill: Fill
+) -> None:
+    fill(tmp_path / "in" / "a", 3, mode="RGB", size=size)
+    fill(tmp_path / "in" / "b", 2, mode="RGB", size=size)
+    balance_folder(tmp_path / "in", tmp_path / "out", method=method)
+    (drawn,) = (tmp_path / "out" / "images" / "b").glob("drawn-*")
+    with Image.open(drawn) as image:
+        assert (image.mode, image.size) == ("RGB", size)
+    assert load(tmp_path / "out" / "model").channels == "last"
+
+
 def test_aggan_draws_what_was_asked_for(tmp_path: Path, fill: Fill) -> None:
     fill(tmp_path / "in" / "a", 12, size=(9, 8))
     fill(tmp_path / "in" / "b", 10, size=(9, 8), seed=1)

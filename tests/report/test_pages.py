@@ -152,6 +152,15 @@ def test_inspect(inspected: Path, parse: Parse, self_contained: Check) -> None:
     }
 
 
+def test_inspect_of_an_archive(place: Path, parse: Parse) -> None:
+    """Channels first, of sides that could be channels."""
+    np.savez(place / "arrays.npz", X=np.arange(360).astype(np.uint8).reshape(6, 3, 4, 5), y=[0, 0, 0, 0, 1, 1])
+    run("inspect", place / "arrays.npz", "--method", "duplicates", "--html", place / "arrays.html")
+    page = parse((place / "arrays.html").read_text(encoding="utf-8"))
+    told = {image.attributes["alt"] for image in page.all("img")}
+    assert told == {"4 real images of 0.", "2 real images of 1."}
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [

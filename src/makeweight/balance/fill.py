@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from makeweight.balance.listener import Listener
 from makeweight.classifiers.small_cnn import CNNClassifier
+from makeweight.data.arrays import Channels
 from makeweight.errors import InputError
 from makeweight.quality.crossfit import DEFAULT_BATCH, deal_folds
 from makeweight.schedule import balanced_steps
@@ -148,6 +149,7 @@ def choose_fill(
     seed: int,
     device: str,
     listener: Listener,
+    channels: Channels | None = None,
     n_steps: int | None = None,
 ) -> FillReport:
     """Choose by validation how far classes are filled.
@@ -173,6 +175,8 @@ def choose_fill(
         Where the classifiers are trained.
     listener : Listener
         Hears about the progress.
+    channels : "first" or "last", optional
+        Where the channels of a 4-D array are, where its shape leaves that open.
     n_steps : int, optional
         Length of each classifier's training; by default twenty epochs of balanced classes, but 1,000 to 5,000 steps.
 
@@ -194,7 +198,7 @@ def choose_fill(
         batch_size=DEFAULT_BATCH,
         balanced_batches=True,
         device=device,
-        channels="last" if X.ndim == 4 else None,
+        channels=channels,
     )
     hits = np.full((len(fills), len(labels)), np.nan)
     total, done = len(tried_folds) * len(fills) * n_seeds, 0

@@ -15,7 +15,7 @@ from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, numbers
 from makeweight.balance.gate import GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_output
-from makeweight.balance.models import find_model, prepare_sampler, with_conditions
+from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
@@ -233,9 +233,7 @@ def balance_folder(
         download=download,
         progress=listener.count,
     )
-    if images.attributes:
-        new_sampler = partial(with_conditions, new_sampler, images)
-        sampler = new_sampler()
+    suited(sampler, images)
     to_add = _numbers(fill, sampling_strategy or "auto", images, sampler)
     folders = class_folders(images.classes)
     _check_size(sampler, images)
@@ -248,7 +246,7 @@ def balance_folder(
         work.copy_originals(link)
         if fill == AUTO:
             listener.note(cost_of_choosing(sampler.name, sampler.learns))
-            work.choose_fill(new_sampler, gate)
+            work.choose_fill(lambda: suited(new_sampler(), images), gate)
         work.learn()
         work.draw(gate)
         if team().rank == 0:

@@ -96,16 +96,34 @@ def prepare_sampler(
     return model
 
 
-def with_conditions(make: Callable[[], ImageSampler], images: ImageSource) -> ImageSampler:
-    """Make a sampler for images with attributes, which are the conditions of a head that judges by conditions."""
+def suited(sampler: ImageSampler, images: ImageSource) -> ImageSampler:
+    """Tell a sampler where the images' channels are; attributes are the conditions of a head that judges by conditions.
+
+    Parameters
+    ----------
+    sampler : ImageSampler
+        Changed in place.
+    images : ImageSource
+        What it is to learn.
+
+    Returns
+    -------
+    ImageSampler
+        The same.
+    """
+    sampler.set_params(channels=images.spec.layout)
+    if images.attributes:
+        _set_conditions(sampler, images)
+    return sampler
+
+
+def _set_conditions(sampler: ImageSampler, images: ImageSource) -> None:
     from makeweight.heads import ConditionalActivation
 
-    sampler = make()
     head = sampler._setting("head") if "head" in sampler.get_params(deep=False) else None
     if isinstance(head, ConditionalActivation) and head.attributes is None:
         rows = tuple(images.attributes[label] for label in images.classes)
         sampler.set_params(head=ConditionalActivation(attributes=rows))
-    return sampler
 
 
 def check_length(length: Mapping[str, float | None]) -> None:

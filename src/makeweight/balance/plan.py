@@ -10,6 +10,7 @@ import numpy as np
 
 from makeweight.balance.models import DEFAULT_METHOD
 from makeweight.balance.strategy import numbers_to_add
+from makeweight.data.images import ImageSpec
 from makeweight.data.inspect import Inspection
 from makeweight.errors import InputError
 from makeweight.methods import get_method
@@ -84,11 +85,10 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     resize = offered_side(inspection.sizes) if others or (learns and not fits) else None
     if resize is not None:
         height = width = resize
-    cost, channels = None, inspection.channels
+    cost = None
     if learns:
-        shape = (height, width) if channels == 1 else (height, width, channels)
-        sampler = get_method(method)(channels=None if channels == 1 else "last")
-        cost = estimate(sampler, shape, list(counts.values()))
+        spec = ImageSpec(height, width, inspection.channels, "uint8", next(iter(inspection.modes)))
+        cost = estimate(get_method(method)(channels=spec.layout), spec.shape, list(counts.values()))
     return BalancePlan(
         method=method,
         to_draw=_to_draw(counts),

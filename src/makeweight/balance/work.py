@@ -21,6 +21,7 @@ from makeweight.balance.gate import CANNOT_PASS, Gate, GatedClass, GatedRows
 from makeweight.balance.grid import GridRow, samples_grid
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, write_manifest
+from makeweight.balance.models import suited
 from makeweight.balance.names import FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, original_names
 from makeweight.balance.options import FALLBACK_METHOD
 from makeweight.balance.resuming import CHOOSING, LEARNING, keep_in
@@ -129,7 +130,14 @@ class Work:
 
         self.fill = team().gather(
             choose_fill(
-                X, labels, draw, learns=self.sampler.learns, seed=self.seed, device=self.device, listener=self.listener
+                X,
+                labels,
+                draw,
+                learns=self.sampler.learns,
+                seed=self.seed,
+                device=self.device,
+                listener=self.listener,
+                channels=self.images.spec.layout,
             )
         )[0]
         self.to_add = numbers_at(self.fill.chosen, labels)
@@ -145,7 +153,7 @@ class Work:
             self._keeping(self.sampler, LEARNING).fit(X, labels)
             self.model_hash, codec = self.sampler.model_hash_, self.sampler.codec_
         else:
-            codec = ImageCodec.learn(np.asarray(X), "last" if X.ndim == 4 else None)
+            codec = ImageCodec.learn(np.asarray(X), self.images.spec.layout)
         for label in self.images.classes:
             few = np.flatnonzero(labels == label)[:SHOWN]
             self.shown_real[label] = list(pixels_from(X[few], codec))
@@ -240,9 +248,8 @@ class Work:
         others = Counter(label for label in labels.tolist() if label not in replaced)
         chosen = replaced if len(replaced) > 1 else [*replaced, min(others, key=lambda label: (others[label], label))]
         rows = np.flatnonzero(np.isin(labels, chosen))
-        channels = "last" if X.ndim == 4 else None
-        sampler: ImageSampler = get_method(FALLBACK_METHOD)(random_state=self.seed, channels=channels)
-        return sampler.fit(X[rows], labels[rows])
+        sampler: ImageSampler = get_method(FALLBACK_METHOD)(random_state=self.seed)
+        return suited(sampler, self.images).fit(X[rows], labels[rows])
 
     def _tell_of_replaced(self, gated: Sequence[GatedClass]) -> None:
         for each in gated:

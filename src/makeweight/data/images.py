@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from makeweight.data.arrays import Channels
 from makeweight.data.files import open_regular
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"})
@@ -57,8 +58,9 @@ class ImageSpec:
 
     Examples
     --------
-    >>> ImageSpec(28, 20, 3, "uint8", "RGB").shape
-    (28, 20, 3)
+    >>> spec = ImageSpec(28, 20, 3, "uint8", "RGB")
+    >>> spec.shape, spec.layout
+    ((28, 20, 3), 'last')
     """
 
     height: int
@@ -71,6 +73,14 @@ class ImageSpec:
     def shape(self) -> tuple[int, ...]:
         """Shape of one image as an array: (h, w) for grey, (h, w, c) for colour."""
         return (self.height, self.width) if self.channels == 1 else (self.height, self.width, self.channels)
+
+    @property
+    def layout(self) -> Channels | None:
+        """Where the channels of such arrays are, as samplers and classifiers are told it; None for grey, without any.
+
+        Sides of 1, 3 or 4 pixels would leave it open.
+        """
+        return None if self.channels == 1 else "last"
 
 
 @dataclass(frozen=True)

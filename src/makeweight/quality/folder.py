@@ -14,7 +14,6 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.reading import entry_of, look_or_refuse
 from makeweight.balance.verify import digest_of
-from makeweight.data.arrays import Channels
 from makeweight.data.checks import check_options
 from makeweight.data.folders import Listing
 from makeweight.data.images import ImageSpec, Progress
@@ -143,8 +142,7 @@ def evaluate_folder(
     source = FolderSource(Listing(folder, entries), folder.name, found, spec, None, skipped=(), resize=True)
     X, y = source.load(), np.array([row.label for row in rows])
     X_test, y_test, test_files = (None, None, []) if test is None else _read_test(test, spec, listener.count)
-    channels: Channels | None = "last" if X.ndim == 4 else None
-    data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], channels)
+    data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], spec.layout)
     tell = _stages(listener)
     crossfit = CrossFit(random_state=seed, device=device)
     crossfit.fit(data.X, data.codes, codec=data.codec, progress=lambda done, total: tell("cross-fitting", done, total))
@@ -156,7 +154,7 @@ def evaluate_folder(
         X_test=X_test,
         y_test=y_test,
         random_state=seed,
-        channels=channels,
+        channels=spec.layout,
         crossfit=crossfit,
         progress=tell,
     )

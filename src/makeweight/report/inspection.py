@@ -11,6 +11,7 @@ import numpy as np
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.inspect import Inspection, sections
 from makeweight.data.source import Found
+from makeweight.data.stores import array_spec
 from makeweight.data.wording import counted, shown
 from makeweight.report.files import read_files, small_spec
 from makeweight.report.page import Answer, Block, Facts, Page, Section, Sentences, Table
@@ -88,7 +89,7 @@ def _plan(plan: BalancePlan | None) -> list[Block]:
 def _samples(source: Found) -> list[ClassImages]:
     if source.arrays is not None:
         data = source.arrays
-        codec = ImageCodec.learn(data.X[:SHOWN])
+        codec = ImageCodec.learn(data.X[:SHOWN], array_spec(data.X).layout)
         codec = ImageCodec(codec.layout, codec.shape, codec.dtype, (float(data.X.min()),), (float(data.X.max()),))
         return [
             only_real(label, codec.encode(data.X[np.flatnonzero(data.labels == label)[:SHOWN]]))
