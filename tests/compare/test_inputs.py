@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makeweight.compare.inputs import Reading, gather, image_names, open_train, own_test
+from makeweight.compare import compare_folder
+from makeweight.compare.inputs import Reading, find_images, gather, image_names, open_train, own_test
+from makeweight.data.base import ImageSource
+from makeweight.data.named import NamedSet, load_named
 from makeweight.errors import InputError
 
 
 def paint(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 8), dtype=np.uint8)).save(path)
+
+
+def opened(source: str | Path) -> tuple[ImageSource, ImageSource | None]:
+    found = find_images(source, Reading())
+    return open_train(found, Reading()), own_test(source, found, Reading())
 
 
 @pytest.fixture
@@ -23,26 +31,38 @@ def shoes(tmp_path: Path) -> Path:
 
 
 def test_a_folder_s_own_test_part(shoes: Path) -> None:
-    held = own_test(shoes, Reading())
+    train, held = opened(shoes)
     assert held is not None
     assert held.counts == {"boot": 3, "clog": 3}
-    assert own_test(shoes / "train", Reading()) is None
-    train = open_train(shoes, Reading())
+    assert opened(shoes / "train")[1] is None
     assert image_names(train, held)[0] == "boot/0.png"
     assert image_names(train, held)[-1] == "test/clog/2.png"
 
 
 def test_own_test_part_of_known_sets_and_archives(tmp_path: Path) -> None:
-    held = own_test("digits", Reading())
+    _, held = opened("digits")
     assert held is not None
     assert len(held) == 597
     X, y = np.zeros((4, 8, 8), np.uint8), np.array([0, 1, 0, 1])
     np.savez(tmp_path / "both.npz", train_images=X, train_labels=y, test_images=X[:2], test_labels=y[:2])
     np.savez(tmp_path / "one.npz", X=X, y=y)
-    held = own_test(tmp_path / "both.npz", Reading())
+    _, held = opened(tmp_path / "both.npz")
     assert held is not None
     assert held.labels.tolist() == ["0", "1"]
-    assert own_test(tmp_path / "one.npz", Reading()) is None
+    assert opened(tmp_path / "one.npz")[1] is None
+
+
+def test_a_known_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def load(name: str, **options: object) -> NamedSet:
+        read.append(name)
+        return load_named(name, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("makeweight.data.named.load_named", load)
+    monkeypatch.setattr("makeweight.compare.job.compare", lambda X, y, X_test, y_test, **options: len(X_test))
+    assert compare_folder("digits", out=tmp_path / "out") == 597
+    assert read == ["digits"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 from makeweight.cli import app
+from makeweight.data.named import load_named
 from makeweight.report.render import is_report
 
 RARE = "<b>eight & 'co'"
@@ -159,6 +160,18 @@ def test_inspect_of_an_archive(place: Path, parse: Parse) -> None:
     page = parse((place / "arrays.html").read_text(encoding="utf-8"))
     told = {image.attributes["alt"] for image in page.all("img")}
     assert told == {"4 real images of 0.", "2 real images of 1."}
+
+
+def test_inspect_reads_a_known_set_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def load(name: str, **options: Any) -> Any:
+        read.append(name)
+        return load_named(name, **options)
+
+    monkeypatch.setattr("makeweight.data.named.load_named", load)
+    run("inspect", "digits", "--method", "duplicates", "--html", place / "digits.html")
+    assert read == ["digits"]
 
 
 @pytest.mark.parametrize(

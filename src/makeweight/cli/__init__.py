@@ -124,22 +124,23 @@ def inspect_command(
     from makeweight.balance.models import DEFAULT_METHOD
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_inspection
-    from makeweight.data.inspect import inspect
+    from makeweight.data.inspect import inspect_found
+    from makeweight.data.source import find_source
 
     check_inspect(source, method)
     html_file = report_file(html, None, [Path(source)])
     with shown_progress() as listener:
         listener.stage("reading")
-        found = inspect(source, labels=labels, data_dir=data_dir, download=download, progress=listener.count)
+        images = find_source(source, labels=labels, data_dir=data_dir, download=download)
+        found = inspect_found(images, listener.count)
     from makeweight.balance.plan import plan_balance  # heavy, and of no use where nothing can be read
 
     plan = plan_balance(found, method or DEFAULT_METHOD)
     if html_file is not None:
-        from makeweight.data.source import find_source
         from makeweight.report.inspection import inspection_page
         from makeweight.report.render import write_report
 
-        write_report(html_file, inspection_page(found, find_source(source, labels=labels, data_dir=data_dir), plan))
+        write_report(html_file, inspection_page(found, images, plan))
     if as_json:
         typer.echo(json.dumps({**found.as_dict(), "balance": plan.as_dict() if plan else None}, indent=2))
     else:

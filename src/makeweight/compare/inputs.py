@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from makeweight.compare.splits import Images
 from makeweight.data.archives import array_set, read_test_part
 from makeweight.data.base import ImageSource
+from makeweight.data.checks import check_options
 from makeweight.data.images import Progress
-from makeweight.data.source import find_source, open_source
+from makeweight.data.source import Found, find_source, open_found, open_source
 from makeweight.data.stores import ArraySource
 from makeweight.data.wording import counted, listed
 from makeweight.errors import InputError
@@ -36,17 +37,16 @@ class Reading:
     progress: Progress | None = None
 
 
-def open_train(source: str | Path, reading: Reading) -> ImageSource:
+def find_images(source: str | Path, reading: Reading) -> Found:
+    """Find what training images, and those of the test part that belongs to them, are opened from."""
+    check_options(reading.resize, reading.mode)
+    return find_source(source, labels=reading.labels, data_dir=reading.data_dir, download=reading.download)
+
+
+def open_train(found: Found, reading: Reading) -> ImageSource:
     """Open the training images."""
-    return open_source(
-        source,
-        labels=reading.labels,
-        resize=reading.resize,
-        mode=reading.mode,
-        skip_bad=reading.skip_bad,
-        data_dir=reading.data_dir,
-        download=reading.download,
-        progress=reading.progress,
+    return open_found(
+        found, resize=reading.resize, mode=reading.mode, skip_bad=reading.skip_bad, progress=reading.progress
     )
 
 
@@ -57,13 +57,15 @@ def open_test(test: str | Path, reading: Reading) -> ImageSource:
     )
 
 
-def own_test(source: str | Path, reading: Reading) -> ImageSource | None:
+def own_test(source: str | Path, found: Found, reading: Reading) -> ImageSource | None:
     """Open the test images that belong to a source: a folder's test/, an archive's arrays, a known set's test part.
 
     Parameters
     ----------
     source : str or Path
         As in `open_source`.
+    found : Found
+        What `find_images` found there.
     reading : Reading
         How images are read.
 
@@ -72,16 +74,10 @@ def own_test(source: str | Path, reading: Reading) -> ImageSource | None:
     ImageSource or None
         None where there are none.
     """
-    from makeweight.data.named import load_named, names
-
-    found = find_source(source, labels=reading.labels, data_dir=reading.data_dir, download=reading.download)
     if found.listing is not None:
         splits = [name for name in found.listing.other_splits if name.lower() in TEST_NAMES]
         return open_test(Path(source) / splits[0], reading) if splits and reading.labels is None else None
-    if str(source) in names() and not Path(source).exists():
-        known = load_named(str(source), data_dir=reading.data_dir, download=reading.download)
-        return _from_arrays(str(source), known.X_test, known.y_test, reading)
-    part = read_test_part(Path(source))
+    part = read_test_part(Path(source)) if found.test is None else found.test
     return None if part is None else _from_arrays(found.name, *part, reading)
 
 

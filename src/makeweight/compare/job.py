@@ -17,6 +17,7 @@ from makeweight.compare.groups import TEST, TRAIN, Membership, Part, read_groups
 from makeweight.compare.inputs import (
     Groups,
     Reading,
+    find_images,
     gather,
     image_names,
     open_test,
@@ -203,8 +204,7 @@ def compare_folder(
         if Path(place).is_dir():
             OutputFolder(target, False, lambda path: None).check_outside(Path(place))
     heard.stage("reading")
-    train = open_train(source, how)
-    held = open_test(test, how) if test is not None else own_test(source, how) if folds is None else None
+    train, held = _opened(source, test, folds, how)
     own_groups, test_groups = _groups(groups, train, Path(source), how, held, Path(test) if test else None, heard)
     return compare(
         train.load(),
@@ -226,6 +226,17 @@ def compare_folder(
         },
         listener=heard,
     )
+
+
+def _opened(
+    source: str | Path, test: str | Path | None, folds: int | None, how: Reading
+) -> tuple[ImageSource, ImageSource | None]:
+    """Open training images, and test images where there are any and no folds are asked for."""
+    found = find_images(source, how)
+    train = open_train(found, how)
+    if test is not None:
+        return train, open_test(test, how)
+    return train, own_test(source, found, how) if folds is None else None
 
 
 def _groups(

@@ -188,7 +188,11 @@ def inspect(
     >>> found.counts, found.sizes
     ({'boot': 1, 'sandal': 1}, {(8, 8): 1, (16, 16): 1})
     """
-    found = find_source(source, labels=labels, data_dir=data_dir, download=download)
+    return inspect_found(find_source(source, labels=labels, data_dir=data_dir, download=download), progress)
+
+
+def inspect_found(found: Found, progress: Progress | None = None) -> Inspection:
+    """Say what a source holds that `find_source` found. See `inspect`."""
     if found.arrays is not None:
         return _inspect_arrays(found, found.arrays)
     assert found.listing is not None

@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from makeweight.data import checks
 from makeweight.data.archives import ArraySet, array_set, read_archive
@@ -27,12 +30,13 @@ __all__ = ["BadFile", "ImageSource", "ImageSpec", "find_source", "look_at_files"
 
 @dataclass(frozen=True)
 class Found:
-    """What stands behind the name of a source: a folder's listing or arrays."""
+    """What stands behind the name of a source: a folder's listing or arrays; of a known set, its test part as well."""
 
     where: str
     name: str
     listing: Listing | None = None
     arrays: ArraySet | None = None
+    test: tuple[NDArray[Any], NDArray[Any]] | None = None
 
 
 def open_source(
@@ -91,6 +95,18 @@ def open_source(
     """
     checks.check_options(resize, mode)
     found = find_source(source, labels=labels, data_dir=data_dir, download=download)
+    return open_found(found, resize=resize, mode=mode, skip_bad=skip_bad, progress=progress)
+
+
+def open_found(
+    found: Found,
+    *,
+    resize: int | None = None,
+    mode: str | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> ImageSource:
+    """Open what `find_source` found, checking every file once. See `open_source`."""
     if found.arrays is not None:
         opened: ImageSource = ArraySource(found.arrays, resize=resize, mode=mode)
         checks.refuse(checks.classes_problem(found.where, opened.counts))
@@ -127,8 +143,8 @@ def _named(name: str, where: str, *, labels: str | Path | None, data_dir: str | 
     if labels is not None:
         raise InputError(f"the set {name} has its own labels: leave out {shown(labels)}.")
     loaded = load_named(name, data_dir=data_dir, download=download)
-    splits = {"test": len(loaded.y_test)}
-    return Found(where, name, arrays=array_set(where, name, loaded.X_train, loaded.y_train, splits))
+    arrays = array_set(where, name, loaded.X_train, loaded.y_train, {"test": len(loaded.y_test)})
+    return Found(where, name, arrays=arrays, test=(loaded.X_test, loaded.y_test))
 
 
 def look_at_files(
