@@ -1,11 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from makeweight.balance.listener import Listener
 from makeweight.compare import compare_folder
 from makeweight.compare.inputs import Reading, find_images, gather, image_names, open_train, own_test
+from makeweight.compare.splits import make_splits
 from makeweight.data.base import ImageSource
 from makeweight.data.named import NamedSet, load_named
 from makeweight.errors import InputError
@@ -63,6 +66,56 @@ def test_a_known_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("makeweight.compare.job.compare", lambda X, y, X_test, y_test, **options: len(X_test))
     assert compare_folder("digits", out=tmp_path / "out") == 597
     assert read == ["digits"]
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a folder's comparison is given."""
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "makeweight.compare.job.compare", lambda X, y, *test, **options: given.update(options, X=X, y=y)
+    )
+    return given
+
+
+@pytest.fixture
+def signs(tmp_path: Path) -> Path:
+    """GTSRB with two tracks of two frames a class."""
+    for code in range(43):
+        for frame in range(4):
+            name = f"track{frame // 2:05d}-{frame % 2}.png"
+            for part, file in (("train", name), ("test", f"{frame}.png")):
+                (tmp_path / part / f"{code:02d}").mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (8, 8), (code, frame, 0)).save(tmp_path / part / f"{code:02d}" / file)
+    return tmp_path
+
+
+def test_folds_part_no_track_of_gtsrb(signs: Path, compared: dict[str, Any]) -> None:
+    notes: list[str] = []
+
+    class Notes(Listener):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    compare_folder("gtsrb", folds=2, reading=Reading(data_dir=signs), out=signs / "out", listener=Notes())
+    assert notes == ["gtsrb tells which images belong together: 86 groups."]
+    assert compared["given"]["groups_from"] == "gtsrb"
+    tracks = np.array(compared["groups"])
+    assert tracks[[0, 1, 2, -1]].tolist() == ["00/00000", "00/00000", "00/00001", "42/00001"]
+    for split in make_splits(gather(compared["X"], compared["y"], groups=compared["groups"]), range(2), 2):
+        assert not set(tracks[split.train]) & set(tracks[split.test])
+
+
+def test_groups_that_are_given_come_before_those_of_the_set(signs: Path, compared: dict[str, Any]) -> None:
+    (signs / "mine.csv").write_text("file_name,group\n00/000000.png,a\n01/000004.png,a\n")
+    compare_folder("gtsrb", folds=2, groups=str(signs / "mine.csv"), reading=Reading(data_dir=signs), out=signs / "out")
+    assert compared["given"]["groups_from"] == "mine.csv"
+    assert [place for place, group in enumerate(compared["groups"]) if group == "a"] == [0, 4]
+
+
+def test_most_known_sets_tell_of_no_groups(tmp_path: Path, compared: dict[str, Any]) -> None:
+    compare_folder("digits", folds=2, out=tmp_path / "out")
+    assert (compared["groups"], compared["given"]["groups_from"]) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from PIL import Image
 from makeweight.data import crops, gtsrb
 from makeweight.data.gtsrb import read_gtsrb_splits
 from makeweight.data.named import load_named
+from makeweight.data.source import open_source
 from makeweight.errors import InputError
 
 from .small_sets import COLUMNS, write_class_folders, write_gtsrb, write_ppm
@@ -43,6 +44,15 @@ def test_reads_class_folders(tmp_path: Path) -> None:
     assert known.groups_train is not None
     assert known.groups_train[7] == "07/00007"
     assert (known.y_test[:3].tolist(), known.X_test[1, 9, 9].tolist()) == (["00", "00", "01"], [7, 8, 9])
+
+
+def test_its_source_carries_the_tracks(tmp_path: Path) -> None:
+    write_gtsrb(tmp_path)
+    source = open_source("gtsrb", data_dir=tmp_path, resize=8)
+    assert source.groups is not None
+    assert source.groups[:4].tolist() == ["00/00000", "01/00007", "01/00008", "02/00000"]
+    assert len(source.groups) == len(source) == 44
+    assert open_source("digits").groups is None
 
 
 def test_the_official_layout_comes_first(tmp_path: Path) -> None:

@@ -41,7 +41,11 @@ def compare_command(
     ] = None,
     groups: Annotated[
         str | None,
-        typer.Option(help="What belongs together: a CSV file with file_name and group, or a column of the labels."),
+        typer.Option(
+            help="What belongs together: a CSV file with file_name and group, or a column of the labels. [default: the "
+            "tracks of gtsrb, else nothing]",
+            show_default=False,
+        ),
     ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Methods that draw, with commas. [default: all]", show_default=False)

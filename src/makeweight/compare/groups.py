@@ -1,4 +1,4 @@
-"""Which images belong together, as a file or a column of the tables of labels says."""
+"""Which images belong together, as a file, a column of the tables of labels or a known set says."""
 
 from __future__ import annotations
 
@@ -97,6 +97,14 @@ def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], li
             what = counted(lacking, "test image" if part.name == TEST else "image")
             notes.append(f"{what} without a group: each is a group of its own.")
     return found, notes
+
+
+def own_groups(source: ImageSource) -> tuple[Membership | None, list[str]]:
+    """Give the groups that a known set tells of its images, None where it tells none, and say so in a sentence."""
+    if source.groups is None:
+        return None, []
+    found: Membership = source.groups.tolist()
+    return found, [f"{source.name} tells which images belong together: {counted(len(set(found)), 'group')}."]
 
 
 def _from_columns(column: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:

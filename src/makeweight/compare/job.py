@@ -13,7 +13,7 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.output import OutputFolder
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
-from makeweight.compare.groups import TEST, TRAIN, Membership, Part, read_groups
+from makeweight.compare.groups import TEST, TRAIN, Membership, Part, own_groups, read_groups
 from makeweight.compare.inputs import (
     Groups,
     Reading,
@@ -176,7 +176,8 @@ def compare_folder(
     folds : int, optional
         Number of folds in place of a test set.
     groups : str, optional
-        A CSV file with the columns file_name and group, or a column of the table of labels.
+        A CSV file with the columns file_name and group, or a column of the table of labels; by default what a known set
+        tells by itself.
     out : str or Path, optional
         Folder for what is kept; by default `default_out(source)`.
     options : Options, optional
@@ -205,21 +206,21 @@ def compare_folder(
             OutputFolder(target, False, lambda path: None).check_outside(Path(place))
     heard.stage("reading")
     train, held = _opened(source, test, folds, how)
-    own_groups, test_groups = _groups(groups, train, Path(source), how, held, Path(test) if test else None, heard)
+    train_groups, test_groups = _groups(groups, train, Path(source), how, held, Path(test) if test else None, heard)
     return compare(
         train.load(),
         train.labels,
         None if held is None else held.load(),
         None if held is None else held.labels,
         folds=folds,
-        groups=own_groups,
+        groups=train_groups,
         groups_test=test_groups,
         options=options,
         out=target,
         name=train.name,
         names=image_names(train, held),
         given={
-            "groups_from": None if groups is None else Path(groups).name,
+            "groups_from": None if train_groups is None else Path(groups or train.name).name,
             "test": None if held is None else held.name,
             "resize": how.resize,
             "mode": how.mode,
@@ -248,9 +249,12 @@ def _groups(
     test: Path | None,
     heard: Listener,
 ) -> tuple[Membership | None, Membership | None]:
-    """Read which images belong together, of both parts."""
+    """Read which images belong together, of both parts; where nothing is given, a known set may tell."""
     if given is None:
-        return None, None
+        own, notes = own_groups(train)
+        for note in notes:
+            heard.note(note)
+        return own, None
     parts = [Part(TRAIN, source, train, how.labels)]
     if held is not None:
         parts.append(Part(TEST, source / held.name if test is None else test, held))

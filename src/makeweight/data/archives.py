@@ -31,12 +31,15 @@ class ArraySet:
         One label per image.
     other_splits : dict of str to int
         Number of images of each split that is not learnt from.
+    groups : ndarray of shape (n,), str, optional
+        What each image belongs to, where the set tells.
     """
 
     name: str
     X: NDArray[Any]
     labels: NDArray[np.str_]
     other_splits: dict[str, int] = field(default_factory=dict)
+    groups: NDArray[np.str_] | None = None
 
 
 def read_archive(path: Path) -> ArraySet:

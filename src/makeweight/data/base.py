@@ -46,6 +46,8 @@ class ImageSource(ABC):
         What else is worth knowing, a sentence each.
     attributes : dict of str to tuple of int
         Binary attributes of each class, where a table tells them in place of labels; else empty.
+    groups : ndarray of shape (n,), str, or None
+        What each image belongs to, such as a track, where a known set tells; None where it does not.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class ImageSource(ABC):
         self.other_splits = dict(other_splits or {})
         self.notes = list(notes)
         self.attributes: dict[str, tuple[int, ...]] = {}
+        self.groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         """Give the number of images."""

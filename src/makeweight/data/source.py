@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,8 @@ def _named(name: str, where: str, *, labels: str | Path | None, data_dir: str | 
         raise InputError(f"the set {name} has its own labels: leave out {shown(labels)}.")
     loaded = load_named(name, data_dir=data_dir, download=download)
     arrays = array_set(where, name, loaded.X_train, loaded.y_train, {"test": len(loaded.y_test)})
-    return Found(where, name, arrays=arrays, test=(loaded.X_test, loaded.y_test))
+    grouped = replace(arrays, groups=loaded.groups_train)
+    return Found(where, name, arrays=grouped, test=(loaded.X_test, loaded.y_test))
 
 
 def look_at_files(

@@ -122,6 +122,7 @@ class ArraySource(ImageSource):
             original,
             other_splits=data.other_splits,
         )
+        self.groups = data.groups
 
     def images(self) -> NDArray[Any]:
         """Give all images; they are in memory already, so only smaller or converted ones are made anew."""
