@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -59,11 +61,14 @@ class Registry(Generic[T]):
         What the parts are, in the singular ("objective"), for messages.
     base : type
         Class that every part of this axis extends.
+    package : str, default=""
+        Package in which the parts lie, where they lie above the registry: the first who asks for one loads its files.
     """
 
-    def __init__(self, axis: str, base: type[T]) -> None:
+    def __init__(self, axis: str, base: type[T], package: str = "") -> None:
         self.axis = axis
         self.base = base
+        self._package = package
         self._parts: dict[str, type[T]] = {}
         _REGISTRIES[axis] = self
 
@@ -81,10 +86,16 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Names of all parts, in alphabetical order."""
-        return sorted(self._parts)
+        return sorted(self._loaded())
 
     def __iter__(self) -> Iterator[type[T]]:
         return iter(self._parts[name] for name in self.names())
+
+    def _loaded(self) -> dict[str, type[T]]:
+        if self._package:
+            for file in iter_modules(import_module(self._package).__path__):
+                import_module(f"{self._package}.{file.name}")
+        return self._parts
 
     def get(self, name: str) -> type[T]:
         """Return the class called `name`.
@@ -94,9 +105,10 @@ class Registry(Generic[T]):
         InputError
             If there is none; the message lists the names.
         """
-        if name not in self._parts:
-            raise InputError(no_such(self.axis, name, self._parts))
-        return self._parts[name]
+        parts = self._loaded()
+        if name not in parts:
+            raise InputError(no_such(self.axis, name, parts))
+        return parts[name]
 
     def resolve(self, part: str | T) -> T:
         """Turn a name, or an instance, into an instance of its own (a clone, so that nothing is shared).
@@ -121,6 +133,16 @@ class Registry(Generic[T]):
             return own
         raise InputError(f"{part!r} is no {self.axis}: give a name ({', '.join(self.names())}) or an instance.")
 
+    def catalogue(self) -> list[Entry]:
+        """Give every part with one line and its paper, as its docstring tells them."""
+        entries = []
+        for kind in self:
+            text = inspect.getdoc(kind) or ""
+            line = " ".join(text.partition("\n\n")[0].split())
+            paper = re.search(r"^References\n-+\n(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+            entries.append(Entry(kind.name, line, " ".join(paper.group(1).split()) if paper else ""))
+        return entries
+
 
 class Entry(NamedTuple):
     """What a registry holds under one name.
@@ -138,17 +160,6 @@ class Entry(NamedTuple):
     name: str
     line: str
     paper: str
-
-
-def catalogue_of(registry: Registry[Any]) -> list[Entry]:
-    """Give every entry of a registry with one line and its paper, as its docstring tells them."""
-    entries = []
-    for kind in registry:
-        text = inspect.getdoc(kind) or ""
-        line = " ".join(text.partition("\n\n")[0].split())
-        paper = re.search(r"^References\n-+\n(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
-        entries.append(Entry(kind.name, line, " ".join(paper.group(1).split()) if paper else ""))
-    return entries
 
 
 def registry_of(axis: str) -> Registry[Any] | None:

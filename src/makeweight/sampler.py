@@ -9,7 +9,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -352,7 +351,7 @@ def _dense(X: Any) -> NDArray[Any]:
     return dense
 
 
-METHODS: Registry[Any] = Registry("method", ImageSampler)
+METHODS: Registry[Any] = Registry("method", ImageSampler, "makeweight.methods")
 
 
 def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> ImageSampler:
@@ -378,7 +377,6 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
     InputError
         If the folder is no model of makeweight, or its files do not belong together.
     """
-    import_module("makeweight.methods").registry()  # fills METHODS; the methods lie above this module
     source = Path(folder)
     card: ModelCard = read_json(source / CARD, ModelCard)
     state: State = read_json(source / STATE, State)

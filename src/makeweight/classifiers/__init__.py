@@ -1,6 +1,6 @@
 """Classifiers with the contract of scikit-learn: the judges of usefulness, and methods that are classifiers.
 
-A new one is one new file with a recipe, named in `_FILES`.
+A new one is one new file with a recipe.
 """
 
 from __future__ import annotations
@@ -11,26 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from makeweight.component import Entry, Registry
 
-_FILES = (
-    "class_balanced",
-    "deferred",
-    "dos",
-    "focal",
-    "gamo",
-    "gan_classifier",
-    "logit_adjusted",
-    "mixup",
-    "oversampled",
-    "post_hoc",
-    "small_cnn",
-    "weighted",
-)
-
 
 def registry() -> Registry[Any]:
-    """All classifiers by name; loads their files."""
-    for name in _FILES:
-        import_module(f"makeweight.classifiers.{name}")
+    """All classifiers by name."""
     classifiers: Registry[Any] = import_module("makeweight.classifiers.recipe").CLASSIFIERS
     return classifiers
 
@@ -64,5 +47,4 @@ def catalogue() -> list[Entry]:
     >>> [entry.paper.partition(",")[0] for entry in catalogue() if entry.name == "mixup"]
     ['Zhang et al.']
     """
-    entries: list[Entry] = import_module("makeweight.component").catalogue_of(registry())
-    return entries
+    return registry().catalogue()

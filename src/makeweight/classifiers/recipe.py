@@ -15,7 +15,7 @@ from makeweight.classifiers.risks import RISKS, Risk
 from makeweight.component import Registry
 from makeweight.networks import NETWORKS, Networks
 
-CLASSIFIERS: Registry[BaseEstimator] = Registry("classifier", BaseEstimator)
+CLASSIFIERS: Registry[BaseEstimator] = Registry("classifier", BaseEstimator, "makeweight.classifiers")
 PARTS: dict[str, Registry[Any]] = {
     "networks": NETWORKS,
     "loss": LOSSES,

@@ -1,8 +1,9 @@
-"""The methods, one recipe a file. A new one is one new file, named in `_FILES`."""
+"""The methods, one recipe a file. A new one is one new file."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from makeweight.data.wording import no_such
@@ -11,36 +12,9 @@ from makeweight.errors import InputError
 if TYPE_CHECKING:
     from makeweight.component import Entry, Registry
 
-_FILES = (
-    "acgan",
-    "adasyn",
-    "aggan",
-    "augmentation",
-    "bagan",
-    "bagan_gp",
-    "borderline_smote",
-    "ca_gan",
-    "cgan",
-    "class_dcgan",
-    "deep_smote",
-    "duplicates",
-    "egan",
-    "gamo",
-    "lsgan",
-    "modified_acgan",
-    "projection_gan",
-    "smote",
-    "vae_gan",
-    "wgan",
-    "wgan_gp",
-    "wgan_lp",
-)
-
 
 def registry() -> Registry[Any]:
-    """All methods by name; loads their files."""
-    for name in _FILES:
-        import_module(f"makeweight.methods.{name}")
+    """All methods by name."""
     methods: Registry[Any] = import_module("makeweight.sampler").METHODS
     return methods
 
@@ -69,8 +43,7 @@ def catalogue() -> list[Entry]:
     >>> [entry.paper.partition(",")[0] for entry in catalogue() if entry.name == "egan"]
     ['Wang et al.']
     """
-    entries: list[Entry] = import_module("makeweight.component").catalogue_of(registry())
-    return entries
+    return registry().catalogue()
 
 
 def shipped() -> tuple[str, ...]:
@@ -81,7 +54,7 @@ def shipped() -> tuple[str, ...]:
     >>> "aggan" in shipped()
     True
     """
-    return _FILES
+    return tuple(file.name for file in iter_modules(__path__))
 
 
 def check_shipped(name: str) -> None:
@@ -92,8 +65,8 @@ def check_shipped(name: str) -> None:
     InputError
         If it is none; the message lists the names.
     """
-    if name not in _FILES:
-        raise InputError(no_such("method", name, _FILES))
+    if name not in shipped():
+        raise InputError(no_such("method", name, shipped()))
 
 
 def classifies(name: str) -> bool:
