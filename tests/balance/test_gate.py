@@ -12,12 +12,12 @@ from sklearn.datasets import load_digits
 
 from makeweight.balance import BalanceSummary, Listener, balance_folder, gate, read_manifest, verify_folder
 from makeweight.balance.copies import Originals
-from makeweight.balance.gate import CANNOT_PASS, COPY, OFF_DATA, TOO_FEW, UNRECOGNISED, Gate, least_probability, reach
+from makeweight.balance.gate import CANNOT_PASS, COPY, OFF_DATA, TOO_FEW, UNRECOGNISED, Gate, least_probability
 from makeweight.data.arrays import ImageCodec
 from makeweight.errors import InputError
 from makeweight.methods.duplicates import Resampler
 from makeweight.methods.smote import SMOTE
-from makeweight.quality import CopyFinder, crossfit, lies_among
+from makeweight.quality import CopyFinder, crossfit
 from makeweight.sampler import METHODS, load
 
 Contents = Callable[[Path], dict[str, bytes]]
@@ -235,17 +235,6 @@ def test_least_probability_by_hand() -> None:
     assert least_probability(scores, positive) == pytest.approx(0.35)  # sensitivity 1, specificity 2/3
     assert least_probability(np.array([0.99, 0.9, 0.2]), np.array([True, True, False])) == 0.5
     assert least_probability(np.array([0.2, 0.0]), np.array([True, False])) == pytest.approx(0.1)
-
-
-def test_reach_is_one_at_the_edge_of_precision() -> None:
-    random = np.random.default_rng(0)
-    real, other = (random.normal(size=(n, 4)).astype(np.float32) * s for n, s in ((40, 1), (200, 1.5)))
-    among = lies_among(real, other)
-    assert 0 < among.sum() < 200
-    assert (reach(real, other) <= 1).tolist() == among.tolist()
-    same = np.zeros((5, 2), np.float32)
-    assert reach(same, np.array([[0, 0], [1, 0]], np.float32))[0] == 0
-    assert reach(same, np.array([[0, 0], [1, 0]], np.float32))[1] > 1e9
 
 
 def test_real_images_by_which_is_judged_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

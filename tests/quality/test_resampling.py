@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from makeweight.quality import frechet_distance, kernel_distance, precision
+from makeweight.quality import frechet_distance, kernel_distance, neighbour_figures
 from makeweight.quality.resampling import NAMES, FoldFeatures, feature_figures
 
 
@@ -32,7 +32,8 @@ def test_the_figures_are_those_of_the_metrics() -> None:
     fold = folds(90, 60)[0]
     found = dict(zip(NAMES, fold.figures(fold.seen[:20], fold.drawn[:20]), strict=True))
     assert found["kernel"] == kernel_distance(fold.seen[:20], fold.drawn[:20])
-    assert found["precision"] == precision(fold.seen[:20], fold.drawn[:20])
+    near = neighbour_figures(fold.seen[:20], fold.drawn[:20])
+    assert tuple(found[name] for name in ("precision", "recall", "density", "coverage", "nearest_features")) == near
     low = fold.projection.transform(fold.seen[:20]), fold.projection.transform(fold.drawn[:20])
     assert found["frechet"] == pytest.approx(frechet_distance(*low), rel=1e-6)
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
-from sklearn.metrics.pairwise import euclidean_distances
 
 from makeweight.balance.copies import Originals
 from makeweight.balance.drawing import one_thread
@@ -18,7 +17,7 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.quality.crossfit import CrossFit, Features, Judge, extract
-from makeweight.quality.neighbours import K_PRECISION
+from makeweight.quality.neighbours import reach
 from makeweight.sampler import FEW, ImageSampler
 
 COPY, UNRECOGNISED, OFF_DATA = "copy", "not recognised", "off the data"
@@ -30,7 +29,6 @@ TRIES, LEAST_TRIED = 10, 100
 FEWEST_AT_A_TIME, MOST_AT_A_TIME = 32, 512
 MOST_IN_MANIFOLD = 2000
 MOST_BYTES = 256_000_000
-SMALLEST_UNIT = 1e-12
 Progress = Callable[[int, int], None]
 
 
@@ -284,36 +282,6 @@ def least_probability(scores: NDArray[np.float64], positive: NDArray[np.bool_]) 
     best = int((hits - false_alarms).argmax())
     below = thresholds[best + 1] if best + 1 < len(thresholds) else 0.0
     return float(min(SURELY_RECOGNISED, (thresholds[best] + below) / 2))
-
-
-def reach(real: Features, other: Features, k: int = K_PRECISION) -> NDArray[np.float64]:
-    """Give how far other images lie from the real ones, in units of these's k-th neighbour distance.
-
-    `makeweight.quality.lies_among` is true where this is at most 1.
-
-    Parameters
-    ----------
-    real, other : array of shape (n, n_features) and (m, n_features)
-        Features; more than `k` real ones.
-    k : int, default=3
-        Which neighbour sets the unit around a real image.
-
-    Returns
-    -------
-    array of shape (m,)
-
-    Examples
-    --------
-    >>> real = np.array([[0.0], [1.0], [2.0]])
-    >>> reach(real, np.array([[0.5], [5.0]]), k=1).tolist()
-    [0.5, 3.0]
-    """
-    within = np.sort(euclidean_distances(real.astype(np.float64)), axis=1)
-    between = euclidean_distances(real.astype(np.float64), other.astype(np.float64))
-    # Where k others equal a real image its unit is nothing: an equal one lies among them, any other is far away.
-    units = np.maximum(within[:, k], SMALLEST_UNIT)[:, None]
-    nearest: NDArray[np.float64] = (between / units).min(axis=0)
-    return nearest
 
 
 def _bounded_rows(codes: NDArray[np.int64], codec: ImageCodec, seed: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from makeweight.quality.distances import frechet_distance, kernel_distance
 from makeweight.quality.evaluate import evaluate_images
 from makeweight.quality.figures import METRICS, Figure
 from makeweight.quality.leak import LeakReport, leak_test
-from makeweight.quality.neighbours import coverage, density, lies_among, precision, recall
+from makeweight.quality.neighbours import NeighbourFigures, neighbour_figures, reach
 from makeweight.quality.report import ClassQuality, QualityReport
 from makeweight.quality.similarity import pair_similarity, ssim
 
@@ -20,16 +20,14 @@ __all__ = [
     "Figure",
     "ImageBank",
     "LeakReport",
+    "NeighbourFigures",
     "QualityReport",
-    "coverage",
-    "density",
     "evaluate_images",
     "frechet_distance",
     "kernel_distance",
     "leak_test",
-    "lies_among",
+    "neighbour_figures",
     "pair_similarity",
-    "precision",
-    "recall",
+    "reach",
     "ssim",
 ]
