@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from makeweight.cli.options import DataDir, Device, Download, parse_duration, report_file
-from makeweight.cli.printing import say, show
+from makeweight.cli.printing import say, show_table
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
@@ -34,10 +34,6 @@ def list_tables(
     ] = None,
 ) -> None:
     """List the tables, with what each tells and where it stands, or the methods of one."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from makeweight.bench.learners import READINGS
     from makeweight.bench.settings import read_settings
     from makeweight.bench.tables import TABLES
@@ -52,14 +48,12 @@ def list_tables(
                 for method in chosen.all_methods:
                     say(f"  {method}")
         return
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    grid.add_column("table", no_wrap=True)
-    grid.add_column("what it tells", overflow="fold")
+    rows = []
     for kind in TABLES:
         own = settings[kind.name]
         sets = f"{', '.join(own.datasets)}; {counted(own.seeds, 'seed')}"
-        grid.add_row(Text(kind.name), Text(f"{kind.about}\n{sets}\n{kind.paper}"))
-    show(grid)
+        rows.append((kind.name, f"{kind.about}\n{sets}\n{kind.paper}"))
+    show_table(("table", "what it tells"), rows, whole=("table",))
 
 
 @bench_commands.command()

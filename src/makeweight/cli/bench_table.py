@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from makeweight.bench.results import Section
 from makeweight.bench.wording import title_of
-from makeweight.cli.printing import say, show
+from makeweight.cli.printing import say, show_table
 from makeweight.data.wording import listed
 
 METHOD, LESS = "method", "method, less"
@@ -67,12 +64,8 @@ def _print_grid(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[
         if room + sum(width.values()) > Console().width and column in columns:
             spared.append(column)
             del width[columns.index(column)]
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for place in (0, *width):
-        words = columns[place] in (METHOD, LESS, "verdict", "computed on")
-        title = Text(SHORTER.get(columns[place], columns[place]))
-        grid.add_column(title, justify="left" if words else "right", no_wrap=place > 0)
-    for line in lines:
-        grid.add_row(*(Text(line[place]) for place in (0, *width)))
-    show(grid)
+    titles = [SHORTER.get(columns[place], columns[place]) for place in (0, *width)]
+    rows = [[line[place] for place in (0, *width)] for line in lines]
+    numbers = set(titles) - {METHOD, LESS, "verdict", "computed on"}
+    show_table(titles, rows, numbers=numbers, whole=titles[1:], indented=False)
     return spared

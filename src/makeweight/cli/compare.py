@@ -22,7 +22,7 @@ from makeweight.cli.options import (
     Source,
     parse_duration,
 )
-from makeweight.cli.printing import say, show
+from makeweight.cli.printing import say, show_table
 from makeweight.data.wording import points, shown, signed_points
 from makeweight.errors import InputError
 
@@ -220,18 +220,8 @@ def _print_metrics(found: Comparison) -> None:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
-    for column in columns:
-        words = column in ("arm", "class", "verdict")
-        table.add_column(Text(column), justify="left" if words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    show(table)
-    show("")
+    show_table(columns, rows, title=title, numbers=set(columns) - {"arm", "class", "verdict"})
+    say("")
 
 
 def _tell(sentence: str) -> None:

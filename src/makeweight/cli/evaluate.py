@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from makeweight.cli.options import Device, Map, report_file
-from makeweight.cli.printing import say, show
+from makeweight.cli.printing import say, show_table
 from makeweight.data.files import read_regular, write_whole
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from makeweight.quality.report import QualityReport
 
 COPIES = 3
-FIGURE_WIDTH, CLASS_WIDTH = 16, 16
+COLUMN_WIDTH = 16
 SHOWN_COPIES = 10
 GROUPS = (
     ("Do they show the class?", ("accuracy", "confidence")),
@@ -115,6 +115,8 @@ def _print_group(report: QualityReport, title: str, names: Sequence[str]) -> Non
     """Print one group of figures in as many tables as the width asks for."""
     from rich.console import Console
 
+    classes = ["all" if each.label is None else shown(each.label) for each in report.rows]
+    n_drawn = [f"{each.n_drawn:,}" for each in report.rows]
     columns: list[tuple[str, list[str]]] = []
     for name in names:
         heading = report.title(name).replace(" [", "\n[")
@@ -122,35 +124,15 @@ def _print_group(report: QualityReport, title: str, names: Sequence[str]) -> Non
     if names == ("nearest_pixels",):
         kinds = tuple(report.overall.n_copies)
         columns += [(kind, [f"{each.n_copies[kind]:,}" for each in report.rows]) for kind in kinds]
-    n_fitting = max(1, (Console().width - CLASS_WIDTH) // FIGURE_WIDTH)
+    n_fitting = max(1, Console().width // COLUMN_WIDTH - 1)
     for first in range(0, len(columns), n_fitting):
-        _print_table(report, title if not first else "", columns[first : first + n_fitting])
-
-
-def _print_table(report: QualityReport, title: str, columns: Sequence[tuple[str, list[str]]]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title) if title else None,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-    )
-    table.add_column(Text("class"), overflow="fold", max_width=CLASS_WIDTH)
-    table.add_column(Text("drawn"), justify="right", overflow="fold")
-    for name, _ in columns:
-        table.add_column(Text(name), overflow="fold", max_width=FIGURE_WIDTH)
-    rows = list(report.rows)
-    for number, each in enumerate(rows):
-        label = "all" if each.label is None else shown(each.label)
-        cells = (cells[number] for _, cells in columns)
-        texts = (Text(cell) for cell in (label, f"{each.n_drawn:,}", *cells))
-        table.add_row(*texts, end_section=number == len(rows) - 2)
-    show(table)
-    say("")
+        part = [("class", classes), ("drawn", n_drawn), *columns[first : first + n_fitting]]
+        names_of_part, cells = zip(*part, strict=True)
+        rows = list(zip(*cells, strict=True))
+        show_table(
+            names_of_part, rows, title="" if first else title, numbers=("drawn",), widest=COLUMN_WIDTH, ruled=True
+        )
+        say("")
 
 
 def _cell(figure: Figure) -> str:

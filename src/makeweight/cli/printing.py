@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
 from makeweight.data.wording import shown
 
 
@@ -17,3 +19,60 @@ def show(thing: object) -> None:
     from rich.console import Console
 
     Console().print(thing, markup=False, highlight=False)
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    numbers: Container[str] = (),
+    whole: Container[str] = (),
+    widest: int | None = None,
+    ruled: bool = False,
+    indented: bool = True,
+) -> None:
+    """Print a table; what has no room in a line of a cell goes on in the next.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their names.
+    rows : sequence of sequence of str
+        One cell a column.
+    title : str, default=""
+        What stands above it.
+    numbers : container of str, default=()
+        Columns whose cells end in line.
+    whole : container of str, default=()
+        Columns whose cells stay in one line, cut off where they have no room.
+    widest : int, optional
+        Most letters in a line of a cell.
+    ruled : bool, default=False
+        Whether a line parts the last row from the others.
+    indented : bool, default=True
+        Whether a blank stands before and after each line.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=indented,
+    )
+    for column in columns:
+        table.add_column(
+            Text(column),
+            justify="right" if column in numbers else "left",
+            overflow="ellipsis" if column in whole else "fold",
+            no_wrap=column in whole,
+            max_width=widest,
+        )
+    for number, row in enumerate(rows):
+        table.add_row(*(Text(cell) for cell in row), end_section=ruled and number == len(rows) - 2)
+    show(table)

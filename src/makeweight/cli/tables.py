@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from makeweight.balance.output import size_text
-from makeweight.cli.printing import say, show
+from makeweight.cli.printing import say, show_table
 from makeweight.cli.progress import time_text
 from makeweight.data.wording import counted, listed, shown
 
@@ -177,17 +177,8 @@ def _print_plan(plan: BalancePlan) -> None:
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, ruled: bool = False) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
-    for column in columns:
-        table.add_column(Text(column), justify="right" if column in NUMBERS else "left", overflow="fold")
-    for number, row in enumerate(rows):
-        table.add_row(*(Text(cell) for cell in row), end_section=ruled and number == len(rows) - 2)
-    show(table)
-    show("")
+    show_table(columns, rows, title=title, numbers=NUMBERS, ruled=ruled)
+    say("")
 
 
 def _print_list(title: str, lines: Sequence[str]) -> None:
