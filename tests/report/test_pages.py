@@ -179,7 +179,7 @@ def test_inspect_reads_a_known_set_once(place: Path, monkeypatch: pytest.MonkeyP
     [
         ("in/report.html", "which is to stay as it is"),
         ("none/report.html", "name a file in a folder that exists"),
-        ("taken.html", "is something else than a report of makeweight"),
+        ("taken.html", "is there and holds something else: name another file, or delete it"),
     ],
 )
 def test_places_that_are_refused(file: str, words: str, place: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from makeweight.cli.options import Device, Map, report_file
+from makeweight.cli.options import Device, Map, check_target, report_file
 from makeweight.cli.printing import say, show_table
 from makeweight.data.files import read_regular, write_whole
 from makeweight.data.wording import shown
@@ -61,7 +61,7 @@ def evaluate(
 
     require_manifest(out / MANIFEST)
     if json_file is not None:
-        _check_json(json_file, out, test)
+        check_target("--json", json_file, [out, *([] if test is None else [Path(test)])], _is_own)
     check_projection(projection)
     html_file = report_file(html, Path(f"{out.resolve().name}-quality.html"), [out])
     if json_file is not None and html_file is not None and json_file.resolve() == html_file.resolve():
@@ -178,19 +178,6 @@ def _print_leak(found: FolderQuality, json_file: Path | None) -> None:
             f"Of equally many training and test images, the nearest one is a test image for {leak.nearer_to_test:.0%} "
             f"of the drawn images (p = {leak.p_value:.2g} for as many by chance)"
         )
-
-
-def _check_json(file: Path, out: Path, test: str | None) -> None:
-    """Refuse a file that cannot be written, holds something else, or lies where everything is to stay as it is."""
-    for folder in (out, *(() if test is None else (Path(test),))):
-        if file.resolve().is_relative_to(folder.resolve()):
-            raise InputError(
-                f"--json {shown(file)} lies inside {shown(folder)}, which is to stay as it is: write elsewhere."
-            )
-    if file.is_dir() or not file.resolve().parent.is_dir():
-        raise InputError(f"--json {shown(file)} cannot be written: name a file in a folder that exists.")
-    if file.exists() and not _is_own(file):
-        raise InputError(f"--json {shown(file)} is there and holds something else: name another file, or delete it.")
 
 
 def _is_own(file: Path) -> bool:

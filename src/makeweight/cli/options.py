@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -113,25 +113,47 @@ def report_file(given: str | None, default: Path | None, inputs: Sequence[Path])
     Raises
     ------
     InputError
-        If it lies inside an input, cannot be written, or is something else than a report.
+        If it lies inside an input, cannot be written, or is there and no report.
     """
     from makeweight.report.render import is_report
 
     file = default if given is None else Path(given)
     if given == NONE or file is None:
         return None
+    check_target("--html", file, inputs, is_report)
+    return file
+
+
+def check_target(option: str, file: Path, inputs: Sequence[Path], is_own: Callable[[Path], bool]) -> None:
+    """Refuse a file to write, before anything is computed.
+
+    Parameters
+    ----------
+    option : str
+        What was given, for the message.
+    file : Path
+        The file.
+    inputs : sequence of Path
+        Folders that are to stay as they are.
+    is_own : callable
+        Tells whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InputError
+        If it lies inside an input, cannot be written, or may not be replaced.
+    """
     for folder in inputs:
         if folder.is_dir() and file.resolve().is_relative_to(folder.resolve()):
             raise InputError(
-                f"--html {shown(file)} lies inside {shown(folder)}, which is to stay as it is: write elsewhere."
+                f"{option} {shown(file)} lies inside {shown(folder)}, which is to stay as it is: write elsewhere."
             )
     if file.is_dir() or not file.resolve().parent.is_dir():
-        raise InputError(f"--html {shown(file)} cannot be written: name a file in a folder that exists.")
-    if file.exists() and not is_report(file):
-        raise InputError(f"--html {shown(file)} is something else than a report of makeweight: name another file.")
+        raise InputError(f"{option} {shown(file)} cannot be written: name a file in a folder that exists.")
+    if file.exists() and not is_own(file):
+        raise InputError(f"{option} {shown(file)} is there and holds something else: name another file, or delete it.")
     if not os.access(file.resolve().parent, os.W_OK):
-        raise InputError(f"--html {shown(file)} lies where nothing may be written: name another file, or none.")
-    return file
+        raise InputError(f"{option} {shown(file)} lies where nothing may be written: name another file.")
 
 
 def parse_duration(text: str, option: str = "--budget") -> float:
