@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 COPIES = 3
 COLUMN_WIDTH = 16
 SHOWN_COPIES = 10
-GROUPS = (
-    ("Do they show the class?", ("accuracy", "confidence")),
-    ("Are they like real ones?", ("precision", "density", "frechet", "kernel", "nearest_features")),
-    ("Are they varied?", ("recall", "coverage", "ssim")),
-    ("Do they copy?", ("nearest_pixels",)),
-)
 
 
 def evaluate(
@@ -88,6 +82,7 @@ def evaluate(
 def print_quality(found: FolderQuality, json_file: Path | None = None) -> None:
     """Print the warnings, the figures in tables that fit the terminal, and the copies."""
     from makeweight.data.wording import counted
+    from makeweight.quality.figures import GROUPS
 
     report = found.report
     n_drawn, n_real = report.overall.n_drawn, len(found.real)

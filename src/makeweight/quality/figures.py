@@ -68,6 +68,13 @@ METRICS = {
     "nearest_pixels": MetricInfo("distance to nearest real, pixels", "like the reference"),
     "ssim": MetricInfo("SSIM of pairs", "like the reference"),
 }
+# The questions that they answer, in the order in which they are told.
+GROUPS = (
+    ("Do they show the class?", ("accuracy", "confidence")),
+    ("Are they like real ones?", ("precision", "density", "frechet", "kernel", "nearest_features")),
+    ("Are they varied?", ("recall", "coverage", "ssim")),
+    ("Do they copy?", ("nearest_pixels",)),
+)
 
 
 def refused(reason: str, reference: float | None = None) -> Figure:

@@ -10,7 +10,7 @@ import numpy as np
 
 from makeweight.data.wording import counted, points, rounded, shown
 from makeweight.quality.crossfit import extract
-from makeweight.quality.figures import METRICS, Figure
+from makeweight.quality.figures import GROUPS, METRICS, Figure
 from makeweight.report.features import Cloud, choose_rows, feature_map
 from makeweight.report.page import Answer, Block, Cell, Gallery, Page, Paragraph, Section, Sentences, Table
 from makeweight.report.pictures import MOST_CLASSES, gallery, pairs_of_copies, side_by_side
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from makeweight.quality.folder import FolderQuality
     from makeweight.quality.report import QualityReport
 
-GROUPS = (
-    ("Do they show the class?", ("accuracy", "confidence")),
-    ("Are they like real ones?", ("precision", "density", "frechet", "kernel", "nearest_features")),
-    ("Are they varied?", ("recall", "coverage", "ssim")),
-    ("Do they copy?", ("nearest_pixels",)),
-)
 MOST_COPIES = 50
 MOST_COLUMNS = 20
 
