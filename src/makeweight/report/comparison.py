@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from makeweight.data.wording import counted, listed, points, shown, signed_points
+from makeweight.report.confusion import confusion_table
 from makeweight.report.features import feature_map
 from makeweight.report.page import Answer, Block, Cell, Page, Paragraph, Section, Table
 from makeweight.report.pictures import gallery
@@ -205,16 +206,7 @@ def _confusions(found: Comparison, sights: Sights) -> list[Block]:
     """Show confusions as tables; of many classes, the pairs that are most often confused."""
     if len(found.labels) > MOST_COLUMNS:
         return [_pairs(title, counts, found.labels) for title, counts in sights.confusions.items()]
-    tables: list[Block] = []
-    for title, counts in sights.confusions.items():
-        shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-        rows: list[Sequence[str | Cell]] = [
-            [shown(label), *(Cell(points(v) if v else "·", shade=float(v) if v else None) for v in row.tolist())]
-            for label, row in zip(found.labels, shares, strict=True)
-        ]
-        note = "True class (rows), answer (columns), in per cent of the class, all seeds together."
-        tables.append(Table(f"Confusion: {title}", ("class", *map(shown, found.labels)), rows, note=note))
-    return tables
+    return [confusion_table(title, counts, found.labels) for title, counts in sights.confusions.items()]
 
 
 def _pairs(title: str, counts: Any, labels: Sequence[str]) -> Table:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from makeweight.data.wording import counted, points, rounded, shown
+from makeweight.data.wording import counted, rounded, shown
 from makeweight.quality.crossfit import extract
 from makeweight.quality.figures import GROUPS, METRICS, Figure
+from makeweight.report.confusion import share_cell
 from makeweight.report.features import Cloud, choose_rows, feature_map
 from makeweight.report.page import Answer, Block, Cell, Gallery, Page, Paragraph, Section, Sentences, Table
 from makeweight.report.pictures import MOST_CLASSES, gallery, pairs_of_copies, side_by_side
@@ -109,16 +110,12 @@ def _confusion(report: QualityReport, labels: Sequence[object]) -> list[Block]:
     if len(named) > MOST_COLUMNS:
         named = [name for name in named if any(each.answers.get(name) for each in judged)][:MOST_COLUMNS]
     rows: list[Sequence[str | Cell]] = [
-        [shown(each.label), *(_share(each.answers.get(name, 0.0)) for name in named)] for each in judged
+        [shown(each.label), *(share_cell(each.answers.get(name, 0.0)) for name in named)] for each in judged
     ]
     if not rows:
         return []
     note = "Per cent of the answers of classifiers that learnt from real images; rows add up to 100."
     return [Table("Class asked for (rows), class seen (columns)", ["class", *map(shown, named)], rows, note=note)]
-
-
-def _share(value: float) -> Cell:
-    return Cell(points(value) if value else "·", shade=value if value else None)
 
 
 def _copies(found: FolderQuality) -> list[Block]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from makeweight.data.wording import counted, points, shown
+from makeweight.report.confusion import confusion_table
 from makeweight.report.page import Answer, Block, Cell, Facts, Page, Section, Table
 from makeweight.report.plots import intervals, learning_curves
 
@@ -137,19 +138,12 @@ def _classes(group: Group) -> Table:
 
 
 def _confusions(group: Group) -> list[Block]:
+    order, labels = _largest_first(group)
     tables: list[Block] = []
     for method in CONFUSED:
-        if method not in group:
-            continue
-        order, labels = _largest_first(group)
-        counts = sum(np.array(row.metrics["confusion"], float)[np.ix_(order, order)] for row in group[method].values())
-        shares = np.asarray(counts / np.maximum(1, np.asarray(counts).sum(axis=1, keepdims=True)))
-        rows: list[Sequence[str | Cell]] = [
-            [shown(label), *(Cell(points(v) if v else "·", shade=float(v) if v else None) for v in row.tolist())]
-            for label, row in zip(labels, shares, strict=True)
-        ]
-        note = "True class (rows), answer (columns), in per cent of the class, all seeds together."
-        tables.append(Table(f"Confusion: {method}", ("class", *(shown(label) for label in labels)), rows, note=note))
+        if method in group:
+            counts = sum(np.array(row.metrics["confusion"], float) for row in group[method].values())
+            tables.append(confusion_table(method, np.asarray(counts)[np.ix_(order, order)], labels))
     return tables
 
 
