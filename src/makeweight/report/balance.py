@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from makeweight.report.files import read_files, small_spec
 from makeweight.report.page import Answer, Block, Cell, Page, Section, Table
 from makeweight.report.pictures import MOST_CLASSES, ClassImages, gallery, side_by_side
 from makeweight.report.plots import class_bars, learning_curves
-from makeweight.report.record import card_section, hash_of_originals, per_class, run_section, settings_table
+from makeweight.report.record import card_section, drawn_facts, hash_of_originals, run_section, settings_table
 from makeweight.sampler import FEW
 
 if TYPE_CHECKING:
@@ -195,14 +195,12 @@ def _pictures(
 
 
 def _card(rows: Rows, sampler: ImageSampler) -> Section:
-    real = Counter(row.label for row in rows if row.origin == "real")
-    drawn = Counter(row.label for row in rows if row.origin == "drawn")
-    methods = Counter(row.method for row in rows if row.origin == "drawn")
+    *facts, (source, images) = drawn_facts(rows)
+    learning = "the networks learnt all classes together" if sampler.learns else "made from these without training"
     return card_section(
         [
-            ("What is drawn", per_class(dict(sorted(drawn.items()))) or "nothing"),
-            ("By", ", ".join(f"{shown(method)} ({n:,})" for method, n in sorted(methods.items())) or "nothing"),
-            ("From what", f"real images: {per_class(dict(sorted(real.items())))}; {_learning(sampler)}"),
+            *facts,
+            (source, f"{images}; {learning}"),
             (
                 "How to tell them apart",
                 "column origin of manifest.csv; file names that start with drawn-; the text chunk makeweight=drawn in "
@@ -217,16 +215,11 @@ def _card(rows: Rows, sampler: ImageSampler) -> Section:
     )
 
 
-def _learning(sampler: ImageSampler) -> str:
-    return "the networks learnt all classes together" if sampler.learns else "made from these without training"
-
-
 def _run(rows: Rows, sampler: ImageSampler) -> Section:
-    originals = [(row.label, row.sha256) for row in rows if row.origin == "real"]
     facts = [
         ("Method", type(sampler).__name__),
         ("Seed of the drawing", _each(row.seed for row in rows)),
-        ("Hash of the original files", hash_of_originals(originals)),
+        ("Hash of the original files", hash_of_originals(rows)),
         ("Model", sampler.model_hash_ if any(row.origin == "drawn" for row in rows) else "none"),
         *(
             (f"Model of {name}, which filled classes", _each(row.model_hash for row in rows if row.method == name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from makeweight.report.features import Cloud, choose_rows, feature_map
 from makeweight.report.page import Answer, Block, Cell, Gallery, Page, Paragraph, Section, Sentences, Table
 from makeweight.report.pictures import MOST_CLASSES, gallery, pairs_of_copies, side_by_side
 from makeweight.report.plots import class_bars
-from makeweight.report.record import card_section, hash_of_originals, per_class, run_section
+from makeweight.report.record import card_section, drawn_facts, hash_of_originals, run_section
 
 if TYPE_CHECKING:
     from makeweight.quality.copies import Copy
@@ -61,7 +60,7 @@ def quality_page(found: FolderQuality, projection: str = "tsne") -> Page:
             Section("Real and drawn images", _pictures(found)),
             Section("Feature map", _map(found, labels, projection)),
             Section("Classes", [*class_bars(labels, real, drawn)]),
-            _card(found),
+            card_section(drawn_facts(found.sights.rows)),
             _run(found),
         ],
     )
@@ -212,20 +211,6 @@ def _map(found: FolderQuality, labels: Sequence[object], projection: str) -> lis
     ]
 
 
-def _card(found: FolderQuality) -> Section:
-    rows = found.sights.rows
-    drawn = Counter(row.label for row in rows if row.origin == "drawn")
-    real = Counter(row.label for row in rows if row.origin == "real")
-    methods = Counter(row.method for row in rows if row.origin == "drawn")
-    return card_section(
-        [
-            ("What is drawn", per_class(dict(sorted(drawn.items())))),
-            ("By", ", ".join(f"{shown(method)} ({n:,})" for method, n in sorted(methods.items()))),
-            ("From what", f"real images: {per_class(dict(sorted(real.items())))}"),
-        ]
-    )
-
-
 def _run(found: FolderQuality) -> Section:
     report, rows = found.report, found.sights.rows
     devices = {
@@ -234,9 +219,8 @@ def _run(found: FolderQuality) -> Section:
         if judge.classifier is not None
     }
     models = sorted({row.model_hash for row in rows if row.origin == "drawn"})
-    originals = [(row.label, row.sha256) for row in rows if row.origin == "real"]
     facts = [
-        ("Hash of the original files", hash_of_originals(originals)),
+        ("Hash of the original files", hash_of_originals(rows)),
         ("Model", ", ".join(map(shown, models))),
         ("Extractor of features", f"{report.extractor} ({report.extractor_hash})" if report.extractor_hash else "none"),
         ("Seed", str(report.settings["random_state"])),

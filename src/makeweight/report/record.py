@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from makeweight.bench.machine import software_and_processor
 from makeweight.data.wording import counted, shown
 from makeweight.report.page import Facts, Section, Table
+
+if TYPE_CHECKING:
+    from makeweight.balance.manifest import ManifestRow
 
 
 def software() -> list[tuple[str, str]]:
@@ -16,15 +20,9 @@ def software() -> list[tuple[str, str]]:
     return [(name, version) for name, version in software_and_processor().items() if name != "cores"]
 
 
-def hash_of_originals(originals: Iterable[tuple[str, str]]) -> str:
-    """Hash labels and SHA-256 of the original files, whatever their order.
-
-    Examples
-    --------
-    >>> hash_of_originals([("boot", "ab"), ("bag", "cd")]) == hash_of_originals([("bag", "cd"), ("boot", "ab")])
-    True
-    """
-    lines = sorted(f"{label}\t{digest}\n" for label, digest in originals)
+def hash_of_originals(rows: Iterable[ManifestRow]) -> str:
+    """Hash labels and SHA-256 of the original files of a manifest, whatever their order."""
+    lines = sorted(f"{row.label}\t{row.sha256}\n" for row in rows if row.origin == "real")
     return hashlib.sha256("".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
 
 
@@ -42,6 +40,17 @@ def run_section(facts: Sequence[tuple[str, str]], *tables: Table) -> Section:
 def card_section(facts: Sequence[tuple[str, str]]) -> Section:
     """Give the section "Data card"."""
     return Section("Data card", [Facts(facts)])
+
+
+def drawn_facts(rows: Sequence[ManifestRow]) -> list[tuple[str, str]]:
+    """Give what a data card says of a manifest: what is drawn, by what, and from what."""
+    drawn, real = (Counter(row.label for row in rows if row.origin == origin) for origin in ("drawn", "real"))
+    methods = Counter(row.method for row in rows if row.origin == "drawn")
+    return [
+        ("What is drawn", per_class(dict(sorted(drawn.items()))) or "nothing"),
+        ("By", ", ".join(f"{shown(method)} ({n:,})" for method, n in sorted(methods.items())) or "nothing"),
+        ("From what", f"real images: {per_class(dict(sorted(real.items())))}"),
+    ]
 
 
 def per_class(counts: Mapping[str, int]) -> str:
