@@ -157,8 +157,10 @@ def print_comparison(found: Comparison, out: Path) -> None:
 
 
 def _print_arms(found: Comparison) -> None:
+    from makeweight.report.comparison import best_first
+
     rows = []
-    for arm in _best_first(found):
+    for arm in best_first(found):
         against = arm.against["augmentation"]
         own = arm.title == "augmentation"
         gain = "" if own else signed_points(against["estimate"][-1])
@@ -201,22 +203,14 @@ def _print_natural(found: Comparison) -> None:
 
 
 def _print_metrics(found: Comparison) -> None:
-    names = {
-        "macro_f1": "F1",
-        "geometric_mean_recall": "GM of recall",
-        "mean_class_gmean": "class GM",
-        "auc": "AUC",
-    }
+    from makeweight.report.comparison import SHARES, best_first
+
+    names = {**SHARES, "macro_f1": "F1"}  # shorter than in the report, for narrow terminals
     rows = [
-        (
-            arm.title,
-            *(points(arm.summary[name]) for name in names),
-            points(arm.summary["ece"]),
-            f"{arm.summary['brier']:.3f}",
-        )
-        for arm in _best_first(found)
+        (arm.title, *(points(arm.summary[name]) for name in names), f"{arm.summary['brier']:.3f}")
+        for arm in best_first(found)
     ]
-    _table("Other metrics", ("arm", *names.values(), "ECE", "Brier"), rows)
+    _table("Other metrics", ("arm", *names.values(), "Brier"), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -246,10 +240,6 @@ def _numbers(option: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"{option} {shown(text)!r} is no list of numbers: give one such as 0.25,0.5.") from None
-
-
-def _best_first(found: Comparison) -> list[ArmResult]:
-    return sorted(found.arms, key=lambda arm: -arm.summary["acsa"])
 
 
 def _recall(arm: ArmResult, place: int) -> str:

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 NOTHING, RIVAL = "nothing", "augmentation"
 MOST_COLUMNS = 20
+# What is told of an arm in points beside its mean recall, and how it is called.
+SHARES = {
+    "macro_f1": "macro F1",
+    "geometric_mean_recall": "GM of recall",
+    "mean_class_gmean": "class GM",
+    "auc": "AUC",
+    "ece": "ECE",
+}
 
 
 def comparison_page(found: Comparison, sights: Sights, projection: str = "tsne") -> Page:
@@ -65,7 +73,8 @@ def comparison_page(found: Comparison, sights: Sights, projection: str = "tsne")
     )
 
 
-def _best_first(found: Comparison) -> list[ArmResult]:
+def best_first(found: Comparison) -> list[ArmResult]:
+    """Give the arms in the order in which they are told: by mean recall."""
     return sorted(found.arms, key=lambda arm: -arm.summary["acsa"])
 
 
@@ -76,7 +85,7 @@ def _best_arm(found: Comparison) -> str | None:
 
 def _differences(found: Comparison) -> list[Block]:
     rows = []
-    for arm in _best_first(found):
+    for arm in best_first(found):
         if arm.title != RIVAL:
             value, low, high = (arm.against[RIVAL][name][-1] for name in ("estimate", "low", "high"))
             rows.append((arm.title, value, low, high))
@@ -148,15 +157,8 @@ def _interval(own: Mapping[str, float]) -> str:
 
 
 def _arms(found: Comparison) -> Table:
-    names = {
-        "macro_f1": "macro F1",
-        "geometric_mean_recall": "GM of recall",
-        "mean_class_gmean": "class GM",
-        "auc": "AUC",
-        "ece": "ECE",
-    }
     rows: list[Sequence[str | Cell]] = []
-    for arm in _best_first(found):
+    for arm in best_first(found):
         own = {name: values[-1] for name, values in arm.against[RIVAL].items()}
         gain: list[str | Cell] = ["–", "–"]
         if arm.title != RIVAL:
@@ -164,9 +166,9 @@ def _arms(found: Comparison) -> Table:
                 Cell(signed_points(own["estimate"]), _interval(own)),
                 f"{own['p_adjusted']:.3f}",
             ]
-        figures = [points(arm.summary[name]) for name in names]
+        figures = [points(arm.summary[name]) for name in SHARES]
         rows.append([arm.title, points(arm.summary["acsa"]), *gain, *figures, f"{arm.summary['brier']:.3f}"])
-    columns = ("arm", "mean recall", "difference", "p (Holm)", *names.values(), "Brier")
+    columns = ("arm", "mean recall", "difference", "p (Holm)", *SHARES.values(), "Brier")
     note = "In points but p and Brier. Below each difference to augmentation stands the arm's own 95 % interval."
     return Table("Every arm, the best first", columns, rows, note=note)
 
@@ -175,8 +177,7 @@ def _recalls(found: Comparison) -> list[Table]:
     if len(found.labels) > MOST_COLUMNS:
         return []
     rows: list[Sequence[str | Cell]] = [
-        [arm.title, *(Cell(points(value), shade=value) for value in arm.classes["recall"])]
-        for arm in _best_first(found)
+        [arm.title, *(Cell(points(value), shade=value) for value in arm.classes["recall"])] for arm in best_first(found)
     ]
     return [Table("Recall of every arm in every class", ("arm", *map(shown, found.labels)), rows, note="In points.")]
 
