@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from makeweight.balance.manifest import MANIFEST, read_manifest
-from makeweight.balance.reading import entry_of, look_or_refuse
+from makeweight.balance.reading import open_output
 from makeweight.data.checks import check_options, modes_problem, refuse
-from makeweight.data.folders import Listing
-from makeweight.data.images import Progress
-from makeweight.data.stores import FolderSource, target_spec
+from makeweight.data.images import ImageSpec, Progress
+from makeweight.data.stores import target_spec
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -110,21 +109,19 @@ class BalancedDataset(Dataset[LabelledImage]):
         rows = read_manifest(folder / MANIFEST)
         if not rows:
             raise InputError(f"the manifest of {shown(out)} names no images: give an output of makeweight balance.")
-        found = look_or_refuse([entry_of(folder, row) for row in rows], shown(out), progress)
-        drawn = np.array([row.origin == "drawn" for row in rows])
-        first = found[int(drawn.argmax())][1].spec
-        if mode is None:
-            refuse(modes_problem(shown(out), {first.mode: len(rows)}))
-        spec = target_spec(first, resize, mode, first.dtype if mode is None else "uint8")
-        self._source = FolderSource(
-            Listing(folder, [entry for entry, _ in found]), folder.name, found, spec, None, skipped=(), resize=True
-        )
-        self._top = float(np.iinfo(spec.dtype).max)
+
+        def form(drawn: ImageSpec) -> ImageSpec:
+            if mode is None:
+                refuse(modes_problem(shown(out), {drawn.mode: len(rows)}))
+            return target_spec(drawn, resize, mode, drawn.dtype if mode is None else "uint8")
+
+        self._source = open_output(folder, rows, form, progress)
+        self._top = float(np.iinfo(self._source.spec.dtype).max)
         self.transform = transform
         self.files = self._source.files
         self.classes = self._source.classes
         self.codes = torch.from_numpy(np.searchsorted(self.classes, self._source.labels).astype(np.int64))
-        self.is_drawn = torch.from_numpy(drawn)
+        self.is_drawn = torch.tensor([row.origin == "drawn" for row in rows])
 
     def __len__(self) -> int:
         """Give the number of images."""

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
-from makeweight.balance.reading import entry_of, look_or_refuse
+from makeweight.balance.reading import open_listing, open_output
 from makeweight.balance.verify import digest_of
 from makeweight.data.checks import check_options
-from makeweight.data.folders import Listing
 from makeweight.data.images import ImageSpec, Progress
 from makeweight.data.source import find_source
-from makeweight.data.stores import ArraySource, FolderSource
+from makeweight.data.stores import ArraySource
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 from makeweight.networks import SMALLEST_SIDE
@@ -135,12 +134,9 @@ def evaluate_folder(
     if not any(row.origin == "drawn" for row in rows) or not any(row.origin == "real" for row in rows):
         raise InputError(f"{shown(out)} holds no real images or no drawn ones: give an output of makeweight balance.")
     listener.stage("reading")
-    entries = [entry_of(folder, row) for row in rows]
-    found = look_or_refuse(entries, shown(out), listener.count)
+    source = open_output(folder, rows, lambda drawn: target(drawn, resize), listener.count)
+    X, y, spec = source.load(), source.labels, source.spec
     drawn = np.array([row.origin == "drawn" for row in rows])
-    spec = target(found[int(drawn.argmax())][1].spec, resize)
-    source = FolderSource(Listing(folder, entries), folder.name, found, spec, None, skipped=(), resize=True)
-    X, y = source.load(), np.array([row.label for row in rows])
     X_test, y_test, test_files = (None, None, []) if test is None else _read_test(test, spec, listener.count)
     data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], spec.layout)
     tell = _stages(listener)
@@ -203,11 +199,10 @@ def _read_test(
                 f"and {spec.dtype}: bring them to one form."
             )
         return X, source.labels, source.files
-    entries = look_or_refuse(found.listing.entries, found.where, progress)
-    if not entries:
+    if not found.listing.entries:
         raise InputError(f"{found.where} holds no images: give a folder with one folder of images per class.")
-    folder = FolderSource(found.listing, found.name, entries, spec, None, skipped=(), resize=True)
-    return folder.load(), folder.labels, [entry.shown for entry, _ in entries]
+    folder = open_listing(found.listing, found.name, found.where, lambda specs: spec, progress)
+    return folder.load(), folder.labels, [entry.shown for entry in found.listing.entries]
 
 
 def _stages(listener: Listener) -> Any:
