@@ -806,6 +806,17 @@ def test_intervals_and_differences_by_hand() -> None:
     assert "|\n|  | twin | " in text
 
 
+@pytest.mark.parametrize(("by", "p", "verdict"), [(0.05, 0, "ahead"), (0.0, 1, "cannot tell")])
+def test_seeds_that_differ_alike(by: float, p: float, verdict: str) -> None:
+    """To the digits that adding them up leaves; without a spread there is nothing to divide by."""
+    rows = [line("cn", seed, acsa) for seed, acsa in enumerate((0.80, 0.81, 0.82))]
+    rows += [line("aggan", seed, acsa + by) for seed, acsa in enumerate((0.80, 0.81 + 1e-16, 0.82))]
+    (found,) = sections("aggan-multiclass", rows)
+    (gain,) = found.differences
+    assert gain.points == pytest.approx(100 * by)
+    assert (gain.reach, gain.p, gain.verdict) == (0, p, verdict)
+
+
 def test_one_seed_has_no_interval() -> None:
     (found,) = sections("aggan-multiclass", [line("cn", 0, 0.8), line("aggan", 0, 0.9)])
     assert found.lines[0].reach is None

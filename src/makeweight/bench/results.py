@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.stats import ttest_1samp
 
 from makeweight.bench.learners import PAPER
 from makeweight.bench.published import PUBLISHED
@@ -21,6 +21,7 @@ from makeweight.data.wording import shown
 
 Cells = tuple[list[str], list[list[str]]]  # the columns of a table, and its lines
 CONFIDENCE = 0.95
+DIGITS = 9  # of per cent; beyond them equal figures differ by how they were added up
 LEAST_P = 0.001  # that is told as a number
 # What a paper claims, method by method: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan"))
@@ -234,16 +235,16 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
         recall, f1, geometric = (
             _percent(by_seed.values(), metric) for metric in ("acsa", "macro_f1", "geometric_mean_recall")
         )
-        reach, published = _reach(recall), known.get(method)
+        mean, reach, _ = _tested(recall)
         lines.append(
             Line(
                 method,
                 len(recall),
-                float(recall.mean()),
+                mean,
                 float(f1.mean()),
                 float(geometric.mean()),
                 reach,
-                published,
+                known.get(method),
                 _of_drawn(by_seed.values()),
                 tuple(sorted({place_of(row) for row in by_seed.values()})),
             )
@@ -266,9 +267,10 @@ def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]
         return None
     mine, theirs = (_percent([methods[name][seed] for seed in shared], "acsa") for name in (one, other))
     published = known[one] - known[other] if {one, other} <= known.keys() else None
-    points, error = float((mine - theirs).mean()), float(100 - theirs.mean())
+    points, reach, p = _tested(mine - theirs)
+    error = float(100 - theirs.mean())
     errors = points / error if error > 0 else None
-    return Difference(one, other, len(shared), points, _reach(mine - theirs), published, errors, _p(mine - theirs))
+    return Difference(one, other, len(shared), points, reach, published, errors, p)
 
 
 def _corrected(differences: Sequence[Difference]) -> list[Difference]:
@@ -294,21 +296,17 @@ def _percent(rows: Iterable[Row], metric: str) -> NDArray[np.float64]:
     return 100 * np.array([row.metrics[metric] for row in rows], float)
 
 
-def _reach(values: NDArray[np.float64]) -> float | None:
-    """Half of the interval of a mean, by Student's t; None for a single value."""
-    n = len(values)
-    if n < 2:
-        return None
-    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-
-
-def _p(values: NDArray[np.float64]) -> float | None:
-    """How likely as large a mean is if zero is expected, by Student's t; None for a single value."""
+def _tested(values: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
+    """Mean, half of its interval, and its p-value if zero is expected, by Student's t; of one value the mean alone."""
+    values = values.round(DIGITS)
+    mean = float(values.mean())
     if len(values) < 2:
-        return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = abs(values.mean()) / (values.std(ddof=1) / np.sqrt(len(values)))
-    return float(2 * t.sf(np.nan_to_num(size, nan=0.0), len(values) - 1))
+        return mean, None, None
+    if np.ptp(values) == 0:  # scipy warns
+        return mean, 0.0, float(mean == 0)
+    found = ttest_1samp(values, 0)
+    low, high = found.confidence_interval(CONFIDENCE)
+    return mean, float(high - low) / 2, float(found.pvalue)
 
 
 def told(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Cells:
