@@ -6,7 +6,7 @@ from rich.console import Console
 
 from makeweight.autoencoder import AutoencoderReport
 from makeweight.cli import progress
-from makeweight.cli.progress import LiveProgress, LogProgress, shown_progress, step_details, time_text
+from makeweight.cli.progress import LiveProgress, LogProgress, shown_progress, step_details
 from makeweight.progress import StepReport, timing
 
 
@@ -23,17 +23,6 @@ def report(step: int) -> StepReport:
         acceptance_rate=0.42,
         wins={"minimax": 0.39, "least_squares": 0.61},
     )
-
-
-def test_times_read_well() -> None:
-    assert [time_text(s) for s in (0, 59.4, 59.6, 3599, 3600, 90061)] == [
-        "0 s",
-        "59 s",
-        "1 min 0 s",
-        "59 min 59 s",
-        "1 h 0 min",
-        "25 h 1 min",
-    ]
 
 
 def test_details_of_an_autoencoder_are_its_losses() -> None:

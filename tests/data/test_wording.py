@@ -1,6 +1,6 @@
 import pytest
 
-from makeweight.data.wording import counted, label_fault, listed, shown
+from makeweight.data.wording import counted, label_fault, listed, shown, time_text
 
 
 def test_names_are_counted_only_beyond_the_limit():
@@ -12,6 +12,17 @@ def test_names_are_counted_only_beyond_the_limit():
 def test_counts():
     assert counted(0, "file") == "0 files"
     assert counted(1200, "file") == "1,200 files"
+
+
+def test_times_read_well():
+    assert [time_text(s) for s in (0, 59.4, 59.6, 3599, 3600, 90061)] == [
+        "0 s",
+        "59 s",
+        "1 min 0 s",
+        "59 min 59 s",
+        "1 h 0 min",
+        "25 h 1 min",
+    ]
 
 
 def test_unprintable_letters_are_escaped():

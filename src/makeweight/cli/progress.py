@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from makeweight.balance.listener import Listener
-from makeweight.data.wording import shown
+from makeweight.data.wording import shown, time_text
 from makeweight.team import team
 
 if TYPE_CHECKING:
@@ -52,22 +52,6 @@ def shown_progress() -> Iterator[Listener]:
     live = LiveProgress(console)
     with live.display:
         yield live
-
-
-def time_text(seconds: float) -> str:
-    """Write a duration for people.
-
-    Examples
-    --------
-    >>> time_text(7.2), time_text(754), time_text(5400)
-    ('7 s', '12 min 34 s', '1 h 30 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def step_details(report: StepReport | AutoencoderReport) -> list[str]:

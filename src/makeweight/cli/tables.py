@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from makeweight.balance.output import size_text
 from makeweight.cli.printing import say, show_table
-from makeweight.cli.progress import time_text
-from makeweight.data.wording import counted, listed, shown
+from makeweight.data.wording import counted, listed, shown, time_text
 
 if TYPE_CHECKING:
     from makeweight.balance.fill import FillReport

@@ -16,7 +16,7 @@ from makeweight.compare.arms import RIVAL, Arm, method_title
 from makeweight.compare.metrics import summary_metrics
 from makeweight.compare.runs import Bench, done_runs
 from makeweight.compare.splits import Split
-from makeweight.data.wording import counted
+from makeweight.data.wording import counted, time_text
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
 from makeweight.quality.crossfit import CrossFit
@@ -210,14 +210,11 @@ def _gathered(
 
 
 def about(seconds: float) -> str:
-    """Write a duration that is not known well.
+    """Write a duration that is not known well: never none at all.
 
     Examples
     --------
-    >>> about(12.3), about(127), about(754)
-    ('12 s', '2 min 7 s', '13 min')
+    >>> about(0.2), about(754)
+    ('1 s', '12 min 34 s')
     """
-    whole = max(1, round(seconds))
-    if whole < 90:
-        return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{round(whole / 60)} min"
+    return time_text(max(1.0, seconds))

@@ -131,6 +131,22 @@ def rounded(number: float) -> str:
     return f"{number:.{2 if abs(number) < 10 else 1}f}".replace("-", "−")
 
 
+def time_text(seconds: float) -> str:
+    """Write a duration for people.
+
+    Examples
+    --------
+    >>> time_text(7.2), time_text(754), time_text(5400)
+    ('7 s', '12 min 34 s', '1 h 30 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def no_such(what: str, name: object, choices: Iterable[str]) -> str:
     """Say that a name is none of the known ones.
 
