@@ -118,7 +118,7 @@ def test_sample_draws_more(out: Path, tmp_path: Path) -> None:
     assert (status, err) == (0, "")
     assert "3 images of clog drawn by duplicates, rows 2 to 4 of seed" in text
     assert len(list((tmp_path / "extra").glob("*.png"))) == 3
-    assert "no class 'clgo': did you mean 'clog'?" in refusal(
+    assert "no class of the model called 'clgo': choose from boot, clog; did you mean 'clog'?" in refusal(
         "sample", out, 3, "--label", "clgo", "--out", tmp_path / "no"
     )
 
@@ -204,7 +204,10 @@ def test_arrays_that_cannot_be_balanced(arrays: dict[str, np.ndarray], words: st
     ("options", "words"),
     [
         (("--sampling-strategy", "boot=3"), "3 images of 'boot', and there are 4 already"),
-        (("--sampling-strategy", "hat=9"), "'hat', which is no class here"),
+        (
+            ("--sampling-strategy", "hat=9"),
+            "the sampling strategy cannot be met since there is no class called 'hat': choose from",
+        ),
         (("--sampling-strategy", "most"), "no sampling strategy 'most'"),
         (("--method", "magic"), "no method called 'magic'"),
         (("--steps", "5", "--budget", "1m"), "the training has one length"),

@@ -1,6 +1,6 @@
 import pytest
 
-from makeweight.data.wording import counted, label_fault, listed, shown, time_text
+from makeweight.data.wording import counted, label_fault, listed, no_such, shown, time_text
 
 
 def test_names_are_counted_only_beyond_the_limit():
@@ -44,3 +44,9 @@ def test_unprintable_letters_are_escaped():
 )
 def test_labels_that_name_no_folder(label, fault):
     assert label_fault(label) == fault
+
+
+def test_of_many_choices_the_first_are_named():
+    sentence = no_such("class", "z\n", [f"{number:03d}" for number in range(1000)])
+    assert sentence.startswith(r"there is no class called 'z\\n': choose from 000, 001, ")
+    assert sentence.endswith(" 048, 049 and 950 more.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from makeweight.balance.manifest import MANIFEST, is_manifest, is_output, write_
 from makeweight.balance.models import find_model, load_model
 from makeweight.balance.names import DRAWN_PREFIX
 from makeweight.balance.output import MARKER, OutputFolder
-from makeweight.data.wording import listed, shown
+from makeweight.data.wording import listed, no_such
 from makeweight.devices import join_team
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
@@ -118,9 +117,7 @@ def find_label(sampler: ImageSampler, label: str) -> Any:
     known = {str(each): each for each in sampler.classes_.tolist()}
     if label in known:
         return known[label]
-    close = get_close_matches(label, list(known), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose from {listed(known, 20)}."
-    raise InputError(f"the model has no class {shown(label)!r}: {hint}")
+    raise InputError(no_such("class of the model", label, known))
 
 
 def sample_fault(folder: Path) -> str | None:

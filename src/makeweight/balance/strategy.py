@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from makeweight.data.wording import counted, listed, shown
+from makeweight.data.wording import counted, no_such, shown
 from makeweight.errors import InputError
 
 STRATEGY_NAMES = ("auto", "minority", "not minority", "not majority", "all")
@@ -80,9 +79,7 @@ def check_name(strategy: Strategy) -> None:
 def _check_totals(strategy: Mapping[str, int], counts: Mapping[str, int]) -> None:
     for label, total in strategy.items():
         if label not in counts:
-            close = get_close_matches(str(label), list(counts), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"choose from {listed(sorted(counts), 20)}."
-            raise InputError(f"the sampling strategy names {shown(label)!r}, which is no class here: {hint}")
+            raise InputError(f"the sampling strategy cannot be met since {no_such('class', label, counts)}")
         if total < counts[label]:
             raise InputError(
                 f"the sampling strategy asks for {counted(total, 'image')} of {shown(label)!r}, and there are "

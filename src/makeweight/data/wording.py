@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+MOST_CHOICES = 50
+
 
 def shown(name: object) -> str:
     r"""Give a name for a message, with control characters and broken encodings escaped.
@@ -179,7 +181,7 @@ def no_such(what: str, name: object, choices: Iterable[str]) -> str:
     folded = {choice.casefold(): choice for choice in known}
     close = get_close_matches(str(name).casefold(), folded, n=1)
     hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
-    return f"there is no {what} called {shown(name)!r}: choose from {', '.join(known)}{hint}"
+    return f"there is no {what} called {shown(name)!r}: choose from {listed(known, MOST_CHOICES)}{hint}"
 
 
 def label_fault(label: str) -> str | None:
