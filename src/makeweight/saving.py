@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 
 from makeweight.data.arrays import COUNTS, ImageCodec
 from makeweight.data.files import read_regular, write_together
-from makeweight.data.wording import shown
+from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
 
 CARD, WEIGHTS, STATE, TRAINING = "model.json", "weights.safetensors", "training.json", "training.safetensors"
@@ -178,8 +178,9 @@ def read_arrays(path: Path) -> Arrays:
     try:
         arrays: Arrays = load(read_regular(path))
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = shown((error.strerror if isinstance(error, OSError) else None) or error)[:200]
-        raise InputError(f"{shown(path)} cannot be read as safetensors ({reason}): save the model anew.") from None
+        raise InputError(
+            f"{shown(path)} cannot be read as safetensors ({reason_of(error)[:200]}): save the model anew."
+        ) from None
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
             raise InputError(

@@ -16,7 +16,7 @@ from makeweight.cli.bench import bench_commands
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
 from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
-from makeweight.data.wording import shown
+from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
 from makeweight.team import team
 
@@ -77,7 +77,7 @@ class _Warned:
 def _refused_by_system(error: OSError) -> str:
     """Say in one sentence what the file system, or whatever else, refused."""
     what = "a file or device" if error.filename is None else shown(os.fsdecode(error.filename))
-    reason = " ".join(shown(error.strerror or error or type(error).__name__).split())
+    reason = " ".join(reason_of(error).split())
     return f"{what} cannot be used ({reason}): see that it is there and may be read and written, then start again."
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from makeweight.data.wording import counted, shown
+from makeweight.data.wording import counted, reason_of, shown
 from makeweight.errors import InputError
 
 CHUNK = 1 << 20
@@ -71,7 +71,7 @@ def download_files(files: Sequence[OfficialFile], folder: Path, *, timeout: floa
             for file in files:
                 os.replace(Path(partial) / file.name, folder / file.name)
     except OSError as error:
-        raise InputError(f"{shown(folder)} cannot take the download ({error.strerror or error}).") from error
+        raise InputError(f"{shown(folder)} cannot take the download ({reason_of(error)}).") from error
 
 
 def _download(file: OfficialFile, target: Path, folder: Path, timeout: float) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from makeweight.data.images import FORMAT_NAMES, is_image_name
 from makeweight.data.tables import read_table
-from makeweight.data.wording import counted, is_text, label_fault, listed, shown
+from makeweight.data.wording import counted, is_text, label_fault, listed, reason_of, shown
 from makeweight.errors import InputError
 
 TABLE_NAME = "metadata.csv"
@@ -266,7 +266,7 @@ def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
                 if not child.name.startswith(".") and child.name.lower() not in _SYSTEM_FOLDERS
             ]
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
+        reason = reason_of(error).lower()
         raise InputError(f"the folder {shown(folder)} cannot be read ({reason}): check its permissions.") from None
     return iter(sorted(kept, key=lambda child: child.name))
 

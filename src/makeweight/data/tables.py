@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from makeweight.data.files import read_regular
-from makeweight.data.wording import label_fault, listed, shown
+from makeweight.data.wording import label_fault, listed, reason_of, shown
 from makeweight.errors import InputError
 
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_id", "image_path")
@@ -105,7 +105,7 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise InputError(f"{shown(path)} is no CSV table ({error}): save the table of labels as CSV.") from None
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
+        reason = reason_of(error).lower()
         raise InputError(f"the table of labels {shown(path)} cannot be read ({reason}): check the path.") from None
 
 
