@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from makeweight.balance.copies import Originals
 from makeweight.balance.drawing import one_thread
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.images import Progress
 from makeweight.data.lazy import LazyImages
 from makeweight.quality.crossfit import CrossFit, Features, Judge, extract
 from makeweight.quality.neighbours import reach
@@ -29,7 +29,6 @@ TRIES, LEAST_TRIED = 10, 100
 FEWEST_AT_A_TIME, MOST_AT_A_TIME = 32, 512
 MOST_IN_MANIFOLD = 2000
 MOST_BYTES = 256_000_000
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.images import Progress
 from makeweight.errors import InputError
 from makeweight.schedule import balanced_steps
 
@@ -22,7 +23,6 @@ BATCH = 512
 DEFAULT_BATCH, DEFAULT_STEPS = 64, (500, 5000)
 Features = NDArray[np.float32]
 Extractor = nn.Module | Callable[[Tensor], Tensor]
-Progress = Callable[[int, int], None]
 
 
 def deal_folds(codes: NDArray[np.int64], n_folds: int, random: np.random.Generator) -> NDArray[np.int64]:
