@@ -11,9 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
-from makeweight.data.memory import available_memory
-
-SHARE = 0.5
+from makeweight.data.memory import SHARE, available_memory
 
 
 def open_regular(path: Path) -> BufferedReader:

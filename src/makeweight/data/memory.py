@@ -9,7 +9,7 @@ from pathlib import Path
 from makeweight.errors import InputError
 
 LIMIT = "MAKEWEIGHT_MEMORY"
-SHARE = 0.5
+SHARE = 0.5  # of the available memory, that may be taken at once
 _ROOT = Path("/")
 
 
