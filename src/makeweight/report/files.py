@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.data.images import (
+    PLAIN_MODES,
     ImageSpec,
     UnreadableImageError,
     look_at,
@@ -27,7 +28,7 @@ def small_spec(path: Path) -> ImageSpec:
         spec = look_at(path).spec
     shrink = min(1.0, LARGEST_SIDE / max(spec.height, spec.width))
     height, width = (max(1, round(side * shrink)) for side in (spec.height, spec.width))
-    if spec.mode in ("L", "RGB", "RGBA", "I;16"):
+    if spec.mode in PLAIN_MODES:
         return ImageSpec(height, width, spec.channels, spec.dtype, spec.mode)
     return ImageSpec(height, width, 3, "uint8", "RGB")
 
