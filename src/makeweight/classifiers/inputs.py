@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from makeweight.data.arrays import ImageCodec
+from makeweight.data.arrays import ImageCodec, check_finite
 from makeweight.errors import InputError
 
 
@@ -56,7 +56,5 @@ def checked_images(classifier: BaseEstimator, codec: ImageCodec, X: ArrayLike) -
     array: NDArray[Any] = validate_data(
         classifier, X=X, reset=False, allow_nd=True, dtype="numeric", ensure_all_finite=False
     )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
-        raise InputError(f"image {bad} of the array holds NaN or infinity: remove or mend it.")
+    check_finite(array)
     return array

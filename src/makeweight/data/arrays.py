@@ -73,9 +73,7 @@ class ImageCodec:
             raise InputError(f"images of dtype {X.dtype} cannot be learnt: give integers (uint8, uint16) or floats.")
         if X.size == 0:
             raise InputError(f"there are no images in an array of shape {X.shape}: give at least one of each class.")
-        if X.dtype.kind == "f" and not np.isfinite(X).all():
-            bad = int(np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))[0])
-            raise InputError(f"image {bad} of the array holds NaN or infinity: remove or mend it.")
+        check_finite(X)
         layout = _layout(X.shape, channels)
         if layout == "rows":
             low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
@@ -126,6 +124,19 @@ class ImageCodec:
     def _range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         low, high = np.array(self.low), np.array(self.high)
         return low, np.where(high > low, high - low, 1.0)
+
+
+def check_finite(X: NDArray[Any]) -> None:
+    """Refuse an array of images of which one holds NaN or infinity.
+
+    Raises
+    ------
+    InputError
+        If one does; the message names the first.
+    """
+    if X.dtype.kind == "f" and not np.isfinite(X).all():
+        bad = int(np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))[0])
+        raise InputError(f"image {bad} of the array holds NaN or infinity: remove or mend it.")
 
 
 def _layout(shape: tuple[int, ...], channels: Channels | None) -> Literal["rows", "grey", "first", "last"]:
