@@ -45,14 +45,14 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
 def test_unknown_devices(device: str) -> None:
     with pytest.raises(InputError) as caught:
         fabric_for(device, None)
-    assert str(caught.value) == f"device={device!r} is no choice: give auto, cpu, cuda, cuda:N or mps."
+    assert str(caught.value) == f"device={device!r} is impossible: give auto, cpu, cuda, cuda:N or mps."
 
 
 @pytest.mark.parametrize("precision", ["16-mixed", "64", "bf16", ""])
 def test_unknown_precisions(precision: str) -> None:
     with pytest.raises(InputError) as caught:
         fabric_for("cpu", precision)
-    assert str(caught.value) == (f"precision={precision!r} is no choice: give 32-true or bf16-mixed, or leave it out.")
+    assert str(caught.value) == (f"precision={precision!r} is impossible: give 32-true or bf16-mixed, or leave it out.")
 
 
 @WITHOUT_CUDA

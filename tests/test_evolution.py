@@ -201,7 +201,7 @@ class TestEvolution:
         ("wrong", "message"),
         [
             ({"fitness": "quality", "diversity_weight": 7.0}, r"diversity_weight=7.0 has no effect beside fitness="),
-            ({"fitness": ()}, r"fitness=\(\) is no choice: give a term, or a tuple of them."),
+            ({"fitness": ()}, r"fitness=\(\) is impossible: give a term, or a tuple of them."),
             ({"fitness": ("speed",)}, "there is no fitness_term called 'speed': choose from diversity, quality."),
             ({"n_survivors": 0}, r"Evolution\(n_survivors=0\) is impossible: it must be a whole number, 1 to 1,024."),
             ({"n_survivors": True}, r"Evolution\(n_survivors=True\) is impossible"),
@@ -230,7 +230,7 @@ class TestEvolution:
     def test_no_mutations_are_refused(self, wrong: object) -> None:
         with pytest.raises(InputError) as caught:
             Evolution(mutations=wrong).parts()  # type: ignore[arg-type]
-        assert str(caught.value) == f"mutations={wrong!r} is no choice: give a tuple of at least one objective."
+        assert str(caught.value) == f"mutations={wrong!r} is impossible: give a tuple of at least one objective."
 
     def test_unknown_names_are_refused(self) -> None:
         with pytest.raises(InputError, match="^there is no objective called 'anneal': choose from .*"):

@@ -146,7 +146,7 @@ def test_the_hash_covers_card_and_weights(model: Path) -> None:
 
 def test_the_device_is_the_loader_s_choice(model: Path) -> None:
     assert load(model, device="cpu").get_params()["device"] == "cpu"
-    with pytest.raises(InputError, match="^device='tpu' is no choice"):
+    with pytest.raises(InputError, match="^device='tpu' is impossible"):
         load(model, device="tpu")
 
 
@@ -492,7 +492,7 @@ class TestAttacks:
             ({"boot": -1}, "-1 images of 'boot' cannot be drawn"),
             ({"boot": 1.5}, "1.5 images of 'boot' cannot be drawn"),
             ({"shoe": 1}, "there is no class 'shoe' in this model"),
-            ([("boot", 1)], "says not how many images of which class"),
+            ([("boot", 1)], "does not say how many images of which class"),
         ):
             with pytest.raises(InputError, match=re.escape(words)):
                 sampler.sample(counts)  # type: ignore[arg-type]

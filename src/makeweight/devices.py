@@ -41,7 +41,7 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
     check_precision(precision)
     kind, _, index = device.partition(":") if isinstance(device, str) else ("", "", "")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise InputError(f"device={device!r} is no choice: give auto, cpu, cuda, cuda:N or mps.")
+        raise InputError(f"device={device!r} is impossible: give auto, cpu, cuda, cuda:N or mps.")
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if kind == "auto":
@@ -64,7 +64,7 @@ def fabric_for(device: str, precision: str | None) -> Fabric:
 def check_precision(precision: str | None) -> None:
     """Refuse a precision that there is not."""
     if precision is not None and precision not in PRECISIONS:
-        raise InputError(f"precision={precision!r} is no choice: give {' or '.join(PRECISIONS)}, or leave it out.")
+        raise InputError(f"precision={precision!r} is impossible: give {' or '.join(PRECISIONS)}, or leave it out.")
 
 
 def join_team(device: str) -> None:

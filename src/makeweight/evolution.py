@@ -333,7 +333,7 @@ class Evolution(Component):
             For an unknown name, or no mutation at all.
         """
         if not isinstance(self.mutations, (tuple, list)) or not self.mutations:
-            raise InputError(f"mutations={self.mutations!r} is no choice: give a tuple of at least one objective.")
+            raise InputError(f"mutations={self.mutations!r} is impossible: give a tuple of at least one objective.")
         if len(self.mutations) > MOST_MUTATIONS:
             raise InputError(f"{len(self.mutations):,} mutations are too many: give {MOST_MUTATIONS} at the most.")
         return [OBJECTIVES.resolve(part) for part in self.mutations], ACCEPTANCES.resolve(self.acceptance)
@@ -350,7 +350,7 @@ class Evolution(Component):
             return [Quality(), Diversity(weight=self.diversity_weight)]
         terms = (self.fitness,) if isinstance(self.fitness, (str, FitnessTerm)) else self.fitness
         if not isinstance(terms, (tuple, list)) or not terms:
-            raise InputError(f"fitness={self.fitness!r} is no choice: give a term, or a tuple of them.")
+            raise InputError(f"fitness={self.fitness!r} is impossible: give a term, or a tuple of them.")
         return [FITNESS_TERMS.resolve(term) for term in terms]
 
 

@@ -166,7 +166,9 @@ class ImageSampler(BaseOverSampler):
         """
         check_is_fitted(self, "codec_")
         if not isinstance(counts, Mapping):
-            raise InputError(f"{counts!r} says not how many images of which class: give a dict such as {{label: 10}}.")
+            raise InputError(
+                f"{counts!r} does not say how many images of which class: give a dict such as {{label: 10}}."
+            )
         for label, count in counts.items():
             self._code(label)
             if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 0:

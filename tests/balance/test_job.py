@@ -265,7 +265,7 @@ def test_an_interruption_leaves_nothing(shoes: Path, tmp_path: Path) -> None:
         ({"n_steps": 0}, "n_steps=0 is no length of a training: give a number above 0"),
         ({"from_model": "nowhere"}, "nowhere does not exist: give the folder model/ of an output"),
         ({"from_model": "."}, r"\. holds no model of makeweight"),
-        ({"device": "abacus", "n_steps": 1}, "device='abacus' is no choice"),
+        ({"device": "abacus", "n_steps": 1}, "device='abacus' is impossible"),
     ],
 )
 def test_settings_that_cannot_be_met(

@@ -105,7 +105,7 @@ def test_unknown_parts_are_refused(boots: Any) -> None:
         CNNClassifier(networks="vgg", n_steps=1).fit(*boots)
     with pytest.raises(InputError, match="^there is no augmentation called 'cutmix': choose from affine, "):
         CNNClassifier(**TINY, augmentation="cutmix", n_steps=1).fit(*boots)
-    with pytest.raises(InputError, match="^device='tpu' is no choice"):
+    with pytest.raises(InputError, match="^device='tpu' is impossible"):
         CNNClassifier(**TINY, device="tpu").fit(*boots)
 
 

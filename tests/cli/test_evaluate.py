@@ -115,7 +115,7 @@ def test_json_holds_everything_and_out_stays_as_it_was(out: Path, tmp_path: Path
         (("out", "--test", "held", "--json", "held/q.json"), "lies inside held, which is to stay as it is"),
         (("out", "--test", "none"), "there is no folder or file none"),
         (("out", "--resize", "0"), "resized to 0"),
-        (("out", "--device", "abacus"), "device='abacus' is no choice"),
+        (("out", "--device", "abacus"), "device='abacus' is impossible"),
     ],
 )
 def test_what_is_refused(options: tuple[str, ...], words: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

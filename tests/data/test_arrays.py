@@ -155,7 +155,7 @@ def test_layouts(shape: tuple[int, ...], channels: Any, layout: str) -> None:
         (
             values((2, 8, 9), "uint8"),
             "middle",
-            "channels='middle' is no choice: give 'first' or 'last', or leave it out.",
+            "channels='middle' is impossible: give 'first' or 'last', or leave it out.",
         ),
         (
             np.array([["a", "b"]]),

@@ -164,12 +164,11 @@ def balance(
         str | None,
         typer.Option(
             metavar="RATIO|auto",
-            help="Fill classes up to this share of the largest; auto finds the share, or that nothing drawn helps, by "
-            "validation on IN.",
+            help="Fill classes up to this share of the largest; auto chooses the share, or 0, by validation on IN.",
         ),
     ] = None,
     gate: Annotated[
-        bool, typer.Option("--gate", help="Draw again what is not recognised, lies off the real images or copies one.")
+        bool, typer.Option("--gate", help="Replace drawn images that look unlike their class or copy a real image.")
     ] = False,
     steps: Annotated[int | None, typer.Option(help="Length of the training in steps.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length of the training in epochs.")] = None,
@@ -269,7 +268,7 @@ def sample(
     label: Annotated[str, typer.Option(help="The class to draw.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write: new, or empty.")],
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the drawing; by default the model's, after the rows drawn.")
+        int | None, typer.Option(help="Seed for drawing; by default it goes on where the model left off.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -37,7 +37,7 @@ def evaluate(
     html: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Where the report goes; none for none. [default: OUT-quality.html]", show_default=False
+            metavar="FILE", help="File for the report, or none. [default: OUT-quality.html]", show_default=False
         ),
     ] = None,
     projection: Map = "tsne",

@@ -109,7 +109,7 @@ def _print_fill(report: FillReport) -> None:
             for each in report.tried
         ],
     )
-    say("In points of 100. Chosen is the least fill that is at most one standard error behind the best.")
+    say("In per cent. The chosen fill is the smallest within one standard error of the best.")
     if report.not_judged:
         say(f"Too few images to hold one out: {listed(report.not_judged, 20)}")
     if not report.chosen:

@@ -75,7 +75,9 @@ class Options:
             if method not in come_along:
                 get_method(method)
         if self.methods is not None and not self._drawing():
-            raise InputError("no method that draws is given: name one, such as aggan or smote; cheap ones come along.")
+            raise InputError(
+                "no method that draws is given: name one, such as aggan; what draws nothing is always run."
+            )
         if self.n_seeds < 2:
             raise InputError(
                 f"{counted(self.n_seeds, 'seed')} cannot tell chance from difference: give 2 or more, 5 are usual."

@@ -68,7 +68,7 @@ class ImageCodec:
             For other shapes and dtypes, NaN or infinity, no images at all, and a shape that leaves the channels open.
         """
         if channels not in (None, "first", "last"):
-            raise InputError(f"channels={channels!r} is no choice: give 'first' or 'last', or leave it out.")
+            raise InputError(f"channels={channels!r} is impossible: give 'first' or 'last', or leave it out.")
         if X.dtype.kind not in "buif":
             raise InputError(f"images of dtype {X.dtype} cannot be learnt: give integers (uint8, uint16) or floats.")
         if X.size == 0:
