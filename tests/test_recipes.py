@@ -10,6 +10,7 @@ from makeweight.errors import InputError
 from makeweight.evolution import Elitist, Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import ConditionalActivation
+from makeweight.methods import get_method
 from makeweight.networks import DCGAN
 from makeweight.stabilisers import Mixed
 
@@ -124,6 +125,26 @@ def test_parts_are_saved_and_gone_on_with(name: str, boots: Any, tmp_path: Any) 
         ends.append(b"".join(rows))
         assert len(players.parents) == (2 if name == "survivors" else 1)
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("wgan", {"discriminator_steps": 1}),
+        ("bagan", {"start": "fresh", "prior": "uniform"}),
+        ("gamo", {"start": "fresh"}),
+        ("vae_gan", {"start": "fresh"}),
+    ],
+)
+def test_what_the_recipe_says_is_not_put_in_place_of_what_was_told(
+    method: str, changes: dict[str, Any], boots: Any, tmp_path: Any
+) -> None:
+    """Each of these is told what cards leave out, where the recipe says something else."""
+    sampler = get_method(method)(**TINY, **changes).fit(*boots)
+    sampler.save(tmp_path)
+    loaded = load(tmp_path)
+    assert (loaded.settings, loaded.model_hash_) == (sampler.settings, sampler.model_hash_)
+    assert np.array_equal(loaded.draw("clog", range(3)), sampler.draw("clog", range(3)))
 
 
 def test_the_discriminator_has_a_step_size_of_its_own(boots: Any) -> None:

@@ -76,7 +76,8 @@ class Registry(Generic[T]):
         """Class decorator: file the part under `name`, which must be free."""
 
         def add(part: type[T]) -> type[T]:
-            if name in self._parts:
+            known = self._parts.get(name, part)
+            if (known.__module__, known.__qualname__) != (part.__module__, part.__qualname__):  # else read anew
                 raise ValueError(f"{self.axis} {name!r} is registered twice")
             part.axis, part.name = self.axis, name
             self._parts[name] = part
@@ -95,6 +96,7 @@ class Registry(Generic[T]):
         if self._package:
             for file in iter_modules(import_module(self._package).__path__):
                 import_module(f"{self._package}.{file.name}")
+            self._package = ""
         return self._parts
 
     def get(self, name: str) -> type[T]:

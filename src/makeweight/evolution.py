@@ -113,8 +113,8 @@ class Annealed(_Cooling):
 
     References
     ----------
-    Hao et al., "Annealing Genetic GAN for Imbalanced Web Data Learning", Algorithm 1. It prints P = exp(−Δ/T) with
-    Δ = F_best − F_parent < 0, which would always be above 1: the sign is a slip.
+    Hao et al., 2022, "Annealing Genetic GAN for Imbalanced Web Data Learning", Algorithm 1. It prints P = exp(−Δ/T)
+    with Δ = F_best − F_parent < 0, which would always be above 1: the sign is a slip.
     """
 
     ranges: ClassVar[Ranges] = {
@@ -270,7 +270,7 @@ class Evolution(Component):
 
     References
     ----------
-    Wang et al., 2019, "Evolutionary Generative Adversarial Networks", eq. 6 to 8 and Algorithm 1; Hao et al.,
+    Wang et al., 2019, "Evolutionary Generative Adversarial Networks", eq. 6 to 8 and Algorithm 1; Hao et al., 2022,
     "Annealing Genetic GAN for Imbalanced Web Data Learning", eq. 2 to 4.
     """
 
@@ -377,7 +377,7 @@ def fitness(realness: Tensor, gradients: Tensor, terms: Sequence[FitnessTerm]) -
 
     References
     ----------
-    Hao et al., "Annealing Genetic GAN for Imbalanced Web Data Learning", eq. 2 to 4.
+    Hao et al., 2022, "Annealing Genetic GAN for Imbalanced Web Data Learning", eq. 2 to 4.
 
     Examples
     --------

@@ -382,6 +382,7 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
     source = Path(folder)
     card: ModelCard = read_json(source / CARD, ModelCard)
     state: State = read_json(source / STATE, State)
+    METHODS.names()  # loads the files of all methods, whose faults are none of the model's
     try:
         return _rebuilt(source, card, state, networks, device)
     except InputError:
@@ -395,7 +396,9 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
 
 def _rebuilt(source: Path, card: ModelCard, state: State, networks: Any, device: str) -> ImageSampler:
     method = METHODS.get(card.method)
-    given = {key: value for key, value in card.settings.items() if key != "method"}
+    # What a card leaves out was at the value in `later`, whatever the recipe says.
+    told = {key: describe(value) for key, value in method.later.items()} | card.settings
+    given = {key: value for key, value in told.items() if key != "method"}
     if SILENT & given.keys():
         raise ValueError(f"{min(SILENT & given.keys())} is no setting of a model")
     foreign = [key for key, value in given.items() if isinstance(value, dict) and "foreign" in value]

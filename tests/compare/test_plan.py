@@ -55,6 +55,11 @@ def test_no_method_learns_for_its_class_output_alone(monkeypatch: pytest.MonkeyP
     assert "AGGAN's class output" in [arm.title for arm in plan(5 * 101).arms]
 
 
+def test_class_outputs_need_no_arm_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "ARMS", all_arms(["aggan", "smote"], fills=[1.0], shares=[]))
+    assert plan(1e9).left_out == []
+
+
 def test_the_important_arms_are_kept() -> None:
     found = plan(5 * 4)
     assert [arm.name for arm in found.arms] == ["nothing", "augmentation", "shared", "mixup"]

@@ -249,9 +249,9 @@ def _groups(
     test: Path | None,
     heard: Listener,
 ) -> tuple[Membership | None, Membership | None]:
-    """Read which images belong together, of both parts; where nothing is given, a known set may tell."""
+    """Read which images belong together, of both parts; where nothing is given, a known set tells for folds."""
     if given is None:
-        own, notes = own_groups(train)
+        own, notes = own_groups(train) if held is None else (None, [])
         for note in notes:
             heard.note(note)
         return own, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ def _greedy(room: float, costs: Costs, arms: Sequence[Arm], splits: Sequence[Spl
     left_out: list[Arm] = []
     spent = 0.0
     cheapest = _cheapest_drawn(costs, arms, splits)
-    for arm in sorted(arms, key=lambda arm: (arm.priority > 0, arm.priority > 0 and arm is not cheapest)):
+    for arm in sorted(arms, key=lambda arm: (arm.itself, arm.priority > 0, arm.priority > 0 and arm is not cheapest)):
         fresh = arm.method is not None and arm.method not in learnt
         cost = _cost(costs, arm, splits) if fresh else costs.of_arm(arm, splits)
         no_room = spent + cost > room and arm.priority > 0
@@ -210,11 +211,12 @@ def _gathered(
 
 
 def about(seconds: float) -> str:
-    """Write a duration that is not known well: never none at all.
+    """Write a duration that is not known well, rounded up.
 
     Examples
     --------
-    >>> about(0.2), about(754)
-    ('1 s', '12 min 34 s')
+    >>> about(0.2), about(127), about(754), about(7199)
+    ('1 s', '2 min 10 s', '13 min 0 s', '2 h 0 min')
     """
-    return time_text(max(1.0, seconds))
+    unit = 1 if seconds < 60 else 10 if seconds < 600 else 60
+    return time_text(unit * max(1, math.ceil(seconds / unit)))

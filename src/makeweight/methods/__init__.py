@@ -1,4 +1,4 @@
-"""The methods, one recipe a file. A new one is one new file."""
+"""The methods, one recipe a file. A new one is one new file, called as the method is."""
 
 from __future__ import annotations
 

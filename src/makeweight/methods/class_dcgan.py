@@ -16,6 +16,7 @@ from makeweight.errors import InputError, NoClassOutputError
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.duplicates import block_seed
+from makeweight.networks import DCGAN
 from makeweight.progress import StepReport
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
@@ -48,7 +49,10 @@ class ClassDCGAN(GANSampler):
     Notes
     -----
     Departures from DCGAN: this library's networks, whose discriminator has no batch norm; augmentation, step sizes and
-    the moving average of the generator are this library's, too. ``ClassDCGAN.from_paper()`` takes the paper's numbers.
+    the moving average of the generator are this library's, too. ``ClassDCGAN.from_paper()`` takes the paper's numbers,
+    and batch norm.
+
+    An epoch is one pass over all images, whose steps the classes share evenly.
 
     The largest class is learnt, too, so that images of every class can be drawn. The images of a class are in memory
     while it is learnt.
@@ -73,6 +77,7 @@ class ClassDCGAN(GANSampler):
     def from_paper(cls) -> Self:
         """Return a sampler with the settings of the DCGAN paper as far as this library has them."""
         return cls(
+            networks=DCGAN(batch_norm=True),
             batch_size=128,
             latent_dim=100,
             learning_rate=2e-4,
