@@ -114,7 +114,7 @@ class Drawing:
         """Images a second by the forward pass alone."""
         n_processes = self.n_cores if self.device.type == "cpu" else 1
         n_blocks = -(-self.n_images // self.sampler.block_size // n_processes)
-        noise = torch.randn(self.sampler.block_size, self.sampler._setting("latent_dim"), device=self.device)
+        noise = torch.randn(self.sampler.block_size, self.sampler.setting("latent_dim"), device=self.device)
         codes = torch.zeros(self.sampler.block_size, dtype=torch.long, device=self.device)
 
         @torch.no_grad()

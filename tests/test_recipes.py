@@ -25,8 +25,8 @@ TINY: dict[str, Any] = {
 
 def parts_of(method: type[GANSampler]) -> tuple[str, str, tuple[Any, ...], str, int]:
     sampler = method()
-    names = [sampler._setting(name).name for name in ("head", "objective", "penalty")]
-    return (*names[:2], sampler._setting("evolution").mutations, names[2], sampler._setting("discriminator_steps"))
+    names = [sampler.setting(name).name for name in ("head", "objective", "penalty")]
+    return (*names[:2], sampler.setting("evolution").mutations, names[2], sampler.setting("discriminator_steps"))
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_wgan_lp_differs_from_wgan_gp_in_the_penalty_alone() -> None:
 @pytest.mark.parametrize("method", [ACGAN, LSGAN, ProjectionGAN])
 def test_both_players_of_a_plain_game_follow_the_objective(method: type[GANSampler]) -> None:
     sampler = method(objective="hinge")
-    assert sampler._setting("objective").name == "hinge"
-    assert sampler._setting("evolution").parts()[0][0].name == "hinge"
+    assert sampler.setting("objective").name == "hinge"
+    assert sampler.setting("evolution").parts()[0][0].name == "hinge"
 
 
 def test_offspring_keep_their_objectives() -> None:
-    own = [each.name for each in AGGAN()._setting("evolution").parts()[0]]
-    assert [each.name for each in AGGAN(objective="hinge")._setting("evolution").parts()[0]] == own
+    own = [each.name for each in AGGAN().setting("evolution").parts()[0]]
+    assert [each.name for each in AGGAN(objective="hinge").setting("evolution").parts()[0]] == own
     told = ACGAN(objective="hinge", evolution=Evolution(mutations=("minimax",)))
-    assert told._setting("evolution").mutations == ("minimax",)
+    assert told.setting("evolution").mutations == ("minimax",)
 
 
 def test_a_paired_objective_is_played_by_both(boots: Any) -> None:
@@ -75,8 +75,8 @@ def test_the_paper_s_settings_keep_the_method(method: type[GANSampler]) -> None:
     paper = method.from_paper()
     for name in ("objective", "evolution", "spectral_norm"):
         assert getattr(paper, name) is None
-    assert paper._setting("head").name == method()._setting("head").name
-    assert paper._setting("penalty").name == method()._setting("penalty").name
+    assert paper.setting("head").name == method().setting("head").name
+    assert paper.setting("penalty").name == method().setting("penalty").name
     assert (paper.average_decay, paper.draws, paper.augmentation) == (0.0, "last", "none")
 
 
@@ -87,7 +87,7 @@ def test_a_head_without_class_output_is_no_classifier(method: type[GANSampler], 
         _ = sampler.classifier_
     assert not hasattr(sampler, "classifier_")
     assert str(caught.value) == (
-        f"head={sampler._setting('head').name!r} has no class output to classify with: choose 'auxiliary_classifier', "
+        f"head={sampler.setting('head').name!r} has no class output to classify with: choose 'auxiliary_classifier', "
         "'k_plus_one', 'opposed_classifier'."
     )
 

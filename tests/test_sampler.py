@@ -85,9 +85,9 @@ class TestRecipes:
 
     def test_what_the_constructor_is_not_told_comes_from_the_recipe(self, boots: Images) -> None:
         sampler = AGGAN(**TINY)
-        assert sampler._setting("learning_rate") == Recipe().learning_rate
-        assert sampler.set_params(learning_rate=0.5)._setting("learning_rate") == 0.5
-        assert sampler.set_params(average_decay=0.0)._setting("average_decay") == 0.0
+        assert sampler.setting("learning_rate") == Recipe().learning_rate
+        assert sampler.set_params(learning_rate=0.5).setting("learning_rate") == 0.5
+        assert sampler.set_params(average_decay=0.0).setting("average_decay") == 0.0
 
 
 class TestLength:

@@ -100,7 +100,7 @@ def named(part: Any) -> str:
 
 def of_game(sampler: GANSampler) -> dict[str, tuple[str, str]]:
     """Say what is at each place of a game."""
-    get = sampler._setting
+    get = sampler.setting
     evolution: Evolution = get("evolution")
     mutations = [named(mutation) for mutation in evolution.mutations]
     acceptance = named(evolution.acceptance)

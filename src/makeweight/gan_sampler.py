@@ -267,22 +267,23 @@ class GANSampler(TrainingSampler):
             If the head has no class output; an AttributeError, too.
         """
         check_is_fitted(self, "players_")
-        head = self._setting("head")
+        head = self.setting("head")
         if not head.classifies:
             with_one = ", ".join(repr(each.name) for each in HEADS if each.classifies)
             raise NoClassOutputError(f"head={head.name!r} has no class output to classify with: choose {with_one}.")
         return ClassHead(self.players_.discriminator.network, self.codec_, self.classes_, head.probabilities)
 
     def _check_settings(self) -> None:
-        check_ranges(LIMITS, {name: self._setting(name) for name in LIMITS})
-        start, prior = self._setting("start"), self._setting("prior")
+        check_ranges(LIMITS, {name: self.setting(name) for name in LIMITS})
+        start, prior = self.setting("start"), self.setting("prior")
         if prior.fitted and not start.fits_prior:
             raise InputError(
                 f"prior={prior.name!r} is fitted to encoded images, and start={start.name!r} gives it none: choose "
                 "start='autoencoder', or prior='uniform'."
             )
 
-    def _setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:
+        """Give the value of a parameter that is in force, parts resolved: as told, or else as the recipe says."""
         value = getattr(self, name)
         if value is None and not (name == "n_steps" and (self.n_epochs is not None or self.budget is not None)):
             value = getattr(self.recipe, name, None)
@@ -296,11 +297,11 @@ class GANSampler(TrainingSampler):
         self._check_settings()
         self._check_team()
         schedule = self._schedule(np.bincount(codes), own=not self._goes_on())
-        keeps_best = self._setting("best_every")
+        keeps_best = self.setting("best_every")
         if self._goes_on():
             self._check_built()
             keeps_best = keeps_best or int(self.players_.best is not None)
-        check_draws(self._setting("draws"), self._setting("average_decay"), keeps_best, schedule.n_steps)
+        check_draws(self.setting("draws"), self.setting("average_decay"), keeps_best, schedule.n_steps)
         fabric, chance = fabric_for(self.device, self.precision), self._seed_of_training(seed)
         with repeatable(fabric.device):
             torch.manual_seed(chance)
@@ -327,7 +328,7 @@ class GANSampler(TrainingSampler):
         self.history_, self.n_steps_ = progress.history, progress.done
         idle = [MIXES_NOTHING] if players.judges_alike and game.mixing.name != "none" else []
         self.training_notes_ = [*idle, *progress.told, *progress.notes]
-        self.generator_ = drawer(players, self._setting("draws"))
+        self.generator_ = drawer(players, self.setting("draws"))
 
     def _material(
         self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64], codec: ImageCodec, game: Game, seed: int
@@ -338,7 +339,7 @@ class GANSampler(TrainingSampler):
             codec,
             lambda: self._batches(X, codes, codec, game.device, seed),
             self._schedule(game.class_counts),
-            self._checkpoints(X, codes, seed, "start") if self._setting("start").share else None,
+            self._checkpoints(X, codes, seed, "start") if self.setting("start").share else None,
             seed,
             game.device,
             game.autocast,
@@ -346,26 +347,26 @@ class GANSampler(TrainingSampler):
         )
 
     def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
-        evolution: Evolution = self._setting("evolution")
+        evolution: Evolution = self.setting("evolution")
         mutations, acceptance = evolution.parts()
         return Game(
-            objective=self._setting("objective"),
+            objective=self.setting("objective"),
             mutations=mutations,
             acceptance=acceptance,
             evolution=evolution,
-            head=self._setting("head"),
-            prior=self._setting("prior"),
-            augmentation=self._setting("augmentation"),
-            penalty=self._setting("penalty"),
-            mixing=self._setting("mixed_batches"),
-            feature_matching=self._setting("feature_matching"),
-            discriminator_steps=self._setting("discriminator_steps"),
-            discriminator_speed=self._setting("discriminator_speed"),
-            spectral_norm=self._setting("spectral_norm"),
+            head=self.setting("head"),
+            prior=self.setting("prior"),
+            augmentation=self.setting("augmentation"),
+            penalty=self.setting("penalty"),
+            mixing=self.setting("mixed_batches"),
+            feature_matching=self.setting("feature_matching"),
+            discriminator_steps=self.setting("discriminator_steps"),
+            discriminator_speed=self.setting("discriminator_speed"),
+            spectral_norm=self.setting("spectral_norm"),
             steps_per_epoch=self._steps_per_epoch(counts),
             class_counts=counts,
-            latent_dim=self._setting("latent_dim"),
-            batch_size=self._setting("batch_size"),
+            latent_dim=self.setting("latent_dim"),
+            batch_size=self.setting("batch_size"),
             device=device,
             autocast=autocast,
             team=team(),
@@ -373,13 +374,13 @@ class GANSampler(TrainingSampler):
 
     def _players(self, shape: tuple[int, int, int], game: Game, material: Material | None = None) -> Players:
         """Build the players; without material, as they are before they have begun from anything."""
-        rate, betas, decay = self._setting("learning_rate"), self._setting("betas"), self._setting("average_decay")
-        setting, start = self._place(shape, game.class_counts), self._setting("start")
+        rate, betas, decay = self.setting("learning_rate"), self.setting("betas"), self.setting("average_decay")
+        setting, start = self._place(shape, game.class_counts), self.setting("start")
         pair, *others = [self._pair(setting) for _ in range(game.evolution.n_survivors)]
         founders = [pair.generator, *(other.generator for other in others)]
         if material is not None:
             start.begin(founders, pair.trunk, setting, material)
-        deviation = self._setting("minibatch_deviation")
+        deviation = self.setting("minibatch_deviation")
         discriminator = build_discriminator(game, pair, deviation=deviation).to(game.device)
         generators = [Individual(founder.to(game.device), rate, betas) for founder in founders]
         players = Players(
@@ -392,15 +393,15 @@ class GANSampler(TrainingSampler):
         return players
 
     def _place(self, shape: tuple[int, int, int], counts: NDArray[np.int64]) -> Setting:
-        return Setting(self._setting("networks"), shape, counts, self._setting("latent_dim"), self._setting("prior"))
+        return Setting(self.setting("networks"), shape, counts, self.setting("latent_dim"), self.setting("prior"))
 
     def _pair(self, setting: Setting) -> NetworkPair:
         pair = setting.networks.build(setting.shape, len(setting.class_counts), setting.latent_dim)
-        return pair._replace(generator=self._setting("start").framed(pair.generator, setting))
+        return pair._replace(generator=self.setting("start").framed(pair.generator, setting))
 
     def _parts(self) -> list[nn.Module]:
         """Build the networks that a saved model holds at the least; the user's own are built as the user says."""
-        networks, evolution = self._setting("networks"), self._setting("evolution")
+        networks, evolution = self.setting("networks"), self.setting("evolution")
         evolution.parts()
         if isinstance(networks, OwnNetworks):
             return []
@@ -411,11 +412,11 @@ class GANSampler(TrainingSampler):
         """Settle the length of all of `fit`; of a budget, the game's `own` part alone if so asked."""
         schedule = super()._schedule(counts)
         shared = own and schedule.budget is not None
-        budget = schedule.budget / (1 + self._setting("start").share) if shared else schedule.budget
-        return replace(schedule, budget=budget, best_every=self._setting("best_every"))
+        budget = schedule.budget / (1 + self.setting("start").share) if shared else schedule.budget
+        return replace(schedule, budget=budget, best_every=self.setting("best_every"))
 
     def _images_a_step(self) -> int:
-        n: int = self._setting("batch_size") * self._setting("discriminator_steps")
+        n: int = self.setting("batch_size") * self.setting("discriminator_steps")
         return n
 
     @torch.no_grad()
@@ -459,7 +460,7 @@ class GANSampler(TrainingSampler):
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
         self._check_settings()
         self._check_built()
-        asked, there = self._setting("evolution").n_survivors, len(self.players_.parents)
+        asked, there = self.setting("evolution").n_survivors, len(self.players_.parents)
         if asked != there:
             raise InputError(
                 f"the model has {counted(there, 'survivor')}, and n_survivors={asked}: set it back, or let it go on."

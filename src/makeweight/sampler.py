@@ -230,11 +230,12 @@ class ImageSampler(BaseOverSampler):
 
         What the constructor was not told is what the recipe says, so that a saved model means the same for ever.
         """
-        told = {name: self._setting(name) for name in self.get_params(deep=False) if name not in SILENT}
+        told = {name: self.setting(name) for name in self.get_params(deep=False) if name not in SILENT}
         given = without_defaults(told, self.later)
         return {"method": self.name, **{name: describe(value) for name, value in given.items()}}
 
-    def _setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:
+        """Give the value of a parameter that is in force: what was told, or else what the method says."""
         return getattr(self, name)
 
     @property

@@ -62,7 +62,7 @@ class TrainingSampler(ImageSampler):
 
     def _shape(self, name: str) -> Any:
         """Describe a setting; of a part other than networks, without the numbers that change no network."""
-        value = self._setting(name)
+        value = self.setting(name)
         told = describe(value)
         if isinstance(value, Component) and name != "networks":
             told = {key: each for key, each in told.items() if key not in value.ranges}
@@ -70,7 +70,7 @@ class TrainingSampler(ImageSampler):
 
     def _check_team(self) -> None:
         """Refuse what several processes cannot train together."""
-        size, batch_size = team().size, self._setting("batch_size")
+        size, batch_size = team().size, self.setting("batch_size")
         if size > 1 and self.random_state is None:
             raise InputError("several processes train one model with equal seeds: give random_state a whole number.")
         if batch_size % size:
@@ -98,24 +98,24 @@ class TrainingSampler(ImageSampler):
             n_steps=self._n_steps(steps_per_epoch),
             budget=None if self.budget is None else float(self.budget),
             steps_per_epoch=steps_per_epoch,
-            learning_rate=self._setting("learning_rate"),
-            decay=self._setting("learning_rate_decay"),
+            learning_rate=self.setting("learning_rate"),
+            decay=self.setting("learning_rate_decay"),
             best_every=0,
         )
 
     def _n_steps(self, steps_per_epoch: int) -> int | None:
         if self.n_epochs is not None:
             return int(self.n_epochs) * steps_per_epoch
-        n_steps = self._setting("n_steps")
+        n_steps = self.setting("n_steps")
         return None if n_steps is None else int(n_steps)
 
     def _steps_per_epoch(self, counts: NDArray[np.int64]) -> int:
-        shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
+        shown = len(counts) * counts.max() if self.setting("balanced_batches") else counts.sum()
         return max(1, int(shown) // self._images_a_step())
 
     def _images_a_step(self) -> int:
         """Return how many real images a step takes, in all processes together."""
-        size: int = self._setting("batch_size")
+        size: int = self.setting("batch_size")
         return size
 
     def _batches(
@@ -128,7 +128,7 @@ class TrainingSampler(ImageSampler):
         n_taken: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Give this process's part of the real images and codes of each step, without the first `n_taken`."""
-        epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
+        epoch = balanced_epoch if self.setting("balanced_batches") else plain_epoch
         random, together = np.random.default_rng(seed), team()
         indices = endless_batches(lambda: epoch(codes, random), self._images_a_step())
         own = (index[together.rank :: together.size] for index in itertools.islice(indices, n_taken, None))

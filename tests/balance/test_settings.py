@@ -50,7 +50,7 @@ def test_what_is_typed_equals_what_python_takes(texts: list[str], expected: AGGA
 def test_an_order_of_settings_changes_nothing(texts: tuple[str, ...]) -> None:
     sampler = ACGAN()
     apply_settings(sampler, parse_settings(texts))
-    evolution = sampler._setting("evolution")
+    evolution = sampler.setting("evolution")
     assert (evolution.fresh_noise, [each.name for each in evolution.parts()[0]]) == (True, ["hinge"])
 
 

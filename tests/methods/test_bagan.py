@@ -81,7 +81,7 @@ def test_the_paper_s_settings() -> None:
     assert paper.settings["head"] == {"axis": "head", "name": "k_plus_one", "even": True}
     assert paper.settings["start"]["share"] == 1.0
     assert (paper.n_epochs, paper.batch_size, paper.latent_dim, paper.learning_rate) == (150, 128, 100, 5e-5)
-    assert paper._setting("balanced_batches") is False
+    assert paper.setting("balanced_batches") is False
 
 
 @pytest.mark.parametrize("head", ["auxiliary_classifier", "projection", "concatenated"])

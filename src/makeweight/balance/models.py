@@ -120,7 +120,7 @@ def suited(sampler: ImageSampler, images: ImageSource) -> ImageSampler:
 def _set_conditions(sampler: ImageSampler, images: ImageSource) -> None:
     from makeweight.heads import ConditionalActivation
 
-    head = sampler._setting("head") if "head" in sampler.get_params(deep=False) else None
+    head = sampler.setting("head") if "head" in sampler.get_params(deep=False) else None
     if isinstance(head, ConditionalActivation) and head.attributes is None:
         rows = tuple(images.attributes[label] for label in images.classes)
         sampler.set_params(head=ConditionalActivation(attributes=rows))

@@ -44,7 +44,7 @@ def apply_settings(sampler: ImageSampler, settings: Mapping[str, str]) -> None:
         known = sorted(set(sampler.get_params(deep=False)) - OWN_OPTIONS)
         if top not in known:
             raise InputError(no_such(f"setting of {sampler.name}", top, known))
-        now = sampler._setting(top)
+        now = sampler.setting(top)
         sampler.set_params(**{top: _changed(now, name, rest, text) if rest else _value(text, now)})
 
 

@@ -141,7 +141,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
         The same trunk, real batches, augmentation, schedule and mixup as the sampler's discriminator, without the game.
         """
-        setting = sampler._setting
+        setting = sampler.setting
         return cls(
             networks=setting("networks"),
             n_steps=n_steps,
@@ -184,7 +184,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         array = checked_images(self, self.codec_, X)
         counts = torch.from_numpy(self.class_counts_.astype(np.float32))
-        probabilities = partial(self._setting("loss").probabilities, counts=counts)
+        probabilities = partial(self.setting("loss").probabilities, counts=counts)
         return ClassHead(self.network_, self.codec_, self.classes_, probabilities).predict_proba(array)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -200,9 +200,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         What the constructor was not told is what the recipe says.
         """
         names = [name for name in self.get_params(deep=False) if name != "device"]
-        return {"classifier": self.name, **{name: describe(self._setting(name)) for name in names}}
+        return {"classifier": self.name, **{name: describe(self.setting(name)) for name in names}}
 
-    def _setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:
+        """Give the value of a parameter that is in force, parts resolved: as told, or else as the recipe says."""
         value: Any = getattr(self, name)
         if value is None:
             value = getattr(self.recipe, name, None)
@@ -211,13 +212,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return PARTS[name].resolve(value) if name in PARTS else value
 
     def _check_settings(self) -> None:
-        check_ranges(RANGES, {name: self._setting(name) for name in RANGES})
+        check_ranges(RANGES, {name: self.setting(name) for name in RANGES})
 
     def _build(self) -> Discriminator:
         shape, n_classes = self.codec_.image_shape, len(self.classes_)
-        pair = self._setting("networks").build(shape, n_classes, latent_dim=1)
+        pair = self.setting("networks").build(shape, n_classes, latent_dim=1)
         network = Discriminator(pair.trunk, pair.n_features, n_classes)
-        bias = self._setting("loss").start_bias(n_classes)
+        bias = self.setting("loss").start_bias(n_classes)
         if bias is not None:
             torch.nn.init.constant_(network.classes.bias, bias)
         return network
@@ -226,7 +227,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int
     ) -> Iterator[NDArray[np.int64]]:
         """Give the images of each step, as indices."""
-        epoch = balanced_epoch if self._setting("balanced_batches") else plain_epoch
+        epoch = balanced_epoch if self.setting("balanced_batches") else plain_epoch
         return endless_batches(lambda: epoch(codes, order), self.batch_size)
 
     def _counts(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -235,13 +236,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _length(self, counts: NDArray[np.int64]) -> int:
         """Give the number of steps."""
-        shown = len(counts) * counts.max() if self._setting("balanced_batches") else counts.sum()
+        shown = len(counts) * counts.max() if self.setting("balanced_batches") else counts.sum()
         return self.n_steps or self.n_epochs * math.ceil(shown / self.batch_size)
 
     def _study(self, X: NDArray[Any], codes: NDArray[np.int64], n_steps: int, device: torch.device, seed: int) -> Study:
         """Give what the training may look at."""
         encode = encoder(self.codec_, device)
-        loss, weight = self._setting("loss"), self._setting("class_weight")
+        loss, weight = self.setting("loss"), self.setting("class_weight")
         return Study(
             network=self.network_,
             criterion=Criterion(loss, weight, self.class_counts_, self.classes_, n_steps, device),
@@ -254,10 +255,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _train(self, X: NDArray[Any], codes: NDArray[np.int64], device: torch.device, seed: int) -> None:
         order, random = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        augmentation = self._setting("augmentation")
+        augmentation = self.setting("augmentation")
         n_steps = self._length(np.bincount(codes))
         study = self._study(X, codes, n_steps, device, seed)
-        risk = self._setting("risk").begin(study)
+        risk = self.setting("risk").begin(study)
         betas = (float(self.betas[0]), float(self.betas[1]))
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=betas, fused=True)
         falling = max(1.0, n_steps * self.learning_rate_decay)

@@ -90,7 +90,7 @@ class ClassDCGAN(GANSampler):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        head = self._setting("head")
+        head = self.setting("head")
         if head.conditions:
             raise InputError(
                 f"{self.name} learns each class by itself, and head={head.name!r} is for several: leave head='none'."

@@ -163,7 +163,8 @@ class DeepSMOTE(TrainingSampler):
         assert isinstance(network, Autoencoder)
         return network
 
-    def _setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:
+        """Give the value of a parameter that is in force; networks resolved."""
         value = getattr(self, name)
         if name == "n_steps" and value is None and self.n_epochs is None and self.budget is None:
             return N_STEPS
@@ -172,7 +173,7 @@ class DeepSMOTE(TrainingSampler):
     def _check_settings(self) -> None:
         own = ("batch_size", "latent_dim", "learning_rate", "learning_rate_decay", "balanced_batches")
         ranges = {**{name: LIMITS[name] for name in own}, "exchange_weight": at_least(0)}
-        check_ranges(ranges, {name: self._setting(name) for name in ranges})
+        check_ranges(ranges, {name: self.setting(name) for name in ranges})
 
     def _learn(
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
@@ -206,11 +207,11 @@ class DeepSMOTE(TrainingSampler):
         self.generator_ = detached_copy(autoencoder.decoder).eval()
 
     def _learner(self, codec: ImageCodec, device: torch.device) -> Individual:
-        autoencoder = build_autoencoder(self._setting("networks"), codec.image_shape, self.latent_dim)
+        autoencoder = build_autoencoder(self.setting("networks"), codec.image_shape, self.latent_dim)
         return Individual(autoencoder.to(device), self.learning_rate, (0.9, 0.999))
 
     def _parts(self) -> list[Autoencoder]:
-        return [build_autoencoder(self._setting("networks"), self.codec_.image_shape, self.latent_dim)]
+        return [build_autoencoder(self.setting("networks"), self.codec_.image_shape, self.latent_dim)]
 
     @torch.no_grad()
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
@@ -233,7 +234,7 @@ class DeepSMOTE(TrainingSampler):
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         device = fabric_for(self.device, self.precision).device
         self._check_settings()
-        if not isinstance(self._setting("networks"), OwnNetworks):
+        if not isinstance(self.setting("networks"), OwnNetworks):
             check_size(self._parts, weights, training)
         with repeatable(device):
             learner = self._learner(self.codec_, device)
