@@ -92,7 +92,7 @@ def test_a_table_is_run_once_and_its_rows_tell_all(tmp_path: Path) -> None:
 
 
 def test_two_classes_at_three_ratios(tmp_path: Path) -> None:
-    _, rows = run(tmp_path, "aggan-binary", settings(), Selection(methods=["cn"], seeds=1))
+    _, rows = run(tmp_path, "aggan-binary", settings(), Selection(methods=["cn"], seeds=[0]))
     assert [row.protocol.rsplit("/", 1)[1] for row in rows] == ["mnist 1:10", "mnist 1:50", "mnist 1:100"]
     assert {row.metrics["n_test"] for row in rows} == {20}
     assert rows[0].metrics["classes"] == ["5", "6"]
@@ -111,7 +111,7 @@ def test_each_table_has_the_sets_of_its_paper() -> None:
 
 def test_every_way_of_annealing(tmp_path: Path) -> None:
     own = settings(paper=ReadingSettings(methods=["aggan"], epochs=0.5))
-    _, rows = run(tmp_path, "aggan-annealing", own, Selection(seeds=1))
+    _, rows = run(tmp_path, "aggan-annealing", own, Selection(seeds=[0]))
     assert [row.protocol.rsplit("/", 1)[1] for row in rows] == ["mnist T=1 α=0.9", "mnist T=1 α=0.99"]
     told = [row.settings["learner"]["draws"]["evolution"]["acceptance"]["cooling"] for row in rows]
     assert told == [0.9, 0.99]
@@ -665,7 +665,7 @@ def test_processes_give_the_same_rows(tmp_path: Path) -> None:
 
 def test_sets_that_are_not_at_hand_are_not_run(tmp_path: Path) -> None:
     ran, rows = run(
-        tmp_path, "aggan-multiclass", settings(datasets=["mnist", "svhn"]), Selection(methods=["cn"], seeds=1)
+        tmp_path, "aggan-multiclass", settings(datasets=["mnist", "svhn"]), Selection(methods=["cn"], seeds=[0])
     )
     assert (ran.absent, len(rows)) == (["svhn"], 1)
     with pytest.raises(InputError, match="^there is no set called svhn"):
@@ -746,7 +746,9 @@ def test_methods_may_join_a_table_that_has_rows() -> None:
     first = settings(practical=ReadingSettings(methods=["augmentation"], epochs=1))
     more = settings(practical=ReadingSettings(methods=["augmentation"], epochs=1, added=["mixup"]))
     assert more.hash == first.hash
-    cases = TABLES.get("aggan-multiclass")().cases(more, Selection(readings=["practical"], datasets=["mnist"], seeds=1))
+    cases = TABLES.get("aggan-multiclass")().cases(
+        more, Selection(readings=["practical"], datasets=["mnist"], seeds=[0])
+    )
     assert [case.method for case in cases] == ["augmentation", "mixup"]
     with pytest.raises(ValidationError, match="'mixup' is named twice"):
         ReadingSettings(methods=["mixup"], epochs=1, added=["mixup"])
@@ -880,7 +882,7 @@ def test_own_settings_fit_the_tables() -> None:
     own = read_settings()
     assert set(own) == set(TABLES.names())
     for table in TABLES:
-        for case in table().cases(own[table.name], Selection(seeds=1)):
+        for case in table().cases(own[table.name], Selection(seeds=[0])):
             assert table().learner(case, own[table.name], 1).settings
 
 
@@ -950,12 +952,18 @@ class TestCommands:
         assert all(words in page for words in ("mnist, paper, 1 steps", "Confusion: cn", "precision of 5"))
         status, out = self.invoke("merge", tmp_path / "all.jsonl", rows, rows)
         assert (status, "1 row added" in out) == (0, True)
+        status, out = self.invoke("run", *common, "--methods", "cn", "--readings", "paper", "--seeds", "2-3")
+        assert (status, "2 of them new, 0 cases left" in out) == (0, True)
+        assert [json.loads(line)["subset_seed"] for line in rows.read_text().splitlines()] == [0, 2, 3]
         assert json.loads((tmp_path / "all.jsonl").read_text())["method"] == "cn"
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (("run", "aggan-multi"), "there is no table called 'aggan-multi'"),
+            (("run", "aggan-binary", "--seeds", "0"), "--seeds '0' names none: give how many, such as 5, or which"),
+            (("run", "aggan-binary", "--seeds", "4-3"), "--seeds '4-3' names none"),
+            (("run", "aggan-binary", "--seeds", "few"), "--seeds 'few' names none"),
             (
                 ("run", "aggan-binary", "--budget", "0"),
                 "--budget 0.0 is no length: give balanced epochs, above 0 and at most 10,000.",
@@ -982,7 +990,7 @@ class TestCommands:
         [("acsa", None), ("acsa", 10**400), ("recall", {}), ("confusion", [[1]]), ("classes", ["a", "b", "b"])],
     )
     def test_rows_from_anybody(self, tmp_path: Path, name: str, value: Any) -> None:
-        _, (row, *_) = run(tmp_path, "aggan-multiclass", settings(), Selection(methods=["cn"], seeds=1))
+        _, (row, *_) = run(tmp_path, "aggan-multiclass", settings(), Selection(methods=["cn"], seeds=[0]))
         hostile = row.model_dump(mode="json") | {"method": "\x1b]0;own\x07"}
         (tmp_path / "rows.jsonl").write_text(json.dumps(hostile) + "\n")
         status, out = self.invoke("table", "aggan-multiclass", "--out", tmp_path)

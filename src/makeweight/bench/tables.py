@@ -84,14 +84,14 @@ class Selection:
     ----------
     readings, datasets, methods : sequence of str, optional
         Names.
-    seeds : int, optional
-        How many seeds, from 0 on.
+    seeds : sequence of int, optional
+        Seeds, at least 0.
     """
 
     readings: Sequence[str] | None = None
     datasets: Sequence[str] | None = None
     methods: Sequence[str] | None = None
-    seeds: int | None = None
+    seeds: Sequence[int] | None = None
 
 
 class Table(Component):
@@ -126,7 +126,7 @@ class Table(Component):
                     raise InputError(no_such(f"{what} of {self.name}", name, known))
         cases = [
             Case(reading, dataset, method, seed, details)
-            for seed in range(wanted.seeds or settings.seeds)
+            for seed in (range(settings.seeds) if wanted.seeds is None else wanted.seeds)
             for reading in wanted.readings or there
             for dataset in wanted.datasets or settings.datasets
             for details in self.details(settings, dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,9 @@ def run(
     datasets: Annotated[str | None, typer.Option(help="Sets, with commas. [default: as the settings say]")] = None,
     methods: Annotated[str | None, typer.Option(help="Methods, with commas: see `makeweight bench list NAME`.")] = None,
     readings: Annotated[str | None, typer.Option(help="paper, practical, or both with a comma.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N|A-B", help="How many seeds, or which: 5, or 3-4 for seeds 3 and 4.")
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -100,7 +103,7 @@ def run(
         raise InputError(f"{shown(settings or OWN)} has no section {name}: add one.")
     job = Job(table, known[name], out, budget, device, data_dir, download)
     wanted = Selection(
-        _names("--readings", readings), _names("--datasets", datasets), _names("--methods", methods), seeds
+        _names("--readings", readings), _names("--datasets", datasets), _names("--methods", methods), _seeds(seeds)
     )
     with shown_progress() as listener:
         ran = run_table(job, wanted, RowFile(out / ROWS), limit=seconds, n_jobs=jobs, listener=listener)
@@ -186,6 +189,25 @@ def figures(
         page = bench_page(name, kind.about, kind.paper, results, answers, remarks(name, found))
         write_report(target, page)
         say(str(target))
+
+
+def _seeds(text: str | None) -> range | None:
+    """Read how many seeds, from 0 on, or from which to which.
+
+    Examples
+    --------
+    >>> _seeds("3"), _seeds("3-4")
+    (range(0, 3), range(3, 5))
+    """
+    if text is None:
+        return None
+    told = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip())
+    seeds = range(0)
+    if told:
+        seeds = range(int(told[1])) if told[2] is None else range(int(told[1]), int(told[2]) + 1)
+    if not seeds:
+        raise InputError(f"--seeds {shown(text)!r} names none: give how many, such as 5, or which, such as 3-4.")
+    return seeds
 
 
 def _names(option: str, text: str | None) -> list[str] | None:
