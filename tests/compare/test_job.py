@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
+import torch
+from joblib.parallel import ThreadingBackend
 
 from makeweight.balance.listener import Listener
 from makeweight.bench.rows import Row, RowFile
@@ -257,6 +260,24 @@ def test_folds_and_processes(tmp_path: Path) -> None:
     assert natural["threshold_recall"][1] is not None
     alone = compare(X, y, folds=2, groups=groups, options=Options(methods=["smote"], **QUICK))
     assert alone.arm("nothing").by_seed == found.arm("nothing").by_seed
+
+
+def test_a_backend_of_joblib_carries_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed = []
+
+    class Other(ThreadingBackend):  # type: ignore[misc]
+        def submit(self, *arguments: Any, **more: Any) -> Any:
+            handed.append(arguments)
+            return super().submit(*arguments, **more)
+
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)  # these are threads of this process
+    joblib.register_parallel_backend("other", Other)
+    X, y = digits({1: 30, 8: 8})
+    options = Options(methods=["smote"], **QUICK, n_jobs=2)
+    with joblib.parallel_config(backend="other"):
+        compare(X, y, folds=2, options=options, out=tmp_path / "out")
+    rows = RowFile(tmp_path / "out" / "rows.jsonl").read()
+    assert len(rows) == len({row.key for row in rows}) == len(handed) == 2 * 2 * (1 + 10)
 
 
 def test_fills_that_ask_for_nothing() -> None:

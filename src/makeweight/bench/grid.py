@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -51,11 +51,17 @@ def run_grid(
     wanted = list(runs)
     found = {row.key: row for row in rows}
     missing = {run.key: run for run in wanted if run.key not in found}
-    work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end())
-    for row in work(joblib.delayed(compute_row)(run, compute) for run in missing.values()):
+    for row in computed(((run, compute) for run in missing.values()), n_jobs):
         rows.append(row)
         found[row.key] = row
     return [found[run.key] for run in wanted]
+
+
+def computed(tasks: Iterable[tuple[Run, Callable[[Run], Outcome]]], n_jobs: int | None = None) -> Iterator[Row]:
+    """Do runs, each by its own function, and give their rows as they end; see `run_grid`."""
+    work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end(), pre_dispatch="n_jobs")
+    rows: Iterator[Row] = work(joblib.delayed(compute_row)(*task) for task in tasks)
+    yield from rows
 
 
 def as_they_end() -> str:

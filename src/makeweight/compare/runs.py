@@ -7,15 +7,14 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,9 +22,10 @@ from numpy.typing import NDArray
 from makeweight.balance.copies import Originals
 from makeweight.balance.gate import Gate
 from makeweight.balance.listener import Listener
+from makeweight.bench.grid import computed
 from makeweight.bench.hashing import hash_settings
 from makeweight.bench.machine import device_name
-from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, run_once
+from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, compute_row
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.metrics import class_metrics, summary_metrics
@@ -39,6 +39,7 @@ from makeweight.methods import get_method
 from makeweight.sampler import FEW, ImageSampler, load
 
 MODELS, PREDICTIONS, TRAINING, ROWS = "models", "predictions", "training", "rows.jsonl"
+Work = Callable[[Run], Outcome]
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +208,9 @@ def run_all(
     splits : sequence of Split
         On what.
     n_jobs : int
-        Processes, each with one thread; 1 computes in this one, with its threads.
+        Runs side by side, each with one thread; 1 computes in this process, with its threads. More are carried by
+        joblib: by processes of this machine, or by the backend of `joblib.parallel_config`, whose machines all have to
+        see the bench's folder.
     listener : Listener
         Hears how many runs are done.
 
@@ -226,11 +229,13 @@ def run_all(
     n_known = len(trials) - len(waiting)
     total = len(waiting_draws) + len(trials)
     listener.count(n_known, total)
-    for n_done, _ in enumerate(_parallel(_learn, bench, waiting_draws, n_jobs), start=n_known + 1):
+    learning = [(run, partial(_learn, bench, method, split)) for run, method, split in waiting_draws]
+    for n_done, _ in enumerate(_rows(bench, learning, n_jobs), start=n_known + 1):
         listener.count(n_done, total)
     with suppress(OSError):  # it is not there, or somebody else's trainings are kept in it
         (bench.folder / TRAINING).rmdir()
-    for n_done, _ in enumerate(_parallel(_train, bench, waiting, n_jobs), start=n_known + len(waiting_draws) + 1):
+    answering = [(run, partial(_train, bench, arm, split)) for run, arm, split in waiting]
+    for n_done, _ in enumerate(_rows(bench, answering, n_jobs), start=n_known + len(waiting_draws) + 1):
         listener.count(n_done, total)
     by_key = {row.key: row for row in bench.rows}
     return {(arm.title, split.seed, split.fold): by_key[run.key] for run, arm, split in trials}
@@ -270,68 +275,60 @@ def _is_needed(draw: tuple[Run, str, Split], trials: Sequence[tuple[Run, Arm, Sp
     return any(arm.method == method and own is split and run.key not in done for run, arm, own in trials)
 
 
-def _parallel(task: Any, bench: Bench, jobs: Sequence[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
-    if n_jobs == 1 or len(jobs) < 2:
-        yield from (task(bench, *job) for job in jobs)
-        return
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-        yield from workers(joblib.delayed(_on_one_thread)(task, bench, *job) for job in jobs)
+def _rows(bench: Bench, tasks: Sequence[tuple[Run, Work]], n_jobs: int) -> Iterator[Row]:
+    """Do runs and keep their rows; one whose files alone were missing has a row already."""
+    known = {row.key for row in bench.rows}
+    if n_jobs == 1 or len(tasks) < 2:
+        found: Iterator[Row] = (compute_row(*task) for task in tasks)
+    else:
+        found = computed(((run, partial(_on_one_thread, work)) for run, work in tasks), n_jobs)
+    for row in found:
+        if row.key not in known:
+            bench.rows.append(row)
+        yield row
 
 
-def _on_one_thread(task: Any, bench: Bench, *job: Any) -> Any:
+def _on_one_thread(work: Work, run: Run) -> Outcome:
     torch.set_num_threads(1)
-    return task(bench, *job)
+    return work(run)
 
 
-def _learn(bench: Bench, run: Run, method: str, split: Split) -> None:
+def _learn(bench: Bench, method: str, split: Split, run: Run) -> Outcome:
     """Let a method learn a training part, and keep the model."""
-
-    def compute(run: Run) -> Outcome:
-        images = bench.images
-        sampler, kept = bench.sampler(method, split.seed), bench.folder / TRAINING / _name_of(run)
-        if sampler.learns:
-            sampler.set_params(checkpoints=kept)
-        sampler.fit(images.X[split.train], images.classes[images.codes[split.train]])
-        target = bench.model(run)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-        sampler.save(partial)
-        if target.is_dir():
-            shutil.rmtree(target)
-        partial.rename(target)
-        shutil.rmtree(kept, ignore_errors=True)
-        metrics = {"model": f"{MODELS}/{target.name}", "model_hash": sampler.model_hash_}
-        device = bench.base.device if sampler.learns else "cpu"
-        return Outcome(metrics, history=getattr(sampler, "history_", []), device=device_name(device))
-
-    run_once(bench.rows, run, compute)
-    if not bench.model(run).is_dir():
-        compute(run)
+    images = bench.images
+    sampler, kept = bench.sampler(method, split.seed), bench.folder / TRAINING / _name_of(run)
+    if sampler.learns:
+        sampler.set_params(checkpoints=kept)
+    sampler.fit(images.X[split.train], images.classes[images.codes[split.train]])
+    target = bench.model(run)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial_target = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    sampler.save(partial_target)
+    if target.is_dir():
+        shutil.rmtree(target)
+    partial_target.rename(target)
+    shutil.rmtree(kept, ignore_errors=True)
+    metrics = {"model": f"{MODELS}/{target.name}", "model_hash": sampler.model_hash_}
+    device = bench.base.device if sampler.learns else "cpu"
+    return Outcome(metrics, history=getattr(sampler, "history_", []), device=device_name(device))
 
 
-def _train(bench: Bench, run: Run, arm: Arm, split: Split) -> None:
+def _train(bench: Bench, arm: Arm, split: Split, run: Run) -> Outcome:
     """Train an arm's classifier on a training part, or take its method's, and keep its answers on the test part."""
-
-    def compute(run: Run) -> Outcome:
-        images = bench.images
-        classifier, n_drawn = _classifier(bench, arm, split)
-        chances = classifier.predict_proba(images.X[split.test]).astype(np.float64)
-        answers = Predictions(np.asarray(split.test), chances.argmax(axis=1), chances)
-        answers.write(bench.predictions(run))
-        true, n_classes = images.codes[split.test], len(images.classes)
-        metrics = {
-            "predictions": f"{PREDICTIONS}/{bench.predictions(run).name}",
-            "n_drawn": sum(n_drawn),
-            "drawn": n_drawn,
-            **summary_metrics(true, answers.codes, chances),
-            **class_metrics(true, answers.codes, n_classes),
-        }
-        return Outcome(metrics, device=device_name(bench.base.device))
-
-    run_once(bench.rows, run, compute)
-    if not bench.predictions(run).is_file():
-        compute(run)
+    images = bench.images
+    classifier, n_drawn = _classifier(bench, arm, split)
+    chances = classifier.predict_proba(images.X[split.test]).astype(np.float64)
+    answers = Predictions(np.asarray(split.test), chances.argmax(axis=1), chances)
+    answers.write(bench.predictions(run))
+    true, n_classes = images.codes[split.test], len(images.classes)
+    metrics = {
+        "predictions": f"{PREDICTIONS}/{bench.predictions(run).name}",
+        "n_drawn": sum(n_drawn),
+        "drawn": n_drawn,
+        **summary_metrics(true, answers.codes, chances),
+        **class_metrics(true, answers.codes, n_classes),
+    }
+    return Outcome(metrics, device=device_name(bench.base.device))
 
 
 def _classifier(bench: Bench, arm: Arm, split: Split) -> tuple[Any, list[int]]:
