@@ -111,12 +111,12 @@ def test_an_interruption_keeps_what_is_finished(
     shipped = runs._train
     n_left = 3
 
-    def train(*arguments: object) -> None:
+    def train(*arguments: object) -> object:
         nonlocal n_left
         n_left -= 1
         if n_left < 0:
             raise interrupt
-        shipped(*arguments)  # type: ignore[arg-type]
+        return shipped(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "_train", train)
     status, out, err = run("compare", digits, *QUICK, "--out", tmp_path / "out")

@@ -58,8 +58,8 @@ def test_a_class_output_that_surely_beats_augmentation_is_told() -> None:
 
 
 def test_the_more_arms_the_surer_one_has_to_be() -> None:
-    assert len(doubts({"mixup": 0.765})) == 1
-    assert doubts({"mixup": 0.765}, n_methods=8) == []
+    assert len(doubts({"mixup": 0.737})) == 1
+    assert doubts({"mixup": 0.737}, n_methods=8) == []
 
 
 def test_steps_that_still_help_are_told() -> None:
