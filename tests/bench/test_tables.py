@@ -798,14 +798,14 @@ def test_intervals_and_differences_by_hand() -> None:
     told = "aggan against cn: +5.33 points (+3.90 to +6.77), p 0.004, 28 % fewer errors, 3 seeds; the paper says +3.41"
     assert sentence_of(gain) == told
     assert "by chance" not in text
-    two = sections("aggan-multiclass", [*rows, line("twin", 0, 0.81), line("twin", 1, 0.83)])
+    two = sections("aggan-multiclass", [*rows, line("acgan", 0, 0.81), line("acgan", 1, 0.83)])
     first, second = two[0].differences
     alone = 2 * t.sf(3.5 / (np.std([4, 3], ddof=1) / np.sqrt(2)), 1)
     assert (first.p, second.p) == (pytest.approx(2 * gain.p), pytest.approx(alone)), "Holm's correction"
     text = markdown(two)
     told = "would exclude zero by chance, if no method differed; p is corrected for their number (Holm)."
     assert f"\n\nOf 2 intervals 0.1 {told}\n" in text
-    assert "|\n|  | twin | " in text
+    assert "|\n|  | acgan | " in text
 
 
 @pytest.mark.parametrize(("by", "p", "verdict"), [(0.05, 0, "ahead"), (0.0, 1, "cannot tell")])
