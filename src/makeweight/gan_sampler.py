@@ -32,7 +32,7 @@ from makeweight.penalties import Penalty
 from makeweight.priors import Prior, row_noise
 from makeweight.progress import StepReport
 from makeweight.ranges import check_ranges
-from makeweight.recipe import LIMITS, PARTS, Recipe
+from makeweight.recipe import LIMITS, PARTS, WITHOUT_TRICKS, Recipe
 from makeweight.rules import Game, Players, judges_alike
 from makeweight.sampler import Strategy
 from makeweight.saving import Arrays
@@ -246,15 +246,12 @@ class GANSampler(TrainingSampler):
         return cls(
             networks="published_28",
             head=AuxiliaryClassifier(),
-            augmentation="none",
             n_epochs=50,
             batch_size=50,
             latent_dim=100,
             learning_rate=2e-4,
-            learning_rate_decay=0.0,
             betas=(0.5, 0.999),
-            average_decay=0.0,
-            draws="last",
+            **WITHOUT_TRICKS,
         )
 
     @property

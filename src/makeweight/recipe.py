@@ -47,6 +47,14 @@ LIMITS: Ranges = {
     "balanced_batches": SWITCH,
 }
 
+# Settings of the papers, which have none of what this library adds to keep a small-data game alive.
+WITHOUT_TRICKS: dict[str, Any] = {
+    "augmentation": "none",
+    "learning_rate_decay": 0.0,
+    "average_decay": 0.0,
+    "draws": "last",
+}
+
 
 def _gentle_head() -> Head:
     return AuxiliaryClassifier(fakes=False, generator_weight=0.1)

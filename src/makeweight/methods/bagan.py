@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import KPlusOne
-from makeweight.recipe import Recipe
+from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
 from makeweight.starts import AutoencoderStart
 
@@ -52,8 +52,5 @@ class BAGAN(GANSampler):
             batch_size=128,
             latent_dim=100,
             learning_rate=5e-5,
-            augmentation="none",
-            learning_rate_decay=0.0,
-            average_decay=0.0,
-            draws="last",
+            **WITHOUT_TRICKS,
         )

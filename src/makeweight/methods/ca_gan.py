@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
-from makeweight.recipe import Recipe
+from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
 
 
@@ -43,8 +43,5 @@ class CAGAN(GANSampler):
             batch_size=32,
             latent_dim=256,
             learning_rate=1e-5,
-            augmentation="none",
-            learning_rate_decay=0.0,
-            average_decay=0.0,
-            draws="last",
+            **WITHOUT_TRICKS,
         )

@@ -18,7 +18,7 @@ from makeweight.gan_sampler import GANSampler
 from makeweight.methods.duplicates import block_seed
 from makeweight.networks import DCGAN
 from makeweight.progress import StepReport
-from makeweight.recipe import Recipe
+from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
 from makeweight.saving import Arrays
 
@@ -82,10 +82,7 @@ class ClassDCGAN(GANSampler):
             latent_dim=100,
             learning_rate=2e-4,
             betas=(0.5, 0.999),
-            augmentation="none",
-            learning_rate_decay=0.0,
-            average_decay=0.0,
-            draws="last",
+            **WITHOUT_TRICKS,
         )
 
     def _check_settings(self) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
-from makeweight.recipe import Recipe
+from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
 
 
@@ -44,8 +44,5 @@ class ModifiedACGAN(GANSampler):
             batch_size=32,
             latent_dim=256,
             learning_rate=1e-5,
-            augmentation="none",
-            learning_rate_decay=0.0,
-            average_decay=0.0,
-            draws="last",
+            **WITHOUT_TRICKS,
         )

@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
-from makeweight.recipe import Recipe
+from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
 
 
@@ -37,8 +37,5 @@ class VAEGAN(GANSampler):
         return cls(
             batch_size=64,
             learning_rate=3e-4,
-            augmentation="none",
-            learning_rate_decay=0.0,
-            average_decay=0.0,
-            draws="last",
+            **WITHOUT_TRICKS,
         )
