@@ -878,6 +878,28 @@ def test_settings_that_cannot_be_used(tmp_path: Path, text: str, message: str) -
         read_settings(tmp_path / "none.toml")
 
 
+def test_values_of_what_a_table_varies_can_be_chosen() -> None:
+    own = read_settings()
+    table = TABLES.get("aggan-annealing")()
+
+    def chosen(**where: list[float]) -> list[dict[str, Any]]:
+        cases = table.cases(own["aggan-annealing"], Selection(seeds=[0], where=where))
+        return [dict(case.details) for case in cases]
+
+    assert len(chosen()) == 10
+    assert chosen(temperature=[1000], cooling=[0.999]) == [{"temperature": 1000, "cooling": 0.999}]
+    assert [each["temperature"] for each in chosen(temperature=[1, 100], cooling=[0.99])] == [1, 100]
+    binary = TABLES.get("aggan-binary")()
+    cases = binary.cases(own["aggan-binary"], Selection(datasets=["mnist"], methods=["cn"], where={"ratio": [100]}))
+    assert [(case.seed, case.details) for case in cases] == [(seed, {"ratio": 100}) for seed in range(5)]
+    with pytest.raises(InputError, match="^there is no temperature of aggan-annealing called '7': choose from"):
+        chosen(temperature=[7])
+    with pytest.raises(InputError, match="varies on fashion-mnist called 'ratio': choose from cooling, temperature"):
+        chosen(ratio=[10])
+    with pytest.raises(InputError, match="varies on mnist called 'ratio', nor any other: leave it out"):
+        TABLES.get("blend")().cases(own["blend"], Selection(datasets=["mnist"], where={"ratio": [10]}))
+
+
 def test_own_settings_fit_the_tables() -> None:
     own = read_settings()
     assert set(own) == set(TABLES.names())
@@ -969,6 +991,7 @@ class TestCommands:
                 "--budget 0.0 is no length: give balanced epochs, above 0 and at most 10,000.",
             ),
             (("run", "aggan-binary", "--budget", "1e300"), "--budget 1e+300 is no length"),
+            (("run", "aggan-binary", "--where", "ratio"), "--where 'ratio' names no values: write such as ratio=10"),
             (("run", "aggan-binary", "--limit", "x"), "--limit 'x' is no duration"),
             (("run", "aggan-binary", "--methods", ","), "--methods ',' names nothing: give names with commas"),
             (("run", "aggan-binary", "--jobs", "0"), "0 jobs are impossible"),

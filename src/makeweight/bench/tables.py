@@ -86,12 +86,15 @@ class Selection:
         Names.
     seeds : sequence of int, optional
         Seeds, at least 0.
+    where : dict of str to sequence of float, optional
+        Values of what a table varies beside these, such as the ratio of two classes.
     """
 
     readings: Sequence[str] | None = None
     datasets: Sequence[str] | None = None
     methods: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
+    where: Mapping[str, Sequence[float]] | None = None
 
 
 class Table(Component):
@@ -114,7 +117,7 @@ class Table(Component):
         Raises
         ------
         InputError
-            For a reading or a set that the table does not have.
+            For a reading, a set or a value that the table does not have.
         """
         there = [name for name in READINGS if getattr(settings, name) is not None]
         for what, chosen, known in (
@@ -129,12 +132,26 @@ class Table(Component):
             for seed in (range(settings.seeds) if wanted.seeds is None else wanted.seeds)
             for reading in wanted.readings or there
             for dataset in wanted.datasets or settings.datasets
-            for details in self.details(settings, dataset)
+            for details in self._chosen(settings, dataset, wanted.where or {})
             for method in wanted.methods or settings.reading(reading).all_methods
         ]
         if not cases:
             raise InputError(f"the settings of {self.name} leave nothing to run: give a reading, and what is varied.")
         return cases
+
+    def _chosen(
+        self, settings: TableSettings, dataset: str, where: Mapping[str, Sequence[float]]
+    ) -> list[dict[str, Any]]:
+        """Give what is varied, as far as it is wanted."""
+        found = self.details(settings, dataset)
+        for key, values in where.items():
+            known = list(dict.fromkeys(each[key] for each in found if key in each))
+            if not known:
+                raise InputError(no_such(f"value that {self.name} varies on {dataset}", key, dict.fromkeys(found[0])))
+            for value in values:
+                if value not in known:
+                    raise InputError(no_such(f"{key} of {self.name}", f"{value:g}", [f"{each:g}" for each in known]))
+        return [each for each in found if all(each[key] in values for key, values in where.items())]
 
     def sets(self) -> Iterator[str]:
         """Name the sets that the table can be run on."""

@@ -66,6 +66,14 @@ def run(
     seeds: Annotated[
         str | None, typer.Option(metavar="N|A-B", help="How many seeds, or which: 5, or 3-4 for seeds 3 and 4.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUES",
+            help="Values of what a table varies, such as ratio=10,100; may be given again. [default: all]",
+            show_default=False,
+        ),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -103,7 +111,11 @@ def run(
         raise InputError(f"{shown(settings or OWN)} has no section {name}: add one.")
     job = Job(table, known[name], out, budget, device, data_dir, download)
     wanted = Selection(
-        _names("--readings", readings), _names("--datasets", datasets), _names("--methods", methods), _seeds(seeds)
+        _names("--readings", readings),
+        _names("--datasets", datasets),
+        _names("--methods", methods),
+        _seeds(seeds),
+        _where(where or []),
     )
     with shown_progress() as listener:
         ran = run_table(job, wanted, RowFile(out / ROWS), limit=seconds, n_jobs=jobs, listener=listener)
@@ -208,6 +220,25 @@ def _seeds(text: str | None) -> range | None:
     if not seeds:
         raise InputError(f"--seeds {shown(text)!r} names none: give how many, such as 5, or which, such as 3-4.")
     return seeds
+
+
+def _where(told: list[str]) -> dict[str, list[float]]:
+    """Read which values of what a table varies.
+
+    Examples
+    --------
+    >>> _where(["ratio=10,100"])
+    {'ratio': [10.0, 100.0]}
+    """
+    chosen: dict[str, list[float]] = {}
+    for each in told:
+        name, _, values = each.partition("=")
+        try:
+            numbers = [float(value) for value in values.split(",")]
+        except ValueError:
+            raise InputError(f"--where {shown(each)!r} names no values: write such as ratio=10,100.") from None
+        chosen.setdefault(name.strip(), []).extend(numbers)
+    return chosen
 
 
 def _names(option: str, text: str | None) -> list[str] | None:
