@@ -99,10 +99,10 @@ class Drawer:
 
     def __init__(self, images: NDArray[Any]) -> None:
         self.images = images
-        self.parts: list[NDArray[Any]] = []
+        self.parts: list[NDArray[np.intp]] = []
 
-    def __call__(self, X: NDArray[Any], y: NDArray[Any], numbers: Mapping[str, int]) -> dict[str, NDArray[Any]]:
-        self.parts.append(X)
+    def __call__(self, part: NDArray[np.intp], numbers: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+        self.parts.append(part)
         return {label: np.resize(self.images, (number, 8, 8)) for label, number in numbers.items()}
 
 
@@ -117,9 +117,8 @@ def test_what_helps_is_chosen_and_nothing_that_judges_was_seen(learns: bool, n_f
     assert [(row.fill, row.n_drawn) for row in report.tried] == [(0.0, 0), (1.0, 100)]
     assert report.tried[0].behind > report.tried[0].error
     assert report.chosen == 1.0
-    rows = [{image.tobytes() for image in part} for part in draw.parts]
     assert [len(part) for part in draw.parts] == [105] * n_folds
-    assert learns or not set.intersection(*rows)  # every image was held out once
+    assert learns or not set.intersection(*(set(part.tolist()) for part in draw.parts))  # every image was held out once
 
 
 def test_the_only_image_of_a_class_is_kept_for_learning() -> None:
@@ -127,6 +126,18 @@ def test_the_only_image_of_a_class_is_kept_for_learning() -> None:
     report = choose_fill(X, y, Drawer(X), learns=False, seed=0, device="cpu", listener=Listener(), n_steps=2)
     assert report.not_judged == ("2",)
     assert report.n_held_out == 40
+
+
+def test_groups_are_never_parted_and_the_only_one_of_a_class_is_kept_for_learning() -> None:
+    X, y = some({"0": 24, "1": 24, "2": 6})
+    groups = np.concatenate([np.arange(48) // 4, np.full(6, 12)])
+    draw = Drawer(X)
+    report = choose_fill(X, y, draw, learns=False, seed=0, device="cpu", listener=Listener(), groups=groups, n_steps=2)
+    assert (report.not_judged, report.n_held_out) == (("2",), 48)
+    held_out = [np.setdiff1d(np.arange(54), part) for part in draw.parts]
+    assert sorted(np.concatenate(held_out).tolist()) == list(range(48))
+    for rows in held_out:
+        assert not set(groups[rows]) & set(np.delete(groups, rows))
 
 
 @pytest.fixture

@@ -12,7 +12,17 @@ from sklearn.datasets import load_digits
 
 from makeweight.balance import BalanceSummary, Listener, balance_folder, gate, read_manifest, verify_folder
 from makeweight.balance.copies import Originals
-from makeweight.balance.gate import CANNOT_PASS, COPY, OFF_DATA, TOO_FEW, UNRECOGNISED, Gate, least_probability
+from makeweight.balance.gate import (
+    CANNOT_PASS,
+    COPY,
+    OFF_DATA,
+    TOO_FEW,
+    TOO_FEW_GROUPS,
+    UNRECOGNISED,
+    ClassGate,
+    Gate,
+    least_probability,
+)
 from makeweight.data.arrays import ImageCodec
 from makeweight.errors import InputError
 from makeweight.methods.duplicates import Resampler
@@ -263,3 +273,67 @@ def test_equal_seeds_give_equal_bytes_from_memory_and_from_files(
     assert contents(tmp_path / "first") == contents(tmp_path / "again") == contents(tmp_path / "lazy")
     assert first.gate is not None
     assert [each.label for each in first.gate] == ["7", "9"]
+
+
+def tracks(*labels: str, n_tracks: int = 8, n_frames: int = 5) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+    """Give frames that hardly differ of so many images of each class, their classes and their tracks."""
+    places = np.concatenate([np.flatnonzero(label == NAMES)[:n_tracks] for label in labels])
+    groups = np.repeat(np.arange(len(places)), n_frames)
+    jitter = np.random.default_rng(0).integers(0, 3, (len(groups), 8, 8))
+    return (ALL[places][groups] + jitter).astype(np.uint8), NAMES[places][groups], groups
+
+
+def test_thresholds_of_tracks_are_set_by_tracks_that_were_not_seen() -> None:
+    frames, labels, groups = tracks("0", "1")
+
+    def reach_of(groups: NDArray[np.int64] | None) -> float:
+        originals = Originals(frames, labels, [""] * len(frames), ImageCodec.learn(frames))
+        fitted = Gate(frames, labels, originals, groups=groups).fit(lambda done, total: None)
+        own = (fitted.crossfit, fitted.originals.codec, fitted.X, fitted.codes, fitted.answers, 1)
+        return ClassGate(*own).reach_
+
+    # By image, the next frame of the same track has been seen; by track, an image lies as far off as a new one does.
+    assert reach_of(groups) > 1.5 * reach_of(None)
+
+
+def test_a_class_of_one_group_leaves_nothing_to_judge_by() -> None:
+    frames, labels, groups = tracks("0", "1", "3")
+    groups[labels == "1"] = 99
+    originals = Originals(frames, labels, [""] * len(frames), ImageCodec.learn(frames))
+    fitted = Gate(frames, labels, originals, groups=groups).fit(lambda done, total: None)
+    sampler = SMOTE(random_state=0).fit(frames, labels)
+    found = fitted.select(sampler, "1", 5, lambda done, total: None)
+    assert (found.rows, found.report.replaced, found.report.n_judged) == ((), TOO_FEW_GROUPS, 0)
+    assert fitted.select(sampler, "0", 5, lambda done, total: None).report.replaced != TOO_FEW_GROUPS
+
+
+def test_groups_reach_the_gate_the_choice_and_the_manifest(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makeweight.balance.fill.BOUNDS", (2, 2))
+    dealt: list[NDArray[np.int64] | None] = []
+    deal = crossfit.deal_folds
+
+    def heard(codes: Any, n_folds: int, random: Any, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        dealt.append(groups)
+        return deal(codes, n_folds, random, groups)
+
+    monkeypatch.setattr(crossfit, "deal_folds", heard)
+    monkeypatch.setattr("makeweight.balance.fill.deal_folds", heard)
+    files = sorted(path.relative_to(digits).as_posix() for path in digits.rglob("*.png"))
+    table = tmp_path / "groups.csv"
+    lines = [f"{file},pair {place // 2}" for place, file in enumerate(files) if place]
+    table.write_text("\n".join(["file_name,group", *lines]) + "\n")
+    told = Notes()
+    out = tmp_path / "out"
+    balance_folder(digits, out, method="smote", gate=True, fill="auto", groups=str(table), listener=told)
+    assert told.notes[0] == "1 image without a group: each is a group of its own."
+    assert len(dealt) >= 5  # the choice, the gate of each of its four parts, and perhaps the gate at last
+    sizes = [len(groups) for groups in dealt if groups is not None]
+    assert len(sizes) == len(dealt)
+    assert sizes[0] == len(files)
+    rows = read_manifest(out / "manifest.csv")
+    groups = {f"{row.label}/{row.source}": row.group for row in rows if row.origin == "real"}
+    assert groups == {file: f"pair {place // 2}" if place else "" for place, file in enumerate(files)}
+    assert not any(row.group for row in rows if row.origin == "drawn")
+    assert verify_folder(out).good

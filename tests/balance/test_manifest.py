@@ -76,7 +76,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no manifest of makeweight: its columns differ"):
             read_manifest(path)
     path.write_text(",".join(COLUMNS) + "\nonly,two\n")
-    with pytest.raises(InputError, match="a row of 2 cells instead of 12"):
+    with pytest.raises(InputError, match="a row of 2 cells instead of 13"):
         read_manifest(path)
     path.write_text(",".join(COLUMNS) + "\nf,l,drawn,m,x,1,a,b,c,d,,\n")
     with pytest.raises(InputError, match="is damaged"):
@@ -108,7 +108,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
 )
 def test_rows_that_describe_no_image_are_refused(row: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(",".join(COLUMNS) + "\n" + row + ",,\n")
+    path.write_text(",".join(COLUMNS) + "\n" + row + ",,,\n")
     with pytest.raises(InputError, match=message):
         read_manifest(path)
 

@@ -22,6 +22,22 @@ def test_folds_are_even_within_each_class_and_overall() -> None:
     assert (folds != deal_folds(codes, 3, np.random.default_rng(1))).any()
 
 
+def test_folds_part_no_group() -> None:
+    codes = np.repeat([0, 1, 2], [30, 12, 2])
+    groups = np.concatenate([np.arange(30) // 3, np.arange(12) // 4 + 10, [13, 13]])
+    folds = deal_folds(codes, 3, np.random.default_rng(0), groups)
+    assert all(len(np.unique(folds[groups == group])) == 1 for group in range(14))
+    assert np.bincount(folds[codes == 1]).tolist() == [4, 4, 4]
+    assert np.bincount(folds).min() >= 12
+    assert (folds != deal_folds(codes, 3, np.random.default_rng(1), groups)).any()
+    with pytest.raises(InputError, match="^2 groups cannot be dealt into 3 folds: give more, or leave"):
+        deal_folds(codes, 3, np.random.default_rng(0), groups % 2)
+    with pytest.raises(InputError, match="^classes of at most 1 image cannot be dealt into 2 folds"):
+        deal_folds(np.arange(3), 2, np.random.default_rng(0), np.arange(3))
+    with pytest.raises(InputError, match="^there are 2 groups for 44 images"):
+        deal_folds(codes, 3, np.random.default_rng(0), groups[:2])
+
+
 def test_a_real_image_is_judged_by_the_classifier_that_has_not_seen_it(crossfit: CrossFit, digits) -> None:
     answers = crossfit.real_probabilities(digits.X)
     for row in (0, 200, 400):

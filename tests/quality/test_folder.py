@@ -52,6 +52,7 @@ def test_copies_carry_the_names_of_the_manifest(out: Path) -> None:
     found = evaluate_folder(out, device="cpu")
     assert (found.name, found.width, found.height) == ("out", 9, 8)
     assert len(found.real) == 16
+    assert found.report.settings["n_groups"] is None
     data = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert [copy["kind"] for copy in data["copies"]] == ["identical"] * 3
     for copy in data["copies"]:
@@ -61,6 +62,22 @@ def test_copies_carry_the_names_of_the_manifest(out: Path) -> None:
     assert [each["label"] for each in data["classes"]] == ["clog"]
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert verify_folder(out).good
+
+
+def test_groups_of_the_manifest_are_judged_together(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in")
+    table = tmp_path / "groups.csv"
+    lines = [f"=boot/{number}.png,track {number // 3}" for number in range(12)]
+    table.write_text("\n".join(["file_name,group", *lines]) + "\n")
+    out = tmp_path / "out"
+    balance_folder(source, out, method="duplicates", sampling_strategy={"clog": 6}, groups=str(table))
+    found = evaluate_folder(out, device="cpu")
+    assert found.report.settings["n_groups"] == 4 + 3 + 1
+    told = [row.group for row in found.sights.rows if row.origin == "real"]
+    folds = found.sights.crossfit.folds_
+    for track in range(4):
+        own = [fold for fold, group in zip(folds.tolist(), told, strict=True) if group == f"track {track}"]
+        assert (len(own), len(set(own))) == (3, 1)
 
 
 def test_a_file_that_is_not_as_the_manifest_says_is_told(out: Path) -> None:

@@ -23,7 +23,7 @@ FILLS = (0.0, 0.25, 0.5, 1.0)
 N_FOLDS, N_SEEDS = 4, 3
 BOUNDS = 1000, 5000  # of the steps of its classifiers
 PERFECT = 0.9995
-Drawer = Callable[[NDArray[Any], NDArray[Any], Mapping[str, int]], Mapping[str, NDArray[Any]]]
+Drawer = Callable[[NDArray[np.intp], Mapping[str, int]], Mapping[str, NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -149,15 +149,16 @@ def choose_fill(
     seed: int,
     device: str,
     listener: Listener,
+    groups: NDArray[np.int64] | None = None,
     channels: Channels | None = None,
     n_steps: int | None = None,
 ) -> FillReport:
     """Choose by validation how far classes are filled.
 
-    The images are dealt into four folds, each class as evenly as it can be. What draws learns all but one fold, and so
-    does a small network with augmentation and balanced batches, with drawn images of each fill beside the real ones. It
-    then judges the fold that none of them has seen. Methods that learn nothing do so for every fold in turn; the others
-    for one, with three classifiers.
+    The images are dealt into four folds, each class as evenly as it can be, and groups kept together. What draws learns
+    all but one fold, and so does a small network with augmentation and balanced batches, with drawn images of each fill
+    beside the real ones. It then judges the fold that none of them has seen. Methods that learn nothing do so for every
+    fold in turn; the others for one, with three classifiers.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ def choose_fill(
     labels : array of shape (n,)
         Their classes.
     draw : callable
-        Learns from images and labels, and draws so many images of each class.
+        Learns from the images of these rows, and draws so many images of each class.
     learns : bool
         Whether drawing takes a training.
     seed : int
@@ -175,6 +176,8 @@ def choose_fill(
         Where the classifiers are trained.
     listener : Listener
         Hears about the progress.
+    groups : array of int of shape (n,), optional
+        Group of each image. Images of a class that is in one group alone are never held out.
     channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
     n_steps : int, optional
@@ -189,8 +192,10 @@ def choose_fill(
     Breiman et al., 1984, "Classification and Regression Trees", section 3.4.3, for the rule of one standard error.
     """
     classes, codes = np.unique(labels, return_inverse=True)
-    folds = deal_folds(codes.astype(np.int64), N_FOLDS, np.random.default_rng(seed))
-    folds[np.bincount(codes)[codes] < 2] = -1  # the only image of a class is never held out
+    folds = deal_folds(codes.astype(np.int64), N_FOLDS, np.random.default_rng(seed), groups)
+    apart = np.arange(len(codes)) if groups is None else groups
+    alone = [len(np.unique(apart[codes == code])) < 2 for code in range(len(classes))]
+    folds[np.array(alone)[codes]] = -1  # the only image of a class, or its only group, is never held out
     fills = [fill for fill in FILLS if not fill or numbers_at(fill, labels)]
     tried_folds, n_seeds = (range(1), N_SEEDS) if learns else (range(N_FOLDS), 1)
     base = CNNClassifier(
@@ -205,7 +210,7 @@ def choose_fill(
     for fold in tried_folds:
         held_out = folds == fold
         X_real, y_real = X[~held_out], labels[~held_out]
-        drawn = draw(X_real, y_real, numbers_at(max(fills), y_real))
+        drawn = draw(np.flatnonzero(~held_out), numbers_at(max(fills), y_real))
         listener.stage("choosing the fill")
         for place, fill in enumerate(fills):
             X_part, y_part = _filled(X_real, y_real, drawn, fill)

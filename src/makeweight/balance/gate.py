@@ -17,12 +17,12 @@ from makeweight.data.arrays import ImageCodec
 from makeweight.data.images import Progress
 from makeweight.data.lazy import LazyImages
 from makeweight.quality.crossfit import CrossFit, Features, Judge, extract
-from makeweight.quality.neighbours import reach
+from makeweight.quality.neighbours import K_PRECISION, reach
 from makeweight.sampler import FEW, ImageSampler
 
 COPY, UNRECOGNISED, OFF_DATA = "copy", "not recognised", "off the data"
 REASONS = (COPY, UNRECOGNISED, OFF_DATA)
-TOO_FEW, CANNOT_PASS = "too few real images", "too few pass"
+TOO_FEW, TOO_FEW_GROUPS, CANNOT_PASS = "too few real images", "too few groups", "too few pass"
 HELD_OUT_PASSING = 0.95
 SURELY_RECOGNISED = 0.5
 TRIES, LEAST_TRIED = 10, 100
@@ -131,7 +131,9 @@ class ClassGate:
             features = extract(judge.trunk, images)
             seen = features[shuffled[folds[shuffled] != judge.fold]][:MOST_IN_MANIFOLD]
             self.manifolds.append((judge, seen))
-            reaches[folds == judge.fold] = reach(seen, features[folds == judge.fold])
+            held_out = folds == judge.fold
+            if held_out.any():  # groups that are kept together may leave none
+                reaches[held_out] = reach(seen, features[held_out])
         self.reach_ = max(1.0, float(np.quantile(reaches, HELD_OUT_PASSING, method="higher")))
         rejected = (answers[own, code] < self.probability_) | (reaches > self.reach_)
         self.real_rejected_ = float(rejected.mean())
@@ -159,6 +161,8 @@ class Gate:
         Their classes.
     originals : Originals
         The same, to look for copies.
+    groups : array of int of shape (n,), optional
+        Group of each; groups are kept together.
     seed : int, default=0
         Seed of folds and classifiers.
     device : str, default="auto"
@@ -173,6 +177,7 @@ class Gate:
         labels: NDArray[Any],
         originals: Originals,
         *,
+        groups: NDArray[np.int64] | None = None,
         seed: int = 0,
         device: str = "auto",
         classifier: CNNClassifier | None = None,
@@ -182,11 +187,13 @@ class Gate:
         self.counts = np.bincount(codes)
         rows = _bounded_rows(codes, originals.codec, seed)
         self.X, self.codes = X[rows], codes[rows].astype(np.int64)
+        self.groups = None if groups is None else groups[rows]
         self.crossfit = CrossFit(classifier=classifier, random_state=seed, device=device)
 
     def fit(self, progress: Progress) -> Gate:
         """Train the classifiers, each on two thirds of the real images."""
-        self.crossfit.fit(self.X, self.codes, codec=self.originals.codec, progress=progress)
+        codec = self.originals.codec
+        self.crossfit.fit(self.X, self.codes, codec=codec, groups=self.groups, progress=progress)
         self.answers = self.crossfit.real_probabilities(self.X)
         return self
 
@@ -213,8 +220,8 @@ class Gate:
         """
         code = int(np.flatnonzero(self.classes == label)[0])
         nothing = dict.fromkeys(REASONS, 0)
-        if self.counts[code] < FEW or any(judge.classifier is None for judge in self.crossfit.judges_):
-            return GatedRows((), GatedClass(str(label), n_wanted, 0, nothing, replaced=TOO_FEW))
+        if fault := self._cannot_judge(code):
+            return GatedRows((), GatedClass(str(label), n_wanted, 0, nothing, replaced=fault))
         judge = ClassGate(self.crossfit, self.originals.codec, self.X, self.codes, self.answers, code)
         taken: list[int] = []
         rejected: Counter[str] = Counter(nothing)
@@ -244,6 +251,14 @@ class Gate:
             "" if passed else CANNOT_PASS,
         )
         return GatedRows(tuple(taken) if passed else (), report)
+
+    def _cannot_judge(self, code: int) -> str:
+        """Say why there is nothing to judge drawn images of a class by; empty where there is."""
+        if self.counts[code] < FEW or any(judge.classifier is None for judge in self.crossfit.judges_):
+            return TOO_FEW
+        folds = self.crossfit.folds_[self.codes == code]
+        seen = [int((folds != judge.fold).sum()) for judge in self.crossfit.judges_]
+        return TOO_FEW_GROUPS if min(seen) <= K_PRECISION else ""
 
     def _faults(self, judge: ClassGate, label: Any, X_drawn: NDArray[Any]) -> list[str]:
         """Say of each drawn image what is wrong with it; being a copy comes first."""

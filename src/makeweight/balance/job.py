@@ -23,6 +23,7 @@ from makeweight.balance.resuming import check_kept, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
+from makeweight.data.groups import TRAIN, Membership, Part, own_groups, read_groups
 from makeweight.data.source import ImageSource, open_source
 from makeweight.data.wording import listed
 from makeweight.devices import join_team
@@ -109,6 +110,7 @@ def balance_folder(
     sampling_strategy: Strategy | None = None,
     fill: Fill | None = None,
     gate: bool = False,
+    groups: str | None = None,
     n_steps: int | None = None,
     n_epochs: int | None = None,
     budget: float | None = None,
@@ -151,6 +153,10 @@ def balance_folder(
     gate : bool, default=False
         Draw again what does not show its class, lies off the real images or copies one of them, and fill a class that
         cannot pass by augmentation.
+    groups : str, optional
+        What belongs together, such as images of one patient: a CSV file with the columns file_name and group, or a
+        column of the table of labels; by default what a known set tells. "auto" and the gate judge no image by what has
+        seen another of its group, and the manifest tells each original's.
     n_steps, n_epochs : int, optional
         Length of the training; as the method says by default.
     budget : float, optional
@@ -239,10 +245,11 @@ def balance_folder(
     _check_size(sampler, images)
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
+    together = _groups(groups, images, Path(source), labels, listener)
     join_team(device)
     done = partial(remove_kept, training_folder(Path(out)))
     with output.writing_together(listener.note, done) as target, kept_training(Path(out)) as kept:
-        work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device)
+        work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device, together)
         work.copy_originals(link)
         if fill == AUTO:
             listener.note(cost_of_choosing(sampler.name, sampler.learns))
@@ -283,6 +290,19 @@ def _numbers(fill: Fill | None, strategy: Strategy, images: ImageSource, sampler
     most = max(FILLS) if isinstance(fill, str) else fill
     sampler.set_params(sampling_strategy=strategy_at(most, images.labels))
     return numbers_at(most, images.labels)
+
+
+def _groups(
+    given: str | None, images: ImageSource, source: Path, labels: str | Path | None, listener: Listener
+) -> Membership | None:
+    """Read what each image belongs to, or take what a known set tells."""
+    if given is None:
+        found, notes = own_groups(images)
+    else:
+        (found,), notes = read_groups(given, [Part(TRAIN, source, images, labels)])
+    for note in notes:
+        listener.note(note)
+    return found
 
 
 def _check_size(sampler: ImageSampler, images: ImageSource) -> None:

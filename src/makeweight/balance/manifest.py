@@ -30,6 +30,7 @@ COLUMNS = (
     "source",
     "copy_of",
     "copy_distance",
+    "group",
 )
 
 _STARTS_FORMULA = "=+-@\t\r\n"
@@ -66,6 +67,8 @@ class ManifestRow:
         were not looked for.
     copy_distance : float or None
         How far it is from that one, see `makeweight.quality.ImageBank`; None without one.
+    group : str
+        What a real image belongs to, such as a patient or a track, where that was told; empty for a drawn one.
     """
 
     file: str
@@ -80,6 +83,7 @@ class ManifestRow:
     source: str = ""
     copy_of: str = ""
     copy_distance: float | None = None
+    group: str = ""
 
 
 def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
@@ -198,7 +202,7 @@ def _row(cells: list[str], line: int) -> ManifestRow:
     if len(cells) != len(COLUMNS):
         raise ValueError(f"line {line}: a row of {len(cells)} cells instead of {len(COLUMNS)}")
     plain = map(unguard, cells)
-    file, label, origin, method, seed, row, model_hash, settings_hash, sha256, source, copy_of, distance = plain
+    file, label, origin, method, seed, row, model_hash, settings_hash, sha256, source, copy_of, distance, group = plain
     described = (method, seed, row, model_hash)
     if "\0" in file:
         raise ValueError(f"line {line}: a name that no file can have")
@@ -208,6 +212,8 @@ def _row(cells: list[str], line: int) -> ManifestRow:
         raise ValueError(f"line {line}: a real image with a method, seed, row or model_hash")
     if bool(copy_of) != bool(distance) or (origin == "real" and copy_of):
         raise ValueError(f"line {line}: a copy without its distance, a distance without a copy, or a real copy")
+    if origin == "drawn" and group:
+        raise ValueError(f"line {line}: a drawn image with a group")
     if origin == "drawn" and not all(described):
         raise ValueError(f"line {line}: a drawn image without method, seed, row or model_hash")
     return ManifestRow(
@@ -223,6 +229,7 @@ def _row(cells: list[str], line: int) -> ManifestRow:
         source,
         copy_of,
         _distance(distance, f"line {line}"),
+        group,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from makeweight.balance.copies import Originals
 from makeweight.balance.drawing import Press, blocks_of
 from makeweight.balance.drawn_images import pixels_from
 from makeweight.balance.fill import FillReport, choose_fill, numbers_at, totals_at, why_nothing
-from makeweight.balance.gate import CANNOT_PASS, Gate, GatedClass, GatedRows
+from makeweight.balance.gate import CANNOT_PASS, TOO_FEW_GROUPS, Gate, GatedClass, GatedRows
 from makeweight.balance.grid import GridRow, samples_grid
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, write_manifest
@@ -26,6 +26,7 @@ from makeweight.balance.names import FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, o
 from makeweight.balance.options import FALLBACK_METHOD
 from makeweight.balance.resuming import CHOOSING, LEARNING, keep_in
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.groups import number_groups
 from makeweight.data.lazy import LazyImages
 from makeweight.data.source import ImageSource
 from makeweight.data.wording import counted, shown
@@ -64,6 +65,8 @@ class Work:
         The job's seed.
     device : str
         Where to compute.
+    groups : sequence of (str or None), optional
+        What each image belongs to.
     """
 
     images: ImageSource
@@ -75,6 +78,7 @@ class Work:
     listener: Listener
     seed: int
     device: str
+    groups: Sequence[str | None] | None = None
     X: NDArray[Any] | LazyImages = field(init=False, repr=False)
     rows: list[ManifestRow] = field(default_factory=list)
     shown_real: dict[str, Sequence[NDArray[Any]]] = field(default_factory=dict)
@@ -100,7 +104,9 @@ class Work:
         for done, index in enumerate(own, 1):
             file = f"{IMAGES}/{self.folders[labels[index]]}/{names[index]}"
             digest = self.images.write(index, self.target / file, link=link)
-            rows.append(ManifestRow(file, str(labels[index]), "real", sha256=digest, source=self.images.files[index]))
+            group = "" if self.groups is None else self.groups[index] or ""
+            told = ManifestRow(file, str(labels[index]), "real", sha256=digest, source=self.images.files[index])
+            rows.append(replace(told, group=group))
             self.listener.count(done, len(own))
         of_all = together.gather(rows)
         self.rows = [of_all[i % together.size][i // together.size] for i in range(len(labels))]
@@ -115,14 +121,15 @@ class Work:
                 "smaller with --resize."
             )
 
-        def draw(X_part: NDArray[Any], y_part: NDArray[Any], numbers: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+        def draw(part: NDArray[np.intp], numbers: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+            X_part, y_part = X[part], labels[part]
             self.listener.stage("learning a part")
             sampler = self._keeping(new_sampler(), CHOOSING).set_params(sampling_strategy="auto").fit(X_part, y_part)
             rows: Rows = {label: range(number) for label, number in numbers.items()}
             fallback = None
             if gate:
                 files = [""] * len(y_part)
-                rows, reports = self._gate(sampler, numbers, X_part, y_part, files)
+                rows, reports = self._gate(sampler, numbers, X_part, y_part, files, part)
                 fallback = self._fallback(reports, X_part, y_part)
             by_model = {label: sampler.draw(label, own) for label, own in rows.items()}
             lacking = {label: range(number) for label, number in numbers.items() if label not in rows}
@@ -137,6 +144,7 @@ class Work:
                 seed=self.seed,
                 device=self.device,
                 listener=self.listener,
+                groups=self._group_numbers,
                 channels=self.images.spec.layout,
             )
         )[0]
@@ -220,11 +228,16 @@ class Work:
         X: NDArray[Any] | LazyImages,
         labels: NDArray[Any],
         files: list[str],
+        part: NDArray[np.intp] | slice = slice(None),
     ) -> tuple[Rows, list[GatedClass]]:
-        """Give the rows that pass of the classes that do, and what the gate did with each; alike in all processes."""
+        """Give the rows that pass of the classes that do, and what the gate did with each; alike in all processes.
+
+        `part` says which of all images these are.
+        """
         self.listener.stage("cross-fitting")
         originals = Originals(X, labels, files, sampler.codec_)
-        gate = Gate(X, labels, originals, seed=self.seed, device=self.device).fit(self.listener.count)
+        groups = None if self._group_numbers is None else self._group_numbers[part]
+        gate = Gate(X, labels, originals, groups=groups, seed=self.seed, device=self.device).fit(self.listener.count)
         self.listener.stage("gating")
         found: list[GatedRows] = []
         n_all, n_before = sum(numbers.values()), 0
@@ -234,6 +247,10 @@ class Work:
         found = team().gather(found)[0]
         rows = {label: each.rows for label, each in zip(numbers, found, strict=True) if not each.report.replaced}
         return rows, [each.report for each in found]
+
+    @property
+    def _group_numbers(self) -> NDArray[np.int64] | None:
+        return None if self.groups is None else number_groups(self.groups)
 
     def _count_on(self, n_before: int, n_all: int, done: int, _: int) -> None:
         self.listener.count(n_before + done, n_all)
@@ -257,6 +274,8 @@ class Work:
                 why = (
                     f"{each.n_judged - sum(each.rejected.values()):,} of {counted(each.n_judged, 'drawn image')} passed"
                 )
+            elif each.replaced == TOO_FEW_GROUPS:
+                why = "nearly all of its real images are of one group, so none are left to judge drawn ones by"
             elif each.replaced:
                 why = f"fewer than {FEW} real images, too few to judge drawn ones by"
             else:

@@ -170,6 +170,14 @@ def balance(
     gate: Annotated[
         bool, typer.Option("--gate", help="Replace drawn images that look unlike their class or copy a real image.")
     ] = False,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What belongs together, for --gate, --fill auto and evaluate: a CSV file with file_name and group, or "
+            "a column of the labels. [default: the tracks of gtsrb, else nothing]",
+            show_default=False,
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the training in steps.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length of the training in epochs.")] = None,
     budget: Annotated[str | None, typer.Option(help="Length of the training in time: 90s, 20m, 1h30m.")] = None,
@@ -238,6 +246,7 @@ def balance(
             sampling_strategy=strategy,
             fill=share,
             gate=gate,
+            groups=groups,
             n_steps=steps,
             n_epochs=epochs,
             budget=seconds,

@@ -14,6 +14,7 @@ from makeweight.compare.splits import Images
 from makeweight.data.archives import array_set, read_test_part
 from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
+from makeweight.data.groups import number_groups
 from makeweight.data.images import Progress
 from makeweight.data.source import Found, find_source, open_found, open_source
 from makeweight.data.stores import ArraySource
@@ -177,6 +178,4 @@ def _clusters(groups: Groups, groups_test: Groups, n_train: int, n_test: int) ->
         if len(part) != number:
             raise InputError(f"there are {len(part)} groups for {number} images: give one an image.")
         named.extend(part)
-    keys = [("alone", place) if group is None else ("group", str(group)) for place, group in enumerate(named)]
-    numbers: dict[tuple[str, Any], int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+    return number_groups(named)

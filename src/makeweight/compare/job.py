@@ -13,7 +13,6 @@ from makeweight.balance.listener import Listener
 from makeweight.balance.output import OutputFolder
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
-from makeweight.compare.groups import TEST, TRAIN, Membership, Part, own_groups, read_groups
 from makeweight.compare.inputs import (
     Groups,
     Reading,
@@ -32,6 +31,7 @@ from makeweight.compare.sights import gather_sights
 from makeweight.compare.splits import Images, Split, leaks, make_splits
 from makeweight.compare.workspace import VERDICT, workspace, write_json
 from makeweight.data.base import ImageSource
+from makeweight.data.groups import TEST, TRAIN, Membership, Part, own_groups, read_groups
 from makeweight.errors import InputError
 from makeweight.report.comparison import REPORT, comparison_page
 from makeweight.report.render import write_report

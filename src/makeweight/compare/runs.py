@@ -351,7 +351,8 @@ def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[
     sampler = drawer(bench, arm.method, split)
     rows: list[Sequence[int]] = [range(n) for n in counts.tolist()]
     if arm.gated:
-        rows = _passing(sampler, X, images.classes[codes], rows, split.seed, bench.base.device)
+        groups = images.clusters[split.train] if images.grouped else None
+        rows = _passing(sampler, X, images.classes[codes], groups, rows, split.seed, bench.base.device)
     new = [sampler.draw(label, own) for label, own in zip(sampler.classes_.tolist(), rows, strict=True)]
     numbers = [len(own) for own in rows]
     drawn = np.repeat([False, True], [len(X), sum(numbers)])
@@ -362,6 +363,7 @@ def _passing(
     sampler: ImageSampler,
     X: NDArray[Any],
     labels: NDArray[Any],
+    groups: NDArray[np.int64] | None,
     rows: Sequence[Sequence[int]],
     seed: int,
     device: str,
@@ -372,7 +374,7 @@ def _passing(
     if not any(rows):
         return list(rows)
     originals = Originals(X, labels, [""] * len(X), sampler.codec_)
-    gate = Gate(X, labels, originals, seed=seed, device=device).fit(_unheard)
+    gate = Gate(X, labels, originals, groups=groups, seed=seed, device=device).fit(_unheard)
     wanted = zip(sampler.classes_.tolist(), rows, strict=True)
     return [gate.select(sampler, label, len(own), _unheard).rows if own else own for label, own in wanted]
 

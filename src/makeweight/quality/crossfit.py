@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.images import Progress
+from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.schedule import balanced_steps
 
@@ -25,7 +28,12 @@ Features = NDArray[np.float32]
 Extractor = nn.Module | Callable[[Tensor], Tensor]
 
 
-def deal_folds(codes: NDArray[np.int64], n_folds: int, random: np.random.Generator) -> NDArray[np.int64]:
+def deal_folds(
+    codes: NDArray[np.int64],
+    n_folds: int,
+    random: np.random.Generator,
+    groups: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """Give each image its fold, so that every class is spread as evenly as it can be.
 
     Parameters
@@ -36,24 +44,55 @@ def deal_folds(codes: NDArray[np.int64], n_folds: int, random: np.random.Generat
         Number of folds, at least 2.
     random : numpy Generator
         Source of the order.
+    groups : array of int of shape (n,), optional
+        Group of each image; a group is in one fold.
 
     Returns
     -------
     array of int of shape (n,)
         From 0 to n_folds - 1.
 
+    Raises
+    ------
+    InputError
+        If there are fewer groups than folds.
+
     Examples
     --------
     >>> folds = deal_folds(np.array([0, 0, 0, 0, 1]), 2, np.random.default_rng(0))
     >>> np.bincount(folds[:4]).tolist()
     [2, 2]
+    >>> groups = np.array([0, 0, 1, 1, 1])
+    >>> folds = deal_folds(np.array([0, 0, 0, 0, 1]), 2, np.random.default_rng(0), groups)
+    >>> [len(set(folds[groups == group])) for group in (0, 1)]
+    [1, 1]
     """
+    if groups is not None:
+        return _grouped_folds(codes, n_folds, random, groups)
     folds = np.empty(len(codes), np.int64)
     first = 0
     for code in range(int(codes.max(initial=-1)) + 1):
         members = random.permutation(np.flatnonzero(codes == code))
         folds[members] = (first + np.arange(len(members))) % n_folds
         first += len(members)
+    return folds
+
+
+def _grouped_folds(
+    codes: NDArray[np.int64], n_folds: int, random: np.random.Generator, groups: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    if len(groups) != len(codes):
+        raise InputError(f"there are {len(groups)} groups for {len(codes)} images: give one an image.")
+    n_groups, largest = len(np.unique(groups)), int(np.bincount(codes).max())
+    if min(n_groups, largest) < n_folds:
+        what = counted(n_groups, "group") if n_groups < n_folds else f"classes of at most {counted(largest, 'image')}"
+        raise InputError(f"{what} cannot be dealt into {n_folds} folds: give more, or leave the groups out.")
+    cutter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(random.integers(2**31)))
+    folds = np.empty(len(codes), np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class may have fewer images than there are folds
+        for fold, (_, held_out) in enumerate(cutter.split(codes, codes, groups)):
+            folds[held_out] = fold
     return folds
 
 
@@ -130,6 +169,8 @@ class CrossFit:
         One for each fold.
     n_classes_ : int
         Number of classes.
+    n_groups_ : int or None
+        Number of groups that were kept together; None where none were given.
     """
 
     n_folds: int = 3
@@ -139,16 +180,27 @@ class CrossFit:
     folds_: NDArray[np.int64] = field(init=False, repr=False)
     judges_: list[Judge] = field(init=False, repr=False)
     n_classes_: int = field(init=False, repr=False)
+    n_groups_: int | None = field(init=False, repr=False)
 
     def fit(
-        self, X: NDArray[Any], codes: NDArray[np.int64], *, codec: ImageCodec, progress: Progress | None = None
+        self,
+        X: NDArray[Any],
+        codes: NDArray[np.int64],
+        *,
+        codec: ImageCodec,
+        groups: NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
     ) -> CrossFit:
-        """Train on real images of the codec's layout; `progress` hears how many classifiers of how many are done."""
+        """Train on real images of the codec's layout, groups kept together.
+
+        `progress` hears how many classifiers of how many are done.
+        """
         if self.n_folds < 2:
             raise InputError(f"{self.n_folds} folds leave nothing to hold out: give n_folds of 2 at least.")
         random = np.random.default_rng(self.random_state)
         self.n_classes_ = int(codes.max()) + 1
-        self.folds_ = deal_folds(codes, self.n_folds, random)
+        self.n_groups_ = None if groups is None else len(np.unique(groups))
+        self.folds_ = deal_folds(codes, self.n_folds, random, groups)
         self.judges_ = []
         for fold in range(self.n_folds):
             self.judges_.append(self._train(fold, X, codes, codec))

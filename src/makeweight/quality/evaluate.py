@@ -13,6 +13,7 @@ from torch import nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import Channels
+from makeweight.data.groups import number_groups
 from makeweight.errors import InputError
 from makeweight.quality.copies import CopyFinder, Nearness
 from makeweight.quality.crossfit import CrossFit, Extractor, extract, hash_of
@@ -47,6 +48,7 @@ def evaluate_images(
     random_state: int = 0,
     device: str = "auto",
     channels: Channels | None = None,
+    groups: ArrayLike | None = None,
     crossfit: CrossFit | None = None,
     progress: Progress | None = None,
 ) -> QualityReport:
@@ -78,8 +80,12 @@ def evaluate_images(
         Where to train, if no classifier is given.
     channels : "first" or "last", optional
         Where the channels of 4-D arrays are, where their shape leaves that open.
+    groups : array-like of shape (n,), optional
+        What each real image belongs to, such as a patient or a track; None for one that is by itself. Folds part no
+        group, so that no image is judged by what has seen its like.
     crossfit : CrossFit, optional
-        One that was fitted to these real images already; `classifier`, `n_folds` and `device` are its own then.
+        One that was fitted to these real images already; `classifier`, `n_folds`, `device` and `groups` are its own
+        then.
     progress : callable, optional
         Called with the name of the stage, the number of pieces done, and of all.
 
@@ -109,7 +115,11 @@ def evaluate_images(
     if crossfit is None:
         crossfit = CrossFit(n_folds, classifier, random_state, device)
         crossfit.fit(
-            data.X, data.codes, codec=data.codec, progress=lambda done, total: tell("cross-fitting", done, total)
+            data.X,
+            data.codes,
+            codec=data.codec,
+            groups=None if groups is None else number_groups(np.asarray(groups, dtype=object).tolist()),
+            progress=lambda done, total: tell("cross-fitting", done, total),
         )
     elif len(crossfit.folds_) != len(data.X) or crossfit.n_classes_ != len(data.classes):
         raise InputError("the given crossfit was fitted to other images: fit it to X and the codes of y.")
@@ -181,6 +191,7 @@ class _Evaluation:
         alarm = self.finder.alarming(copies, len(self.data.X_drawn))
         settings = {
             "n_folds": self.crossfit.n_folds,
+            "n_groups": self.crossfit.n_groups_,
             "n_resamples": self.n_resamples,
             "n_components": self.n_components,
             "random_state": self.seed,

@@ -15,6 +15,7 @@ from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.reading import open_listing, open_output
 from makeweight.balance.verify import digest_of
 from makeweight.data.checks import check_options
+from makeweight.data.groups import number_groups
 from makeweight.data.images import ImageSpec, Progress
 from makeweight.data.source import find_source
 from makeweight.data.stores import ArraySource
@@ -102,6 +103,8 @@ def evaluate_folder(
 ) -> FolderQuality:
     """Measure the quality of the drawn images of an output of `balance_folder`. Nothing is written.
 
+    Where the manifest tells groups, real images of one group are judged together, by what has seen none of them.
+
     Parameters
     ----------
     out : str or Path
@@ -141,7 +144,15 @@ def evaluate_folder(
     data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], spec.layout)
     tell = _stages(listener)
     crossfit = CrossFit(random_state=seed, device=device)
-    crossfit.fit(data.X, data.codes, codec=data.codec, progress=lambda done, total: tell("cross-fitting", done, total))
+    told = [row.group or None for row in rows if row.origin == "real"]
+    groups = number_groups(told) if any(told) else None
+    crossfit.fit(
+        data.X,
+        data.codes,
+        codec=data.codec,
+        groups=groups,
+        progress=lambda done, total: tell("cross-fitting", done, total),
+    )
     report = evaluate_images(
         data.X,
         y[~drawn],

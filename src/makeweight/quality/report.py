@@ -68,7 +68,8 @@ class QualityReport:
     extractor_hash : str
         SHA-256 of the extractor in hexadecimal; empty where there is none.
     settings : dict
-        What was asked for: numbers of folds, resamples and dimensions, seed, shape of the images.
+        What was asked for: numbers of folds, of groups (None without), of resamples and dimensions, seed, shape of the
+        images.
     warnings : tuple of str
         What a person should know, a sentence each, the gravest first.
     """

@@ -225,6 +225,7 @@ def _run(found: FolderQuality) -> Section:
         ("Extractor of features", f"{report.extractor} ({report.extractor_hash})" if report.extractor_hash else "none"),
         ("Seed", str(report.settings["random_state"])),
         ("Folds, resamples", f"{report.settings['n_folds']}, {report.settings['n_resamples']}"),
+        ("Groups kept together", counted(n_groups, "group") if (n_groups := report.settings["n_groups"]) else "none"),
         ("Dimensions of the Fréchet distance", str(report.settings["n_components"])),
         ("Device", ", ".join(sorted(devices)) or "none"),
     ]

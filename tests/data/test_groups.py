@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makeweight.compare.groups import Part, read_groups
+from makeweight.data.groups import Part, read_groups
 from makeweight.data.source import open_source
 from makeweight.errors import InputError
 

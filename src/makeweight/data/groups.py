@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from makeweight.data.base import ImageSource
 from makeweight.data.folders import TABLE_NAME
@@ -105,6 +109,28 @@ def own_groups(source: ImageSource) -> tuple[Membership | None, list[str]]:
         return None, []
     found: Membership = source.groups.tolist()
     return found, [f"{source.name} tells which images belong together: {counted(len(set(found)), 'group')}."]
+
+
+def number_groups(groups: Iterable[Any]) -> NDArray[np.int64]:
+    """Give each group a number, in the order in which they come; an image without a group is one of its own.
+
+    Parameters
+    ----------
+    groups : iterable of object or None
+        What each image belongs to; names that read alike are one.
+
+    Returns
+    -------
+    array of int of shape (n,)
+
+    Examples
+    --------
+    >>> number_groups(["left", None, "left", None]).tolist()
+    [0, 1, 0, 2]
+    """
+    keys = [("alone", place) if group is None else ("group", str(group)) for place, group in enumerate(groups)]
+    numbers: dict[tuple[str, Any], int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def _from_columns(column: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
