@@ -117,3 +117,5 @@ def test_test_images_without_a_table(parts: list[Part], tmp_path: Path) -> None:
 def test_neither_a_file_nor_a_column(parts: list[Part]) -> None:
     with pytest.raises(InputError, match="^--groups track is neither a file nor a column, since .*shoes has no table"):
         read_groups("track", parts)
+    with pytest.raises(InputError, match=r"^there is no file tracks\.csv, which --groups names: check the path\.$"):
+        read_groups("tracks.csv", parts)

@@ -93,6 +93,8 @@ def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], li
                 f"{shown(Path(given))} gives no image of {shown(parts[0].source.name)} a group: name images as "
                 f"{shown(_names(parts[0], 0, whole=len(parts) > 1)[0])}."
             )
+    elif Path(given).suffix.lower() == ".csv":
+        raise InputError(f"there is no file {shown(given)}, which --groups names: check the path.")
     else:
         found, notes = _from_columns(given, parts)
     for part, groups in zip(parts, found, strict=True):
