@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -9,7 +10,15 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from makeweight.bench.learners import PAPER, READINGS, FromDrawn, Learner, paper_learner, practical_learner
+from makeweight.bench.learners import (
+    PAPER,
+    READINGS,
+    WITH_MIXUP,
+    FromDrawn,
+    Learner,
+    paper_learner,
+    practical_learner,
+)
 from makeweight.bench.settings import TableSettings
 from makeweight.component import Component, Registry
 from makeweight.data.named import NamedSet
@@ -27,6 +36,7 @@ CAGAN_COUNTS = (5500, *[500] * 9)
 PLAIN_SHARE = 2 / 3  # of a game, before batches are mixed: the paper's 100 epochs of 150
 MOST_WHOLE = 1000  # images a class by which drawn ones are judged
 RAREST = 5  # classes of GTSRB that are judged
+NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,24 @@ class Split(NamedTuple):
     y_whole: NDArray[Any] | None = None
 
 
+class Varied(NamedTuple):
+    """Where a method of a column stands in a table's figure.
+
+    Attributes
+    ----------
+    figure : str
+        Which figure: the set.
+    line : str
+        Which line of it.
+    value : float or None
+        What is varied; None for what stands for all values.
+    """
+
+    figure: str
+    line: str
+    value: float | None
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which cases of a table are wanted; None takes what the settings say.
@@ -106,10 +134,13 @@ class Table(Component):
         What it tells, in one line.
     paper : str
         Where it stands.
+    varies : str
+        What is varied beside set, method and seed; empty where nothing is.
     """
 
     about: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    varies: ClassVar[str] = ""
 
     def cases(self, settings: TableSettings, wanted: Selection) -> list[Case]:
         """Give the cases, seed by seed, so that a run that is stopped has all methods of the first seeds.
@@ -177,6 +208,18 @@ class Table(Component):
         """Name the column of a case."""
         return dataset
 
+    def varied(self, group: str, method: str) -> Varied:
+        """Say where a column and a method stand in the table's figure.
+
+        Parameters
+        ----------
+        group : str
+            Column, as `group` names it.
+        method : str
+            Method.
+        """
+        return Varied(group, method, None)
+
 
 TABLES: Registry[Table] = Registry("table", Table)
 
@@ -194,6 +237,7 @@ class AGGANBinary(Table):
     """Two classes at ratios of 10, 50 and 100."""
 
     about = "mean recall on two classes, the larger 10, 50 and 100 times the smaller"
+    varies = "images of the larger class to each of the smaller"
     paper = "Hao et al., Annealing Genetic GAN for Imbalanced Web Data Learning, Table IV"
 
     def sets(self) -> Iterator[str]:
@@ -227,12 +271,24 @@ class AGGANBinary(Table):
         """Name set and ratio."""
         return f"{dataset} 1:{details['ratio']}"
 
+    def varied(self, group: str, method: str) -> Varied:
+        """Give set, method and ratio.
+
+        Examples
+        --------
+        >>> AGGANBinary().varied("mnist 1:50", "acgan")
+        Varied(figure='mnist', line='acgan', value=50.0)
+        """
+        found = re.fullmatch(rf"(.+) 1:({NUMBER})", group)
+        return Varied(found[1], method, float(found[2])) if found else super().varied(group, method)
+
 
 @TABLES.register("aggan-annealing")
 class AGGANAnnealing(Table):
     """AGGAN at several starting temperatures and coolings."""
 
     about = "mean recall of AGGAN by starting temperature and cooling"
+    varies = "starting temperature"
     paper = "Hao et al., Annealing Genetic GAN for Imbalanced Web Data Learning, Figure 10"
 
     def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
@@ -250,6 +306,17 @@ class AGGANAnnealing(Table):
         """Name set, temperature and cooling."""
         return f"{dataset} T={details['temperature']:g} α={details['cooling']:g}"
 
+    def varied(self, group: str, method: str) -> Varied:
+        """Give set, cooling and temperature.
+
+        Examples
+        --------
+        >>> AGGANAnnealing().varied("mnist T=100 α=0.99", "aggan")
+        Varied(figure='mnist', line='α = 0.99', value=100.0)
+        """
+        found = re.fullmatch(rf"(.+) T=({NUMBER}) α=({NUMBER})", group)
+        return Varied(found[1], f"α = {found[3]}", float(found[2])) if found else super().varied(group, method)
+
 
 @TABLES.register("blend")
 class Blend(Table):
@@ -257,6 +324,18 @@ class Blend(Table):
 
     about = "mean recall by how many drawn images a classifier learns from"
     paper = "a question that Sampath et al. leave open in their survey of GANs for imbalance problems"
+    varies = "fill, as a share of the largest class, or share of drawn images in a batch"
+
+    def varied(self, group: str, method: str) -> Varied:
+        """Give set, what draws and how it is mixed in, and how much.
+
+        Examples
+        --------
+        >>> Blend().varied("mnist", "smote at fill 0.25"), Blend().varied("mnist", "augmentation").value
+        (Varied(figure='mnist', line='smote at fill', value=0.25), None)
+        """
+        found = re.fullmatch(rf"(\w+(?:{WITH_MIXUP})? at (?:fill|share)) ({NUMBER})", method)
+        return Varied(group, found[1], float(found[2])) if found else super().varied(group, method)
 
 
 class DrawnTable(Table):
@@ -279,6 +358,7 @@ class BAGANDropped(DrawnTable):
     """One class of which a share is dropped, by seed another one; GTSRB as it is."""
 
     about = "recall of one class of which 40 to 97.5 % is dropped, and how good its drawn images are; GTSRB as it is"
+    varies = "part of the class that is dropped, %"
     paper = "Mariani et al., BAGAN: Data Augmentation with Balancing GAN, Figures 7 to 9"
 
     def sets(self) -> Iterator[str]:
@@ -305,6 +385,17 @@ class BAGANDropped(DrawnTable):
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set and share."""
         return dataset if dataset == GTSRB else f"{dataset} without {details['dropped']:.1%} of a class"
+
+    def varied(self, group: str, method: str) -> Varied:
+        """Give set, method and share, in per cent.
+
+        Examples
+        --------
+        >>> BAGANDropped().varied("mnist without 97.5% of a class", "bagan")
+        Varied(figure='mnist', line='bagan', value=97.5)
+        """
+        found = re.fullmatch(rf"(.+) without ({NUMBER})% of a class", group)
+        return Varied(found[1], method, float(found[2])) if found else super().varied(group, method)
 
 
 @TABLES.register("cagan")

@@ -179,6 +179,7 @@ def figures(
     ] = None,
 ) -> None:
     """Write a table with its figures as one HTML file, from rows alone."""
+    from makeweight.bench.curves import curves
     from makeweight.bench.results import sections
     from makeweight.bench.table_rows import grouped, read_rows
     from makeweight.bench.tables import TABLES
@@ -198,7 +199,7 @@ def figures(
     if target is not None:
         titles = [title_of(each) for each in found]
         results = list(zip(titles, found, grouped(name, known).values(), strict=True))
-        page = bench_page(name, kind.about, kind.paper, results, answers, remarks(name, found))
+        page = bench_page(name, kind.about, kind.paper, results, answers, remarks(name, found), curves(name, found))
         write_report(target, page)
         say(str(target))
 

@@ -64,6 +64,9 @@ POINT_STYLES: dict[str, dict[str, Any]] = {
     "dot": {"s": 9, "alpha": 0.9, "linewidths": 0},
     "cross": {"s": 16, "alpha": 0.8, "marker": "x", "linewidths": 0.9},
 }
+STYLES, LEVEL_STYLES = ("-", "--", ":", "-."), ("--", ":", "-.")
+WIDE = 50  # ratio of the largest to the smallest value from which an axis is logarithmic
+Dot = tuple[float, float | None]
 Layer = tuple[NDArray[np.float64], NDArray[np.int64], str]
 History = Sequence[Mapping[str, Any]]
 
@@ -193,6 +196,57 @@ def _curves(name: str, title: str, lines: Mapping[str, Any], runs: Sequence[Hist
 
 def _mean_at(runs: Sequence[Sequence[tuple[int, float]]], place: int) -> float:
     return float(np.mean([points[place][1] for points in runs]))
+
+
+def curves(
+    axis: str,
+    measure: str,
+    lines: Mapping[str, Mapping[float, Dot]],
+    levels: Mapping[str, Dot],
+    caption: str,
+) -> Drawing:
+    """Draw means with their intervals along what is varied.
+
+    Parameters
+    ----------
+    axis, measure : str
+        What is varied, and what is measured.
+    lines : dict of str to dict of float to (float, float or None)
+        By name and by what is varied, ascending: a mean, and half of its interval where there is one.
+    levels : dict of str to (float, float or None)
+        What has no such value, drawn as lines across.
+    caption : str
+        What stands below.
+
+    Returns
+    -------
+    Drawing
+    """
+    told = [
+        f"{name}: {', '.join(f'{dot[0]:.2f} at {value:g}' for value, dot in own.items())}"
+        for name, own in lines.items()
+    ]
+    alt = f"{measure} by {axis}. {'; '.join([*told, *(f'{name}: {dot[0]:.2f}' for name, dot in levels.items())])}."
+    values = [value for own in lines.values() for value in own]
+    with _figure(3.2) as (figure, svg):
+        axes = figure.add_subplot()
+        for place, (name, own) in enumerate(lines.items()):
+            colour, style = SERIES[place % len(SERIES)], STYLES[place // len(SERIES) % len(STYLES)]
+            axes.plot(list(own), [dot[0] for dot in own.values()], style, color=colour, marker="o", markersize=4)
+            axes.lines[-1].set_label(short(name, 40))
+            for value, (mean, reach) in own.items():
+                if reach is not None:
+                    axes.vlines(value, mean - reach, mean + reach, color=colour, linewidth=1, alpha=0.6)
+        for place, (name, (mean, _)) in enumerate(levels.items()):
+            style = LEVEL_STYLES[place % len(LEVEL_STYLES)]
+            axes.axhline(mean, linestyle=style, color=INK, linewidth=1, label=short(name, 40))
+        if min(values) > 0 and max(values) / min(values) > WIDE:
+            axes.set_xscale("log")
+        axes.set_xlabel(axis)
+        axes.set_ylabel(measure)
+        axes.grid(axis="y")
+        figure.legend(loc="outside lower left", ncols=2)
+        return Drawing(caption, alt, svg(alt))
 
 
 def intervals(title: str, rows: Sequence[tuple[str, float, float, float]], caption: str) -> list[Drawing]:

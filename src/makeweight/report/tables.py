@@ -10,9 +10,10 @@ import numpy as np
 from makeweight.data.wording import counted, points, shown
 from makeweight.report.confusion import confusion_table
 from makeweight.report.page import Answer, Block, Cell, Facts, Page, Section, Table
-from makeweight.report.plots import intervals, learning_curves
+from makeweight.report.plots import curves, intervals, learning_curves
 
 if TYPE_CHECKING:
+    from makeweight.bench.curves import Curves
     from makeweight.bench.results import Section as Result
     from makeweight.bench.rows import Row
     from makeweight.bench.table_rows import Group
@@ -28,6 +29,7 @@ def bench_page(
     results: Sequence[tuple[str, Result, Group]],
     answers: Sequence[tuple[str, str]],
     remarks: Sequence[str] = (),
+    figures: Sequence[Curves] = (),
 ) -> Page:
     """Give the report of a table.
 
@@ -41,6 +43,8 @@ def bench_page(
         What is told first, each difference in a word and in a sentence.
     remarks : sequence of str
         What a reader should know of what was run, and what not.
+    figures : sequence of Curves
+        What changes along what the table varies.
 
     Returns
     -------
@@ -66,8 +70,19 @@ def bench_page(
         lead=f"After {paper}. Means over seeds, of which each draws a subset of its own; full test sets, on which "
         "nothing is chosen.",
         answers=[Answer(word, f"{sentence}.") for word, sentence in answers],
-        sections=[*sections, _run(rows, remarks)],
+        sections=[*_figures(figures), *sections, _run(rows, remarks)],
     )
+
+
+def _figures(figures: Sequence[Curves]) -> list[Section]:
+    """Draw what the papers draw, if the table varies anything."""
+    drawings = []
+    for each in figures:
+        has_intervals = any(dot.reach is not None for own in each.lines.values() for dot in own.values())
+        caption = f"{each.title}: {each.measure.removesuffix(', %')}. Means over seeds"
+        caption += ", with 95 % intervals." if has_intervals else "."
+        drawings.append(curves(each.axis, each.measure, each.lines, each.levels, caption))
+    return [Section("Along what is varied", drawings)] if drawings else []
 
 
 def _lines(result: Result) -> Table:
