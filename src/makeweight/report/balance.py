@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from makeweight.bench.machine import device_name
 from makeweight.data.images import UnreadableImageError
 from makeweight.data.wording import counted, listed, points, shown
 from makeweight.report.files import read_files, small_spec
@@ -231,7 +232,8 @@ def _run(rows: Rows, sampler: ImageSampler) -> Section:
     if sampler.learns:
         from makeweight.devices import fabric_for
 
-        facts.append(("Device", fabric_for(getattr(sampler, "device", "auto"), None).device.type))
+        device = fabric_for(getattr(sampler, "device", "auto"), None).device
+        facts.append(("Device", device_name(str(device))))
         facts.append(("Steps", f"{getattr(sampler, 'n_steps_', 0):,}"))
     return run_section(facts, settings_table("Settings of the method", sampler.settings))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from makeweight.bench.machine import device_name
 from makeweight.data.wording import counted, rounded, shown
 from makeweight.quality.crossfit import extract
 from makeweight.quality.figures import GROUPS, METRICS, Figure
@@ -214,7 +215,7 @@ def _map(found: FolderQuality, labels: Sequence[object], projection: str) -> lis
 def _run(found: FolderQuality) -> Section:
     report, rows = found.report, found.sights.rows
     devices = {
-        next(judge.classifier.network_.parameters()).device.type
+        device_name(str(next(judge.classifier.network_.parameters()).device))
         for judge in found.sights.crossfit.judges_
         if judge.classifier is not None
     }
