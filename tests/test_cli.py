@@ -83,6 +83,19 @@ def test_balance_prints_what_it_did_and_where(shoes: Path) -> None:
         assert str(target / place) in text
 
 
+def test_balance_keeps_groups(shoes: Path) -> None:
+    table = shoes.with_name("groups.csv")
+    table.write_text("file_name,group\nboot/0.png,left\nboot/1.png,left\n")
+    target = shoes.with_name("out")
+    status, _, err = run("balance", shoes, target, "--method", "duplicates", "--groups", table)
+    assert status == 0
+    assert "4 images without a group: each is a group of its own." in err
+    groups = {f"{row.label}/{row.source}": row.group for row in read_manifest(target / "manifest.csv")}
+    assert {file for file, group in groups.items() if group} == {"boot/0.png", "boot/1.png"}
+    missing = ("--groups", shoes / "none.csv")
+    assert "none.csv, which --groups names" in refusal("balance", shoes, f"{target}2", "--method", "smote", *missing)
+
+
 def test_balance_names_small_classes_and_skipped_files(shoes: Path) -> None:
     (shoes / "boot" / "bad.png").touch()
     status, text, _ = run(

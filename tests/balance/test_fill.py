@@ -16,6 +16,7 @@ from makeweight.balance.fill import (
     choose_fill,
     compare_fills,
     cost_of_choosing,
+    held_out_folds,
     numbers_at,
     strategy_at,
     totals_at,
@@ -138,6 +139,37 @@ def test_groups_are_never_parted_and_the_only_one_of_a_class_is_kept_for_learnin
     assert sorted(np.concatenate(held_out).tolist()) == list(range(48))
     for rows in held_out:
         assert not set(groups[rows]) & set(np.delete(groups, rows))
+
+
+def test_what_is_held_out_parts_no_group_and_takes_no_class_away() -> None:
+    """Few groups, of one class or across several: whatever is dealt, no group is on both sides and no class is lost."""
+    random = np.random.default_rng(0)
+    n_refused = 0
+    for _ in range(400):
+        codes = np.sort(random.integers(0, 3, 30))
+        groups = random.integers(0, random.integers(1, 9), 30)
+        if random.random() < 0.5:
+            groups = groups + 10 * codes  # each within one class
+        try:
+            folds = held_out_folds(codes, groups, seed=int(random.integers(100)))
+        except InputError:
+            n_refused += 1
+            continue
+        assert all(len(np.unique(folds[groups == group])) == 1 for group in groups)
+        held_out = np.unique(folds[folds >= 0])
+        assert held_out.size
+        for fold in held_out:
+            assert set(codes[folds != fold]) == set(codes)
+    assert 0 < n_refused < 150
+
+
+def test_a_group_of_a_class_that_has_no_other_is_kept_whole() -> None:
+    codes = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2])
+    groups = np.array([0, 0, 1, 2, 3, 4, 5, 5, 5])
+    folds = held_out_folds(codes, groups, seed=0)
+    assert (folds[groups == 5] == -1).all()
+    with pytest.raises(InputError, match="^--fill auto holds groups out, and none can be"):
+        held_out_folds(codes, np.zeros(9, int), seed=0)
 
 
 @pytest.fixture

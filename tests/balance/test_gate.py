@@ -24,6 +24,7 @@ from makeweight.balance.gate import (
     least_probability,
 )
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.source import open_source
 from makeweight.errors import InputError
 from makeweight.methods.duplicates import Resampler
 from makeweight.methods.smote import SMOTE
@@ -311,11 +312,11 @@ def test_groups_reach_the_gate_the_choice_and_the_manifest(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("makeweight.balance.fill.BOUNDS", (2, 2))
-    dealt: list[NDArray[np.int64] | None] = []
+    dealt: list[tuple[NDArray[np.int64], NDArray[np.int64] | None]] = []
     deal = crossfit.deal_folds
 
     def heard(codes: Any, n_folds: int, random: Any, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        dealt.append(groups)
+        dealt.append((codes, groups))
         return deal(codes, n_folds, random, groups)
 
     monkeypatch.setattr(crossfit, "deal_folds", heard)
@@ -329,11 +330,58 @@ def test_groups_reach_the_gate_the_choice_and_the_manifest(
     balance_folder(digits, out, method="smote", gate=True, fill="auto", groups=str(table), listener=told)
     assert told.notes[0] == "1 image without a group: each is a group of its own."
     assert len(dealt) >= 5  # the choice, the gate of each of its four parts, and perhaps the gate at last
-    sizes = [len(groups) for groups in dealt if groups is not None]
-    assert len(sizes) == len(dealt)
-    assert sizes[0] == len(files)
+    assert len(dealt[0][0]) == len(files)
+    for codes, numbers in dealt:
+        assert numbers is not None
+        assert np.bincount(numbers).max() == 2
+        mixed = [len(np.unique(codes[numbers == number])) > 1 for number in np.unique(numbers)]
+        assert sum(mixed) <= 7  # pairs of neighbours are of one class, but at the seams of eight classes
     rows = read_manifest(out / "manifest.csv")
     groups = {f"{row.label}/{row.source}": row.group for row in rows if row.origin == "real"}
     assert groups == {file: f"pair {place // 2}" if place else "" for place, file in enumerate(files)}
     assert not any(row.group for row in rows if row.origin == "drawn")
     assert verify_folder(out).good
+
+
+def test_too_few_groups_are_refused_before_anything_is_learnt(digits: Path, tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    files = sorted(path.relative_to(digits).as_posix() for path in digits.rglob("*.png"))
+    table.write_text("\n".join(["file_name,group", *(f"{file},{place % 2}" for place, file in enumerate(files))]))
+    with pytest.raises(InputError, match="^--gate parts groups by 3, and digits has 2 groups: give more"):
+        balance_folder(digits, tmp_path / "out", method="acgan", n_steps=2, gate=True, groups=str(table))
+    table.write_text("\n".join(["file_name,group", *(f"{file},all" for file in files)]))
+    with pytest.raises(InputError, match="^--fill auto holds groups out, and none can be"):
+        balance_folder(digits, tmp_path / "out", method="acgan", n_steps=2, fill="auto", groups=str(table))
+    assert [path.name for path in tmp_path.iterdir()] == ["groups.csv"]
+
+
+def test_a_table_of_groups_in_the_output_is_not_overwritten(digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    balance_folder(digits, out, method="duplicates")
+    table = out / "images" / "groups.csv"
+    table.write_text("file_name,group\n")
+    with pytest.raises(InputError, match="groups.csv"):
+        balance_folder(digits, out, method="duplicates", groups=str(table), overwrite=True)
+    assert table.is_file()
+
+
+def test_fewer_groups_than_folds_are_left_out_of_account() -> None:
+    frames, labels, groups = tracks("0", "1")
+    originals = Originals(frames, labels, [""] * len(frames), ImageCodec.learn(frames))
+    fitted = Gate(frames, labels, originals, groups=groups % 2).fit(lambda done, total: None)
+    assert fitted.crossfit.n_groups_ is None
+    assert Gate(frames, labels, originals, groups=groups % 3).groups is not None
+
+
+def test_a_set_that_tells_groups_needs_no_option(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_tracks(*arguments: Any, **options: Any) -> Any:
+        source = open_source(*arguments, **options)
+        source.groups = np.array([f"track {place // 2}" for place in range(len(source))])
+        return source
+
+    monkeypatch.setattr("makeweight.balance.job.open_source", with_tracks)
+    told = Notes()
+    balance_folder(digits, tmp_path / "out", method="duplicates", listener=told)
+    rows = read_manifest(tmp_path / "out" / "manifest.csv")
+    assert [row.group for row in rows if row.origin == "real"] == [f"track {place // 2}" for place in range(len(X))]
+    assert told.notes == [f"digits tells which images belong together: {-(-len(X) // 2)} groups."]

@@ -225,9 +225,9 @@ def runner_page(tmp_path: Path, name: str) -> str:
 
 
 def test_gtsrb_is_taken_as_it_is(small_set: NamedSet) -> None:
-    table, case = TABLES.get("bagan")(), Case("practical", "gtsrb", "augmentation", 3, {"dropped": 0.4})
+    table, case = TABLES.get("bagan")(), Case("practical", "gtsrb", "augmentation", 3)
     own = settings(dropped=[0.4, 0.9])
-    assert table.details(own, "gtsrb") == [{"dropped": 0.4}]
+    assert table.details(own, "gtsrb") == [{}]
     assert table.group("gtsrb", case.details) == "gtsrb"
     rare = replace(small_set, X_train=small_set.X_train[:-20], y_train=small_set.y_train[:-20])
     split = table.split(rare, case, own)
@@ -892,11 +892,22 @@ def test_values_of_what_a_table_varies_can_be_chosen() -> None:
     binary = TABLES.get("aggan-binary")()
     cases = binary.cases(own["aggan-binary"], Selection(datasets=["mnist"], methods=["cn"], where={"ratio": [100]}))
     assert [(case.seed, case.details) for case in cases] == [(seed, {"ratio": 100}) for seed in range(5)]
-    with pytest.raises(InputError, match="^there is no temperature of aggan-annealing called '7': choose from"):
+    bagan = TABLES.get("bagan")()
+    wanted = Selection(seeds=[0], methods=["smote"], where={"dropped": [0.9, 0.975]})
+    assert [(case.dataset, case.details["dropped"]) for case in bagan.cases(own["bagan"], wanted)] == [
+        (dataset, share) for dataset in ("mnist", "cifar10") for share in (0.9, 0.975)
+    ]
+    nothing = own["bagan"].model_copy(update={"dropped": []})
+    with pytest.raises(InputError, match="that bagan varies called 'dropped', nor any other"):
+        bagan.cases(nothing, Selection(where={"dropped": [0.9]}))
+    with pytest.raises(InputError, match="^aggan-annealing has no temperature of 7: choose from 0.01, 1, 100, 1"):
         chosen(temperature=[7])
-    with pytest.raises(InputError, match="varies on fashion-mnist called 'ratio': choose from cooling, temperature"):
+    with pytest.raises(
+        InputError,
+        match="that aggan-annealing varies called 'ratio': choose from cooling",
+    ):
         chosen(ratio=[10])
-    with pytest.raises(InputError, match="varies on mnist called 'ratio', nor any other: leave it out"):
+    with pytest.raises(InputError, match="that blend varies called 'ratio', nor any other: leave it out"):
         TABLES.get("blend")().cases(own["blend"], Selection(datasets=["mnist"], where={"ratio": [10]}))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makeweight.data.groups import Part, read_groups
+from makeweight.data.groups import Part, number_groups, read_groups
 from makeweight.data.source import open_source
 from makeweight.errors import InputError
 
@@ -57,8 +57,8 @@ def test_lines_that_name_no_image_are_told(parts: list[Part], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (("boot/7.png,a",), "groups.csv gives no image of shoes a group: name images as train/boot/0.png."),
-        ((), "groups.csv gives no image of shoes a group"),
+        (("boot/7.png,a",), "groups.csv gives no image of 'shoes' a group: name images as train/boot/0.png."),
+        ((), "groups.csv gives no image of 'shoes' a group"),
         (("boot/0.png,a",), "line 2: boot/0.png may be any of train/boot/0.png, test/boot/0.png: write which one is"),
         (("train/0.png,a",), "line 2: train/0.png may be any of train/boot/0.png, train/clog/0.png: write which one"),
         (
@@ -115,7 +115,14 @@ def test_test_images_without_a_table(parts: list[Part], tmp_path: Path) -> None:
 
 
 def test_neither_a_file_nor_a_column(parts: list[Part]) -> None:
-    with pytest.raises(InputError, match="^--groups track is neither a file nor a column, since .*shoes has no table"):
+    with pytest.raises(InputError, match="^--groups 'track' is neither a file nor a column, since .*has no table"):
         read_groups("track", parts)
     with pytest.raises(InputError, match=r"^there is no file tracks\.csv, which --groups names: check the path\.$"):
         read_groups("tracks.csv", parts)
+
+
+def test_what_names_no_group_is_a_group_of_its_own() -> None:
+    assert number_groups([None, float("nan"), np.float64("nan"), "", "", "a", "a", 1, "1"]).tolist() == [
+        *(0, 1, 2, 3, 4),
+        *(5, 5, 6, 6),
+    ]

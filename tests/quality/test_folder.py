@@ -80,6 +80,18 @@ def test_groups_of_the_manifest_are_judged_together(tmp_path: Path) -> None:
         assert (len(own), len(set(own))) == (3, 1)
 
 
+def test_a_single_group_is_told_and_left_out_of_account(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in")
+    table = tmp_path / "groups.csv"
+    files = [path.relative_to(source).as_posix() for path in source.rglob("*.png")]
+    table.write_text("\n".join(["file_name,group", *(f"{file},one" for file in files)]) + "\n")
+    out = tmp_path / "out"
+    balance_folder(source, out, method="duplicates", sampling_strategy={"clog": 6}, groups=str(table))
+    found = evaluate_folder(out, device="cpu").report
+    assert found.settings["n_groups"] is None
+    assert found.warnings[-1].startswith("1 group of real images is too few to keep together, so real images are")
+
+
 def test_a_file_that_is_not_as_the_manifest_says_is_told(out: Path) -> None:
     assert not any("manifest" in warning for warning in evaluate_folder(out).report.warnings)
     rows = [row for row in read_manifest(out / "manifest.csv") if row.origin == "drawn"]

@@ -14,6 +14,7 @@ from makeweight.balance.output import OutputFolder
 from makeweight.balance.resuming import check_kept
 from makeweight.balance.strategy import Strategy, check_name
 from makeweight.data.checks import check_exists, check_options
+from makeweight.data.groups import groups_file
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 from makeweight.methods import check_shipped
@@ -27,6 +28,7 @@ def check_balance(
     sampling_strategy: Strategy | None = None,
     fill: Fill | None = None,
     gate: bool = False,
+    groups: str | None = None,
     n_steps: int | None = None,
     n_epochs: int | None = None,
     budget: float | None = None,
@@ -49,7 +51,7 @@ def check_balance(
         or beside a strategy, a gate for a method that copies, or a model that is none.
     """
     check_exists(source)
-    _output(out, overwrite).check([Path(path) for path in (source, labels) if path is not None])
+    _output(out, overwrite).check([Path(path) for path in (source, labels, groups_file(groups)) if path is not None])
     check_kept(out, resume)
     if method is not None:
         check_shipped(method)

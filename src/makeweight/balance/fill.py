@@ -140,6 +140,60 @@ def why_nothing(report: FillReport) -> str:
     return "nothing drawn helps on images that were held out"
 
 
+def held_out_folds(codes: NDArray[np.int64], groups: NDArray[np.int64] | None, seed: int) -> NDArray[np.int64]:
+    """Deal images into folds that are held out in turn, so that every class is learnt from whichever is.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Class codes from 0.
+    groups : array of int of shape (n,), optional
+        Group of each image; groups are never parted. By default each image is one.
+    seed : int
+        Seed of the order.
+
+    Returns
+    -------
+    array of int of shape (n,)
+        From 0 to 3, and -1 for what is never held out: the only image of a class, or all groups of one that would lie
+        in one fold.
+
+    Raises
+    ------
+    InputError
+        If no group can be held out.
+
+    Examples
+    --------
+    >>> held_out_folds(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 2]), seed=0).tolist()
+    [1, 0, 0, -1]
+    """
+    n = len(codes)
+    together = np.arange(n) if groups is None else groups
+
+    def all_in_one(parts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which images are of groups of a class that has all its images in one part."""
+        single = [len(np.unique(parts[codes == code])) < 2 for code in range(int(codes.max()) + 1)]
+        return np.isin(together, together[np.array(single)[codes]])
+
+    folds = np.full(n, -1)
+    free = np.flatnonzero(~all_in_one(together))
+    random = np.random.default_rng(seed)
+    if groups is None:
+        folds[free] = deal_folds(codes[free], N_FOLDS, random)
+        return folds
+    most = min(len(np.unique(groups[free])), int(np.bincount(codes[free], minlength=1).max()))
+    if most >= 2:
+        folds[free] = deal_folds(codes[free], min(N_FOLDS, most), random, groups[free])
+        folds[all_in_one(folds)] = -1
+    if (folds < 0).all():
+        raise InputError(
+            "--fill auto holds groups out, and none can be, since a class must not lose all that it has: give more "
+            "groups, a ratio such as 0.5, or leave --groups out."
+        )
+    return folds
+
+
 def choose_fill(
     X: NDArray[Any],
     labels: NDArray[np.str_],
@@ -177,7 +231,7 @@ def choose_fill(
     listener : Listener
         Hears about the progress.
     groups : array of int of shape (n,), optional
-        Group of each image. Images of a class that is in one group alone are never held out.
+        Group of each image; see `held_out_folds`.
     channels : "first" or "last", optional
         Where the channels of a 4-D array are, where its shape leaves that open.
     n_steps : int, optional
@@ -187,17 +241,20 @@ def choose_fill(
     -------
     FillReport
 
+    Raises
+    ------
+    InputError
+        If no group can be held out.
+
     References
     ----------
     Breiman et al., 1984, "Classification and Regression Trees", section 3.4.3, for the rule of one standard error.
     """
     classes, codes = np.unique(labels, return_inverse=True)
-    folds = deal_folds(codes.astype(np.int64), N_FOLDS, np.random.default_rng(seed), groups)
-    apart = np.arange(len(codes)) if groups is None else groups
-    alone = [len(np.unique(apart[codes == code])) < 2 for code in range(len(classes))]
-    folds[np.array(alone)[codes]] = -1  # the only image of a class, or its only group, is never held out
+    folds = held_out_folds(codes.astype(np.int64), groups, seed)
     fills = [fill for fill in FILLS if not fill or numbers_at(fill, labels)]
-    tried_folds, n_seeds = (range(1), N_SEEDS) if learns else (range(N_FOLDS), 1)
+    every = np.unique(folds[folds >= 0]).tolist()
+    tried_folds, n_seeds = (every[:1], N_SEEDS) if learns else (every, 1)
     base = CNNClassifier(
         n_steps=n_steps or balanced_steps(np.unique(labels, return_counts=True)[1], DEFAULT_BATCH, *BOUNDS),
         batch_size=DEFAULT_BATCH,

@@ -26,6 +26,7 @@ TOO_FEW, TOO_FEW_GROUPS, CANNOT_PASS = "too few real images", "too few groups", 
 HELD_OUT_PASSING = 0.95
 SURELY_RECOGNISED = 0.5
 TRIES, LEAST_TRIED = 10, 100
+FEWEST_GROUPS = CrossFit.n_folds
 FEWEST_AT_A_TIME, MOST_AT_A_TIME = 32, 512
 MOST_IN_MANIFOLD = 2000
 MOST_BYTES = 256_000_000
@@ -132,7 +133,7 @@ class ClassGate:
             seen = features[shuffled[folds[shuffled] != judge.fold]][:MOST_IN_MANIFOLD]
             self.manifolds.append((judge, seen))
             held_out = folds == judge.fold
-            if held_out.any():  # groups that are kept together may leave none
+            if held_out.any():  # groups that are kept together may leave none of the class
                 reaches[held_out] = reach(seen, features[held_out])
         self.reach_ = max(1.0, float(np.quantile(reaches, HELD_OUT_PASSING, method="higher")))
         rejected = (answers[own, code] < self.probability_) | (reaches > self.reach_)
@@ -162,7 +163,8 @@ class Gate:
     originals : Originals
         The same, to look for copies.
     groups : array of int of shape (n,), optional
-        Group of each; groups are kept together.
+        Group of each. Groups are kept together; where there are fewer than folds they cannot be, and are left out of
+        account.
     seed : int, default=0
         Seed of folds and classifiers.
     device : str, default="auto"
@@ -188,6 +190,8 @@ class Gate:
         rows = _bounded_rows(codes, originals.codec, seed)
         self.X, self.codes = X[rows], codes[rows].astype(np.int64)
         self.groups = None if groups is None else groups[rows]
+        if self.groups is not None and len(np.unique(self.groups)) < FEWEST_GROUPS:
+            self.groups = None
         self.crossfit = CrossFit(classifier=classifier, random_state=seed, device=device)
 
     def fit(self, progress: Progress) -> Gate:
@@ -254,11 +258,13 @@ class Gate:
 
     def _cannot_judge(self, code: int) -> str:
         """Say why there is nothing to judge drawn images of a class by; empty where there is."""
-        if self.counts[code] < FEW or any(judge.classifier is None for judge in self.crossfit.judges_):
-            return TOO_FEW
         folds = self.crossfit.folds_[self.codes == code]
-        seen = [int((folds != judge.fold).sum()) for judge in self.crossfit.judges_]
-        return TOO_FEW_GROUPS if min(seen) <= K_PRECISION else ""
+        seen = min(int((folds != judge.fold).sum()) for judge in self.crossfit.judges_)
+        if self.counts[code] < FEW:
+            return TOO_FEW
+        if seen <= K_PRECISION or any(judge.classifier is None for judge in self.crossfit.judges_):
+            return TOO_FEW if self.groups is None else TOO_FEW_GROUPS
+        return ""
 
     def _faults(self, judge: ClassGate, label: Any, X_drawn: NDArray[Any]) -> list[str]:
         """Say of each drawn image what is wrong with it; being a copy comes first."""

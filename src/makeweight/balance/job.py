@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, numbers_at, strategy_at
-from makeweight.balance.gate import GatedClass
+from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_out_folds, numbers_at, strategy_at
+from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_output
 from makeweight.balance.models import find_model, prepare_sampler, suited
@@ -23,9 +23,9 @@ from makeweight.balance.resuming import check_kept, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
-from makeweight.data.groups import TRAIN, Membership, Part, own_groups, read_groups
+from makeweight.data.groups import TRAIN, Membership, Part, groups_file, number_groups, own_groups, read_groups
 from makeweight.data.source import ImageSource, open_source
-from makeweight.data.wording import listed
+from makeweight.data.wording import counted, listed
 from makeweight.devices import join_team
 from makeweight.errors import InputError
 from makeweight.report.balance import REPORT
@@ -205,7 +205,7 @@ def balance_folder(
     begin = time.perf_counter()
     listener = listener or Listener()
     output = OutputFolder(Path(out), overwrite, output_fault)
-    output.check([Path(path) for path in (source, labels) if path is not None])
+    output.check([Path(path) for path in (source, labels, groups_file(groups)) if path is not None])
     if team().rank == 0:
         check_kept(Path(out), resume)
     if from_model is not None:
@@ -246,6 +246,7 @@ def balance_folder(
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
     together = _groups(groups, images, Path(source), labels, listener)
+    _check_groups(together, images, gate, fill == AUTO, seed)
     join_team(device)
     done = partial(remove_kept, training_folder(Path(out)))
     with output.writing_together(listener.note, done) as target, kept_training(Path(out)) as kept:
@@ -303,6 +304,22 @@ def _groups(
     for note in notes:
         listener.note(note)
     return found
+
+
+def _check_groups(together: Membership | None, images: ImageSource, gate: bool, auto: bool, seed: int) -> None:
+    """Refuse, before anything is copied or learnt, groups that nothing can be held out of."""
+    if together is None:
+        return
+    numbers = number_groups(together)
+    n_groups = len(np.unique(numbers))
+    if gate and n_groups < FEWEST_GROUPS:
+        raise InputError(
+            f"--gate parts groups by {FEWEST_GROUPS}, and {images.name} has {counted(n_groups, 'group')}: give more, "
+            "or leave out --gate or --groups."
+        )
+    if auto:
+        _, codes = np.unique(images.labels, return_inverse=True)
+        held_out_folds(codes.astype(np.int64), numbers, seed)
 
 
 def _check_size(sampler: ImageSampler, images: ImageSource) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Work:
     device : str
         Where to compute.
     groups : sequence of (str or None), optional
-        What each image belongs to.
+        What each image belongs to; `numbers` has the same as numbers.
     """
 
     images: ImageSource
@@ -105,8 +105,8 @@ class Work:
             file = f"{IMAGES}/{self.folders[labels[index]]}/{names[index]}"
             digest = self.images.write(index, self.target / file, link=link)
             group = "" if self.groups is None else self.groups[index] or ""
-            told = ManifestRow(file, str(labels[index]), "real", sha256=digest, source=self.images.files[index])
-            rows.append(replace(told, group=group))
+            source = self.images.files[index]
+            rows.append(ManifestRow(file, str(labels[index]), "real", sha256=digest, source=source, group=group))
             self.listener.count(done, len(own))
         of_all = together.gather(rows)
         self.rows = [of_all[i % together.size][i // together.size] for i in range(len(labels))]
@@ -129,7 +129,8 @@ class Work:
             fallback = None
             if gate:
                 files = [""] * len(y_part)
-                rows, reports = self._gate(sampler, numbers, X_part, y_part, files, part)
+                own = None if self.numbers is None else self.numbers[part]
+                rows, reports = self._gate(sampler, numbers, X_part, y_part, files, own)
                 fallback = self._fallback(reports, X_part, y_part)
             by_model = {label: sampler.draw(label, own) for label, own in rows.items()}
             lacking = {label: range(number) for label, number in numbers.items() if label not in rows}
@@ -144,7 +145,7 @@ class Work:
                 seed=self.seed,
                 device=self.device,
                 listener=self.listener,
-                groups=self._group_numbers,
+                groups=self.numbers,
                 channels=self.images.spec.layout,
             )
         )[0]
@@ -174,7 +175,7 @@ class Work:
         rows: Rows = {label: range(number) for label, number in self.to_add.items()}
         self.sampler.rows_drawn_.update(self.to_add)
         if gate:
-            rows, self.gated = self._gate(self.sampler, self.to_add, self.X, labels, files)
+            rows, self.gated = self._gate(self.sampler, self.to_add, self.X, labels, files, self.numbers)
             self.sampler.rows_drawn_.update({each.label: each.n_judged for each in self.gated})
             self.fallback = self._fallback(self.gated, self.X, labels)
             self._tell_of_replaced(self.gated)
@@ -228,15 +229,11 @@ class Work:
         X: NDArray[Any] | LazyImages,
         labels: NDArray[Any],
         files: list[str],
-        part: NDArray[np.intp] | slice = slice(None),
+        groups: NDArray[np.int64] | None,
     ) -> tuple[Rows, list[GatedClass]]:
-        """Give the rows that pass of the classes that do, and what the gate did with each; alike in all processes.
-
-        `part` says which of all images these are.
-        """
+        """Give the rows that pass of the classes that do, and what the gate did with each; alike in all processes."""
         self.listener.stage("cross-fitting")
         originals = Originals(X, labels, files, sampler.codec_)
-        groups = None if self._group_numbers is None else self._group_numbers[part]
         gate = Gate(X, labels, originals, groups=groups, seed=self.seed, device=self.device).fit(self.listener.count)
         self.listener.stage("gating")
         found: list[GatedRows] = []
@@ -248,8 +245,9 @@ class Work:
         rows = {label: each.rows for label, each in zip(numbers, found, strict=True) if not each.report.replaced}
         return rows, [each.report for each in found]
 
-    @property
-    def _group_numbers(self) -> NDArray[np.int64] | None:
+    @cached_property
+    def numbers(self) -> NDArray[np.int64] | None:
+        """Number of each image's group, of shape (n,); None where no groups are told."""
         return None if self.groups is None else number_groups(self.groups)
 
     def _count_on(self, n_before: int, n_all: int, done: int, _: int) -> None:
@@ -275,7 +273,7 @@ class Work:
                     f"{each.n_judged - sum(each.rejected.values()):,} of {counted(each.n_judged, 'drawn image')} passed"
                 )
             elif each.replaced == TOO_FEW_GROUPS:
-                why = "nearly all of its real images are of one group, so none are left to judge drawn ones by"
+                why = "its real images lie in too few groups to judge drawn ones by"
             elif each.replaced:
                 why = f"fewer than {FEW} real images, too few to judge drawn ones by"
             else:

@@ -23,7 +23,7 @@ from makeweight.bench.settings import TableSettings
 from makeweight.component import Component, Registry
 from makeweight.data.named import NamedSet
 from makeweight.data.subsets import PAPER_COUNTS, PAPER_PAIRS, PAPER_RATIOS, imbalanced_subset, two_class_subset
-from makeweight.data.wording import no_such
+from makeweight.data.wording import listed, no_such
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.gan_sampler import GANSampler
@@ -158,31 +158,40 @@ class Table(Component):
             for name in chosen:
                 if name not in known:
                     raise InputError(no_such(f"{what} of {self.name}", name, known))
+        datasets = wanted.datasets or settings.datasets
+        varied = self._varied(settings, datasets, wanted.where or {})
         cases = [
             Case(reading, dataset, method, seed, details)
             for seed in (range(settings.seeds) if wanted.seeds is None else wanted.seeds)
             for reading in wanted.readings or there
-            for dataset in wanted.datasets or settings.datasets
-            for details in self._chosen(settings, dataset, wanted.where or {})
+            for dataset in datasets
+            for details in varied[dataset]
             for method in wanted.methods or settings.reading(reading).all_methods
         ]
         if not cases:
             raise InputError(f"the settings of {self.name} leave nothing to run: give a reading, and what is varied.")
         return cases
 
-    def _chosen(
-        self, settings: TableSettings, dataset: str, where: Mapping[str, Sequence[float]]
-    ) -> list[dict[str, Any]]:
-        """Give what is varied, as far as it is wanted."""
-        found = self.details(settings, dataset)
+    def _varied(
+        self, settings: TableSettings, datasets: Sequence[str], where: Mapping[str, Sequence[float]]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Give what is varied on each set, as far as it is wanted."""
+        found = {dataset: self.details(settings, dataset) for dataset in datasets}
+        every = [each for own in found.values() for each in own]
         for key, values in where.items():
-            known = list(dict.fromkeys(each[key] for each in found if key in each))
+            known = sorted({each[key] for each in every if key in each})
             if not known:
-                raise InputError(no_such(f"value that {self.name} varies on {dataset}", key, dict.fromkeys(found[0])))
+                raise InputError(
+                    no_such(f"value that {self.name} varies", key, {name for each in every for name in each})
+                )
             for value in values:
                 if value not in known:
-                    raise InputError(no_such(f"{key} of {self.name}", f"{value:g}", [f"{each:g}" for each in known]))
-        return [each for each in found if all(each[key] in values for key, values in where.items())]
+                    choices = listed([f"{each:g}" for each in known], 20)
+                    raise InputError(f"{self.name} has no {key} of {value:g}: choose from {choices}.")
+        return {
+            dataset: [each for each in own if all(each.get(key) in values for key, values in where.items())]
+            for dataset, own in found.items()
+        }
 
     def sets(self) -> Iterator[str]:
         """Name the sets that the table can be run on."""
@@ -366,8 +375,8 @@ class BAGANDropped(DrawnTable):
         yield from ("mnist", "fashion-mnist", "cifar10", GTSRB)
 
     def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
-        """Give the dropped shares."""
-        return [{"dropped": share} for share in (settings.dropped if dataset != GTSRB else settings.dropped[:1])]
+        """Give the dropped shares; GTSRB has none."""
+        return [{"dropped": share} for share in settings.dropped] if dataset != GTSRB else [{}]
 
     def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
         """Drop a share of the class that the seed stands for, at random; the rarest classes of GTSRB are judged."""

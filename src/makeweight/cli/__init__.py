@@ -226,6 +226,7 @@ def balance(
         sampling_strategy=strategy,
         fill=share,
         gate=gate,
+        groups=groups,
         n_steps=steps,
         n_epochs=epochs,
         budget=seconds,

@@ -111,7 +111,7 @@ def _print_fill(report: FillReport) -> None:
     )
     say("In per cent. The chosen fill is the smallest within one standard error of the best.")
     if report.not_judged:
-        say(f"Too few images to hold one out: {listed(report.not_judged, 20)}")
+        say(f"Too few images or groups to hold one out: {listed(report.not_judged, 20)}")
     if not report.chosen:
         say("Nothing drawn helps on images that were held out, so nothing was drawn.")
     say("")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_chunked
-from sklearn.model_selection import StratifiedGroupKFold
 
+from makeweight.data.groups import grouped_folds
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
@@ -108,10 +107,8 @@ def make_splits(images: Images, seeds: Sequence[int], folds: int | None) -> list
 
 
 def _parts(images: Images, seed: int, folds: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    cutter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return list(cutter.split(np.zeros(len(images.codes)), images.codes, images.clusters))
+    dealt = grouped_folds(images.codes, images.clusters, folds, seed)
+    return [(np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)) for fold in range(folds)]
 
 
 def _check_folds(images: Images, folds: int) -> None:

@@ -1,7 +1,8 @@
-"""Which images belong together, as a file, a column of the tables of labels or a known set says."""
+"""Which images belong together, as a file, a column of the tables of labels or a known set says; and their folds."""
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
 
 from makeweight.data.base import ImageSource
 from makeweight.data.folders import TABLE_NAME
@@ -19,6 +21,7 @@ from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
 GROUP_COLUMNS = ("group", "groups", "group_id", "patient", "track")
+TABLES = (".csv", ".tsv", ".txt")
 TRAIN, TEST = "train", "test"
 Membership = list[str | None]
 
@@ -58,6 +61,11 @@ class _Entry:
     group: str
 
 
+def groups_file(given: str | None) -> str | None:
+    """Give what names groups, if it is a file."""
+    return given if given is not None and Path(given).is_file() else None
+
+
 def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
     """Read which group each image belongs to.
 
@@ -90,10 +98,10 @@ def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], li
         found, notes = _assigned(Path(given), _entries(Path(given), GROUP_COLUMNS), parts)
         if not any(group is not None for groups in found for group in groups):
             raise InputError(
-                f"{shown(Path(given))} gives no image of {shown(parts[0].source.name)} a group: name images as "
+                f"{shown(Path(given))} gives no image of '{shown(parts[0].source.name)}' a group: name images as "
                 f"{shown(_names(parts[0], 0, whole=len(parts) > 1)[0])}."
             )
-    elif Path(given).suffix.lower() == ".csv":
+    elif Path(given).suffix.lower() in TABLES or len(Path(given).parts) > 1:
         raise InputError(f"there is no file {shown(given)}, which --groups names: check the path.")
     else:
         found, notes = _from_columns(given, parts)
@@ -118,8 +126,8 @@ def number_groups(groups: Iterable[Any]) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    groups : iterable of object or None
-        What each image belongs to; names that read alike are one.
+    groups : iterable of object
+        What each image belongs to; names that read alike are one. None, NaN and an empty text stand for no group.
 
     Returns
     -------
@@ -130,15 +138,50 @@ def number_groups(groups: Iterable[Any]) -> NDArray[np.int64]:
     >>> number_groups(["left", None, "left", None]).tolist()
     [0, 1, 0, 2]
     """
-    keys = [("alone", place) if group is None else ("group", str(group)) for place, group in enumerate(groups)]
+    keys = [("alone", place) if _is_none(group) else ("group", str(group)) for place, group in enumerate(groups)]
     numbers: dict[tuple[str, Any], int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def _is_none(group: Any) -> bool:
+    try:
+        return group is None or group == "" or bool(group != group)
+    except TypeError:  # pandas' NA will not say what it equals
+        return True
+
+
+def grouped_folds(codes: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Deal groups into folds, so that every class is spread as evenly as whole groups allow.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Class codes from 0.
+    groups : array of int of shape (n,)
+        Group of each image.
+    n_folds : int
+        Number of folds, at least 2, and at most that of the images of the largest class.
+    seed : int
+        Seed of the order.
+
+    Returns
+    -------
+    array of int of shape (n,)
+        From 0 to n_folds - 1. A fold may lack a class, and be empty where there are hardly more groups than folds.
+    """
+    cutter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    folds = np.empty(len(codes), np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class may have fewer images than there are folds
+        for fold, (_, held_out) in enumerate(cutter.split(codes, codes, groups)):
+            folds[held_out] = fold
+    return folds
 
 
 def _from_columns(column: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
     if parts[0].table is None:
         raise InputError(
-            f"--groups {shown(column)} is neither a file nor a column, since {shown(parts[0].root)} has no table of "
+            f"--groups '{shown(column)}' is neither a file nor a column, since {shown(parts[0].root)} has no table of "
             f"labels: give a CSV file with the columns file_name and group."
         )
     found: list[Membership] = []

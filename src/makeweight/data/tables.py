@@ -101,9 +101,9 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
     except FileNotFoundError:
         raise InputError(f"there is no table of labels at {shown(path)}: check the path.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{shown(path)} is no UTF-8 text: save the table of labels as CSV in UTF-8.") from None
+        raise InputError(f"{shown(path)} is no UTF-8 text: save it as CSV in UTF-8.") from None
     except csv.Error as error:
-        raise InputError(f"{shown(path)} is no CSV table ({error}): save the table of labels as CSV.") from None
+        raise InputError(f"{shown(path)} is no CSV table ({error}): save it as CSV.") from None
     except OSError as error:
         reason = reason_of(error).lower()
         raise InputError(f"the table of labels {shown(path)} cannot be read ({reason}): check the path.") from None

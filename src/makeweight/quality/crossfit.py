@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.groups import grouped_folds
 from makeweight.data.images import Progress
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
@@ -55,7 +54,7 @@ def deal_folds(
     Raises
     ------
     InputError
-        If there are fewer groups than folds.
+        If there are fewer groups than folds, or other than images, or no class has as many images as there are folds.
 
     Examples
     --------
@@ -68,7 +67,8 @@ def deal_folds(
     [1, 1]
     """
     if groups is not None:
-        return _grouped_folds(codes, n_folds, random, groups)
+        _check_groups(codes, n_folds, groups)
+        return grouped_folds(codes, groups, n_folds, int(random.integers(2**31)))
     folds = np.empty(len(codes), np.int64)
     first = 0
     for code in range(int(codes.max(initial=-1)) + 1):
@@ -78,22 +78,19 @@ def deal_folds(
     return folds
 
 
-def _grouped_folds(
-    codes: NDArray[np.int64], n_folds: int, random: np.random.Generator, groups: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _check_groups(codes: NDArray[np.int64], n_folds: int, groups: NDArray[np.int64]) -> None:
+    n_groups, largest = len(np.unique(groups)), int(np.bincount(codes).max())
     if len(groups) != len(codes):
         raise InputError(f"there are {len(groups)} groups for {len(codes)} images: give one an image.")
-    n_groups, largest = len(np.unique(groups)), int(np.bincount(codes).max())
-    if min(n_groups, largest) < n_folds:
-        what = counted(n_groups, "group") if n_groups < n_folds else f"classes of at most {counted(largest, 'image')}"
-        raise InputError(f"{what} cannot be dealt into {n_folds} folds: give more, or leave the groups out.")
-    cutter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(random.integers(2**31)))
-    folds = np.empty(len(codes), np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class may have fewer images than there are folds
-        for fold, (_, held_out) in enumerate(cutter.split(codes, codes, groups)):
-            folds[held_out] = fold
-    return folds
+    if n_groups < n_folds:
+        raise InputError(
+            f"{counted(n_groups, 'group')} cannot be dealt into {n_folds} folds: give more, or leave the groups out."
+        )
+    if largest < n_folds:
+        raise InputError(
+            f"classes of at most {counted(largest, 'image')} cannot be dealt into {n_folds} folds: give more, or leave "
+            "the groups out."
+        )
 
 
 def default_steps(codes: NDArray[np.int64]) -> int:
@@ -191,9 +188,25 @@ class CrossFit:
         groups: NDArray[np.int64] | None = None,
         progress: Progress | None = None,
     ) -> CrossFit:
-        """Train on real images of the codec's layout, groups kept together.
+        """Train on real images.
 
-        `progress` hears how many classifiers of how many are done.
+        Parameters
+        ----------
+        X : array of shape (n, ...)
+            Images of the codec's layout.
+        codes : array of int of shape (n,)
+            Their classes.
+        codec : ImageCodec
+            The way from arrays to images.
+        groups : array of int of shape (n,), optional
+            Group of each image; a group is in one fold.
+        progress : callable, optional
+            Hears how many classifiers of how many are done.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than two folds, or groups that cannot be dealt into them.
         """
         if self.n_folds < 2:
             raise InputError(f"{self.n_folds} folds leave nothing to hold out: give n_folds of 2 at least.")

@@ -13,7 +13,6 @@ from torch import nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import Channels
-from makeweight.data.groups import number_groups
 from makeweight.errors import InputError
 from makeweight.quality.copies import CopyFinder, Nearness
 from makeweight.quality.crossfit import CrossFit, Extractor, extract, hash_of
@@ -96,7 +95,8 @@ def evaluate_images(
     Raises
     ------
     InputError
-        If the arrays do not fit each other, there is one class only, or nothing was drawn.
+        If the arrays do not fit each other, there is one class only, nothing was drawn, or there are fewer groups than
+        folds.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def evaluate_images(
             data.X,
             data.codes,
             codec=data.codec,
-            groups=None if groups is None else number_groups(np.asarray(groups, dtype=object).tolist()),
+            groups=None if groups is None else data.check_groups(groups),
             progress=lambda done, total: tell("cross-fitting", done, total),
         )
     elif len(crossfit.folds_) != len(data.X) or crossfit.n_classes_ != len(data.classes):
@@ -159,7 +159,9 @@ class _Evaluation:
         data = self.data
         random = np.random.default_rng([self.seed, 1, code])
         real, drawn = data.codes == code, data.drawn_codes == code
-        figures = self._recognition(code, random) | feature_figures(self.folds, [code], random, self.n_resamples)
+        figures = self._recognition(code, random) | feature_figures(
+            self.folds, [code], random, self.n_resamples, self.crossfit.n_groups_ is not None
+        )
         figures["nearest_pixels"] = self._nearest_pixels(real, drawn, random)
         real_pairs = pair_similarity(data.codec.encode(data.X[real]), random)
         drawn_pairs = pair_similarity(data.codec.encode(data.X_drawn[drawn]), random)
@@ -212,7 +214,9 @@ class _Evaluation:
 
     def _overall(self, classes: list[ClassQuality]) -> ClassQuality:
         random = np.random.default_rng([self.seed, 3])
-        of_features = feature_figures(self.folds, self.data.drawn_classes, random, self.n_resamples)
+        of_features = feature_figures(
+            self.folds, self.data.drawn_classes, random, self.n_resamples, self.crossfit.n_groups_ is not None
+        )
         figures = {
             name: of_features[name]
             if info.of_features and name not in BY_CLASS

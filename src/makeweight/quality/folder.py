@@ -19,7 +19,7 @@ from makeweight.data.groups import number_groups
 from makeweight.data.images import ImageSpec, Progress
 from makeweight.data.source import find_source
 from makeweight.data.stores import ArraySource
-from makeweight.data.wording import listed, shown
+from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.networks import SMALLEST_SIDE
 from makeweight.quality.copies import Copy
@@ -103,7 +103,7 @@ def evaluate_folder(
 ) -> FolderQuality:
     """Measure the quality of the drawn images of an output of `balance_folder`. Nothing is written.
 
-    Where the manifest tells groups, real images of one group are judged together, by what has seen none of them.
+    Where the manifest tells groups, classifiers judge the real images of one together, and have seen none of them.
 
     Parameters
     ----------
@@ -144,13 +144,13 @@ def evaluate_folder(
     data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], spec.layout)
     tell = _stages(listener)
     crossfit = CrossFit(random_state=seed, device=device)
-    told = [row.group or None for row in rows if row.origin == "real"]
-    groups = number_groups(told) if any(told) else None
+    groups = _groups(rows)
+    n_groups = 0 if groups is None else len(np.unique(groups))
     crossfit.fit(
         data.X,
         data.codes,
         codec=data.codec,
-        groups=groups,
+        groups=groups if n_groups >= crossfit.n_folds else None,
         progress=lambda done, total: tell("cross-fitting", done, total),
     )
     report = evaluate_images(
@@ -165,6 +165,10 @@ def evaluate_folder(
         crossfit=crossfit,
         progress=tell,
     )
+    if 0 < n_groups < crossfit.n_folds:
+        told = counted(n_groups, "group of real images is", "groups of real images are")
+        warning = f"{told} too few to keep together, so real images are judged by what has seen their like"
+        report = replace(report, warnings=(*report.warnings, warning))
     changed = [row.file for row in rows if digest_of(folder / row.file) != row.sha256]
     if changed:
         warning = f"not as the manifest says any more: {listed(changed)}. makeweight verify tells more"
@@ -180,6 +184,12 @@ def evaluate_folder(
         test=test_files,
         sights=Sights(data, data.check_test(X_test, y_test), crossfit, rows),
     )
+
+
+def _groups(rows: Sequence[ManifestRow]) -> NDArray[np.int64] | None:
+    """Give the groups of the real images as numbers; None where the manifest tells none."""
+    told = [row.group for row in rows if row.origin == "real"]
+    return number_groups(told) if any(told) else None
 
 
 def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:

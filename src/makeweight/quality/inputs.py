@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.data.groups import number_groups
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
@@ -68,6 +69,13 @@ class QualityInput:
             raise InputError("there are no test images: give some, or leave X_test out.")
         _check_like(test, self.X, self.codec, "test")
         return test, _codes(_labels(y_test, test, "test"), self.classes)
+
+    def check_groups(self, groups: ArrayLike) -> NDArray[np.int64]:
+        """Check what real images belong to, and give it as numbers."""
+        told = np.asarray(groups, dtype=object)
+        if told.shape != (len(self.X),):
+            raise InputError(f"there are {len(self.X)} real images and groups of shape {told.shape}: give one each.")
+        return number_groups(told.tolist())
 
     @property
     def drawn_classes(self) -> list[int]:

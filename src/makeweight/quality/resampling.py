@@ -84,7 +84,11 @@ class FoldFeatures:
 
 
 def feature_figures(
-    folds: Sequence[FoldFeatures], classes: Sequence[int], random: np.random.Generator, n_resamples: int
+    folds: Sequence[FoldFeatures],
+    classes: Sequence[int],
+    random: np.random.Generator,
+    n_resamples: int,
+    grouped: bool = False,
 ) -> dict[str, Figure]:
     """Compare drawn and real features of some classes together.
 
@@ -105,6 +109,8 @@ def feature_figures(
         Source of the resamples.
     n_resamples : int
         How many.
+    grouped : bool, default=False
+        Whether folds keep groups together, which may leave few images on a side.
 
     Returns
     -------
@@ -122,7 +128,7 @@ def feature_figures(
         needed = MIN_IMAGES * max(3, len(folds))
         reason = (
             f"{side} images a side are too few: {MIN_IMAGES} are needed, which takes about {needed} real and "
-            f"{2 * MIN_IMAGES} drawn ones"
+            f"{2 * MIN_IMAGES} drawn ones" + (", in groups that can be spread over the folds" if grouped else "")
         )
         return {name: refused(reason) for name in NAMES}
     drawn_figures, real_figures = np.zeros((2, n_resamples, len(NAMES)))

@@ -14,7 +14,14 @@ from makeweight.report.files import read_files, small_spec
 from makeweight.report.page import Answer, Block, Cell, Page, Section, Table
 from makeweight.report.pictures import MOST_CLASSES, ClassImages, gallery, side_by_side
 from makeweight.report.plots import class_bars, learning_curves
-from makeweight.report.record import card_section, drawn_facts, hash_of_originals, run_section, settings_table
+from makeweight.report.record import (
+    card_section,
+    drawn_facts,
+    groups_told,
+    hash_of_originals,
+    run_section,
+    settings_table,
+)
 from makeweight.sampler import FEW
 
 if TYPE_CHECKING:
@@ -221,6 +228,7 @@ def _run(rows: Rows, sampler: ImageSampler) -> Section:
         ("Method", type(sampler).__name__),
         ("Seed of the drawing", _each(row.seed for row in rows)),
         ("Hash of the original files", hash_of_originals(rows)),
+        ("Groups of original files", groups_told(rows)),
         ("Model", sampler.model_hash_ if any(row.origin == "drawn" for row in rows) else "none"),
         *(
             (f"Model of {name}, which filled classes", _each(row.model_hash for row in rows if row.method == name))

@@ -42,6 +42,12 @@ def card_section(facts: Sequence[tuple[str, str]]) -> Section:
     return Section("Data card", [Facts(facts)])
 
 
+def groups_told(rows: Iterable[ManifestRow]) -> str:
+    """Say how many groups of real images a manifest tells."""
+    n_groups = len({row.group for row in rows if row.group})
+    return counted(n_groups, "group") if n_groups else "none"
+
+
 def drawn_facts(rows: Sequence[ManifestRow]) -> list[tuple[str, str]]:
     """Give what a data card says of a manifest: what is drawn, by what, and from what."""
     drawn, real = (Counter(row.label for row in rows if row.origin == origin) for origin in ("drawn", "real"))
