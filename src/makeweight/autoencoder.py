@@ -23,7 +23,7 @@ from makeweight.checkpoints import (
     chance_of,
     check_alike,
     check_chance,
-    in_parts,
+    joined,
     numbers_as,
     part_of,
     restore_chance,
@@ -34,7 +34,7 @@ from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError, TrainingError
 from makeweight.individual import Individual
 from makeweight.networks import LabelledGenerator, NetworkPair, Networks, OwnNetworks, Shape
-from makeweight.networks.resnet import spread
+from makeweight.networks.resnet import keep_scale
 from makeweight.progress import Report, timing
 from makeweight.schedule import KEEP_EVERY, Schedule, report_every
 from makeweight.team import Team
@@ -125,8 +125,8 @@ def build_autoencoder(networks: Networks, shape: Shape, latent_dim: int, n_class
     autoencoder = Autoencoder(networks.build(shape, n_classes, latent_dim), latent_dim, labelled=n_classes > 1)
     if not isinstance(networks, OwnNetworks):
         # GANs begin with weights so small that an encoder without batch norm would tell no image from another.
-        spread(autoencoder.trunk)
-        spread(autoencoder.latent)
+        keep_scale(autoencoder.trunk)
+        keep_scale(autoencoder.latent)
     return autoencoder
 
 
@@ -340,7 +340,7 @@ def _keep(
     if checkpoints is None or together.rank > 0:
         return
     parts = {"learner": learner.named_tensors(), "chance": chance_of(random, learner.weights.device)}
-    checkpoints.write(stand.done, State(in_parts(parts), asdict(stand)))
+    checkpoints.write(stand.done, State(joined(parts), asdict(stand)))
     stand.notes += checkpoints.notes
     checkpoints.notes.clear()
 

@@ -199,7 +199,7 @@ def restore_chance(tensors: Mapping[str, Tensor], random: torch.Generator, devic
         torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
-def in_parts(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Put the tensors of several parts together, under the part's name and their own; `part_of` takes them apart."""
     return {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
 

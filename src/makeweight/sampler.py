@@ -39,7 +39,7 @@ from makeweight.saving import (
     Labels,
     ModelCard,
     Pixels,
-    State,
+    TrainingRecord,
     read_arrays,
     read_json,
     write_model,
@@ -221,7 +221,7 @@ class ImageSampler(BaseOverSampler):
         check_is_fitted(self, "codec_")
         training, numbers = self._training()
         drawn = [int(self.rows_drawn_[label]) for label in self.classes_.tolist()]
-        state = State(rows_drawn=drawn, training=numbers)
+        state = TrainingRecord(rows_drawn=drawn, training=numbers)
         write_model(Path(folder), self._card(), self._weights(), training, state)
 
     @property
@@ -382,7 +382,7 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
     """
     source = Path(folder)
     card: ModelCard = read_json(source / CARD, ModelCard)
-    state: State = read_json(source / STATE, State)
+    state: TrainingRecord = read_json(source / STATE, TrainingRecord)
     METHODS.names()  # loads the files of all methods, whose faults are none of the model's
     try:
         return _rebuilt(source, card, state, networks, device)
@@ -395,7 +395,7 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
         ) from None
 
 
-def _rebuilt(source: Path, card: ModelCard, state: State, networks: Any, device: str) -> ImageSampler:
+def _rebuilt(source: Path, card: ModelCard, state: TrainingRecord, networks: Any, device: str) -> ImageSampler:
     method = METHODS.get(card.method)
     # What a card leaves out was at the value in `later`, whatever the recipe says.
     told = {key: describe(value) for key, value in method.later.items()} | card.settings

@@ -124,7 +124,7 @@ class Pixels(_Strict):
         return self
 
 
-class State(_Strict):
+class TrainingRecord(_Strict):
     """What may change without changing what is drawn: rows drawn so far, and numbers of the training."""
 
     rows_drawn: Annotated[list[Row], FailFast()]
@@ -202,7 +202,7 @@ def check_codes(codes: NDArray[Any], n_classes: int) -> None:
         raise ValueError(f"the codes are not those of {n_classes} classes")
 
 
-def write_model(folder: Path, card: ModelCard, weights: Arrays, training: Arrays, state: State) -> None:
+def write_model(folder: Path, card: ModelCard, weights: Arrays, training: Arrays, state: TrainingRecord) -> None:
     """Write a model's folder, made if need be; an older model there stays until the new one is whole."""
     files = {CARD: _as_json(card), WEIGHTS: save(weights), TRAINING: save(training) if training else b""}
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from makeweight.data.lazy import LazyImages
 from makeweight.individual import Individual
 from makeweight.inference import WithEncoder
 from makeweight.networks import NetworkPair, Networks, OwnNetworks, Shape
-from makeweight.networks.resnet import spread
+from makeweight.networks.resnet import keep_scale
 from makeweight.priors import ClassGaussian, InGaussians, Prior
 from makeweight.ranges import DECAYS, SWITCH, Ranges, above, or_none, up_to, whole
 from makeweight.schedule import Schedule
@@ -141,7 +141,7 @@ class EncoderStart(Start):
         """Put an encoder beside the generator."""
         pair = setting.networks.build(setting.shape, len(setting.class_counts), setting.latent_dim)
         if not isinstance(setting.networks, OwnNetworks):
-            spread(pair.trunk)  # for the reason that `build_autoencoder` has
+            keep_scale(pair.trunk)  # for the reason that `build_autoencoder` has
         return WithEncoder(generator, pair.trunk, pair.n_features, setting.latent_dim, self.weight, self.prior_weight)
 
 

@@ -14,7 +14,7 @@ from makeweight.checkpoints import (
     State,
     chance_of,
     check_chance,
-    in_parts,
+    joined,
     numbers_as,
     part_of,
     restore_chance,
@@ -266,7 +266,7 @@ class Training:
         if self.healthy.numbers["done"] != self.progress.done:
             parts["healthy"] = self.healthy.tensors
         numbers = {"now": now.numbers, "healthy": self.healthy.numbers, "progress": asdict(self.progress)}
-        self.checkpoints.write(self.progress.done, State(in_parts(parts), numbers))
+        self.checkpoints.write(self.progress.done, State(joined(parts), numbers))
         self._take_notes()
 
     def _resume(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from makeweight.checkpoints import State, check_alike, in_parts, part_of
+from makeweight.checkpoints import State, check_alike, joined, part_of
 from makeweight.rules import Players
 
 
@@ -19,7 +19,7 @@ def state_of(players: Players) -> State:
         parts["best"] = players.best.named_tensors()
     if players.average is not None:
         parts["average"] = players.average.module.state_dict()
-    return State(in_parts(parts), {"n_steps": players.n_steps, "temperature": players.temperature})
+    return State(joined(parts), {"n_steps": players.n_steps, "temperature": players.temperature})
 
 
 def check_fit(players: Players, tensors: Mapping[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.images import Progress
 from makeweight.data.lazy import LazyImages
-from makeweight.quality.crossfit import CrossFit, Features, Judge, extract
+from makeweight.quality.crossfit import CrossFit, Features, FoldJudge, extract
 from makeweight.quality.neighbours import K_PRECISION, reach
 from makeweight.sampler import FEW, ImageSampler
 
@@ -126,7 +126,7 @@ class ClassGate:
         images = codec.encode(X[own])
         folds = crossfit.folds_[own]
         shuffled = np.random.default_rng(0).permutation(len(own))  # files may lie in an order
-        self.manifolds: list[tuple[Judge, Features]] = []
+        self.manifolds: list[tuple[FoldJudge, Features]] = []
         reaches = np.empty(len(own))
         for judge in crossfit.judges_:
             features = extract(judge.trunk, images)

@@ -335,7 +335,7 @@ def _classifier(bench: Bench, arm: Arm, split: Split) -> tuple[Any, list[int]]:
     """Give what answers for an arm, and from how many drawn images of each class it has learnt."""
     n_classes = len(bench.images.classes)
     if arm.itself:
-        return drawer(bench, arm.method or "", split).classifier_, [0] * n_classes
+        return fitted_sampler(bench, arm.method or "", split).classifier_, [0] * n_classes
     X, codes, drawn = filled(bench, arm, split)
     classifier = arm.classifier(bench.base).set_params(random_state=split.seed).fit(X, codes, drawn=drawn)
     return classifier, np.bincount(codes[drawn], minlength=n_classes).tolist()
@@ -348,7 +348,7 @@ def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[
     counts = arm.counts(np.bincount(codes, minlength=len(images.classes)))
     if arm.method is None or not counts.any():
         return X, codes, np.zeros(len(X), bool)
-    sampler = drawer(bench, arm.method, split)
+    sampler = fitted_sampler(bench, arm.method, split)
     rows: list[Sequence[int]] = [range(n) for n in counts.tolist()]
     if arm.gated:
         groups = images.clusters[split.train] if images.grouped else None
@@ -383,7 +383,7 @@ def _unheard(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def drawer(bench: Bench, method: str, split: Split) -> ImageSampler:
+def fitted_sampler(bench: Bench, method: str, split: Split) -> ImageSampler:
     """Load what a method learnt from the training part of a split.
 
     Raises

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 
 from makeweight.compare.arms import NOTHING, RIVAL, Arm, Augmented, method_title
 from makeweight.compare.result import Comparison
-from makeweight.compare.runs import Bench, drawer, read_predictions
+from makeweight.compare.runs import Bench, fitted_sampler, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.data.arrays import ImageCodec
 from makeweight.quality.crossfit import extract
@@ -118,7 +118,7 @@ def _drawn(bench: Bench, arms: Sequence[Arm], split: Split, method: str) -> dict
     counts = np.bincount(images.codes[split.train], minlength=len(images.classes))
     needs = [arm.counts(counts) for arm in arms if arm.method == method and arm.fills]
     most = np.max(needs, axis=0) if needs else np.zeros_like(counts)
-    sampler = drawer(bench, method, split)
+    sampler = fitted_sampler(bench, method, split)
     n_mapped = max(SHOWN, 500 // max(1, int((most > 0).sum())))
     return {
         code: sampler.draw(images.classes.tolist()[code], range(min(int(most[code]), n_mapped)))

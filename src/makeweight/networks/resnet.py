@@ -114,7 +114,7 @@ class DownBlock(nn.Module):
         return both * math.sqrt(0.5)
 
 
-def spread(module: nn.Module) -> None:
+def keep_scale(module: nn.Module) -> None:
     """Start residual networks so that signals keep their size: weights N(0, gain²/fan-in), biases 0.
 
     The gain is that of a leaky ReLU for convolutions behind one, and 1 for shortcuts and linear layers. Modulations
@@ -143,7 +143,7 @@ def residual_generator(shape: Shape, width: int, n_classes: int, latent_dim: int
     if problem:
         raise InputError(problem)
     body = ResidualGenerator(shape, width, n_classes + latent_dim)
-    spread(body)
+    keep_scale(body)
     return LabelledGenerator(body, shape, n_classes)
 
 
@@ -194,7 +194,7 @@ class ResNet(Networks):
             layers.append(DownBlock(before, after, batch_norm=self.batch_norm))
             height, width, before = height // 2, width // 2, after
         trunk = nn.Sequential(*layers, nn.LeakyReLU(SLOPE), nn.Flatten())
-        spread(trunk)
+        keep_scale(trunk)
         return trunk, before * height * width
 
 
@@ -274,5 +274,5 @@ class ClassifierResNet(Networks):
                 layers.append(PlainBlock(before, after, stride=2 if stage and not block else 1))
                 before = after
         trunk = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        spread(trunk)
+        keep_scale(trunk)
         return with_channels_last(NetworkPair(generator, trunk, before))

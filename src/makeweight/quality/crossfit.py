@@ -105,7 +105,7 @@ def default_steps(codes: NDArray[np.int64]) -> int:
 
 
 @dataclass(frozen=True)
-class Judge:
+class FoldJudge:
     """A classifier trained on all folds but one.
 
     Attributes
@@ -162,7 +162,7 @@ class CrossFit:
     ----------
     folds_ : array of int of shape (n,)
         Fold of each real image.
-    judges_ : list of Judge
+    judges_ : list of FoldJudge
         One for each fold.
     n_classes_ : int
         Number of classes.
@@ -175,7 +175,7 @@ class CrossFit:
     random_state: int = 0
     device: str = "auto"
     folds_: NDArray[np.int64] = field(init=False, repr=False)
-    judges_: list[Judge] = field(init=False, repr=False)
+    judges_: list[FoldJudge] = field(init=False, repr=False)
     n_classes_: int = field(init=False, repr=False)
     n_groups_: int | None = field(init=False, repr=False)
 
@@ -249,15 +249,15 @@ class CrossFit:
             answers[judge.fold, copies[self.folds_[originals[copies]] != judge.fold]] = np.nan
         return answers
 
-    def _train(self, fold: int, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec) -> Judge:
+    def _train(self, fold: int, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec) -> FoldJudge:
         seen = self.folds_ != fold
         known = np.unique(codes[seen])
         if len(known) < 2:
-            return Judge(fold, None, known)
+            return FoldJudge(fold, None, known)
         classifier = clone(self.classifier) if self.classifier is not None else self._default(codes[seen])
         channels = codec.layout if codec.layout in ("first", "last") else None
         classifier.set_params(random_state=(self.random_state + fold) % 2**32, channels=channels)
-        return Judge(fold, classifier.fit(X[seen], codes[seen]), known)
+        return FoldJudge(fold, classifier.fit(X[seen], codes[seen]), known)
 
     def _default(self, codes: NDArray[np.int64]) -> CNNClassifier:
         return CNNClassifier(

@@ -65,7 +65,7 @@ def side_by_side(label: object, real: Images, drawn: Images) -> ClassImages:
     """
     from makeweight.quality.alignment import ImageBank
 
-    chosen, searched = drawn[:SHOWN], spread(real, MOST_SEARCHED)
+    chosen, searched = drawn[:SHOWN], thinned(real, MOST_SEARCHED)
     found = ImageBank(searched).nearest(chosen, 1)
     nearest, distances = real[:0], np.empty(0)
     if found.indices.size:
@@ -90,7 +90,7 @@ def pairs_of_copies(copies: Images, originals: Images) -> list[Gallery]:
     return [Gallery("The first copies, and the real images that they copy.", [("Copies", pictures)])]
 
 
-def spread(images: Images, most: int) -> Images:
+def thinned(images: Images, most: int) -> Images:
     """Give at most so many images, evenly spread over all."""
     return images if len(images) <= most else images[np.linspace(0, len(images) - 1, most).round().astype(int)]
 
