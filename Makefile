@@ -69,6 +69,7 @@ docs-run: $(DOCS_STAMP) ## Run every block and command of the site; DOCS_PAGES n
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python tests/pages.py $(DOCS_PAGES)
 
 figures: $(STAMP) ## Draw the figures of the site anew
+	$(BIN)/python docs/figures/measured.py
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python docs/figures/annealing.py
 	$(BIN)/python docs/figures/annealing_steps.py
 	$(BIN)/python docs/figures/parts.py

@@ -27,6 +27,10 @@ from makeweight.data.wording import counted
 from makeweight.methods import get_method, method_names
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs" / "figures"))
+from measured import FIGURES  # noqa: E402
+from measured import words as figure_words  # noqa: E402
+
 PAGE, BENCHMARKS = ROOT / "docs" / "results.md", ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
 METHOD_PAGES = ROOT / "docs" / "methods"
@@ -45,6 +49,12 @@ def paper_table(name: str) -> str:
     found = sections(name, rows)
     tables = markdown(found).replace("### ", "#### ").rstrip()  # one level below the headings of the page
     return "\n\n".join(filter(None, (tables, *not_run(name, found), computed_on(rows))))
+
+
+def picture(name: str) -> str:
+    """Show a figure of docs/figures/measured.py, with what it says in words for those who do not see it."""
+    with_words = f"![{figure_words(name)}](figures/{name}"
+    return f"{with_words}-light.svg#only-light)\n{with_words}-dark.svg#only-dark)"
 
 
 def means(name: str, protocol: str, scale: float = 100.0, called: Callable[[Row], str] | None = None) -> str:
@@ -78,6 +88,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "heads": partial(means, "class_heads", "class-heads/fashion-mnist/test", 1.0),
     "verdict": partial(means, "verdict", "compare/fashion-mnist/test"),
     "ensemble": partial(means, "ensemble", "ensemble/fashion-mnist"),
+    **{name: partial(picture, name) for name in FIGURES},
 }
 LEARNING: dict[str, Callable[[], str]] = {
     "distilling": partial(means, "distilling", "distilling/fashion-mnist/development", 1.0, learner_of),

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import griffe
 import pytest
@@ -290,6 +291,18 @@ def test_the_page_of_results_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatc
         text = page.read_text(encoding="utf-8")
         assert set(results_page.marked(text)) == set(places), page
         assert results_page.filled(text, places) == text, page
+
+
+def test_the_figures_of_results_are_what_the_rows_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file keeps in words what it shows."""
+    monkeypatch.syspath_prepend(ROOT / "docs" / "figures")
+    import measured
+
+    for name in measured.FIGURES:
+        for kind in ("light", "dark"):
+            tree = ElementTree.parse(ROOT / "docs" / "figures" / f"{name}-{kind}.svg")
+            told = [each.text for each in tree.iter("{http://purl.org/dc/elements/1.1/}description")]
+            assert told == [measured.words(name)], f"{name}: run python docs/figures/measured.py"
 
 
 def test_every_method_page_shows_its_parts_and_tells_them(monkeypatch: pytest.MonkeyPatch) -> None:

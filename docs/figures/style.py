@@ -14,7 +14,9 @@ INKS = {"light": ("#1f2328", "#d0d7de"), "dark": ("#e6edf3", "#4a4f5a")}
 COLOURS = ("#00897b", "#d9822b", "#7a6ff0", "#c2477f")
 
 
-def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE, **look: Any) -> None:
+def save_both(
+    name: str, draw: Callable[[str], Figure], folder: Path = HERE, words: str | None = None, **look: Any
+) -> None:
     """Draw a figure for both kinds of page.
 
     Parameters
@@ -25,6 +27,8 @@ def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE, **l
         Draws the figure; it is given the colour of lines and letters.
     folder : Path
         Where the files go.
+    words : str, optional
+        What the figure says, kept in the files.
     **look
         Settings of matplotlib beside those of all figures.
     """
@@ -49,4 +53,5 @@ def save_both(name: str, draw: Callable[[str], Figure], folder: Path = HERE, **l
             **look,
         }
         with mpl.rc_context(own):
-            draw(ink).savefig(folder / f"{name}-{kind}.svg", metadata={"Date": None}, bbox_inches="tight")
+            told = {"Date": None, "Description": words}
+            draw(ink).savefig(folder / f"{name}-{kind}.svg", metadata=told, bbox_inches="tight")

@@ -198,6 +198,12 @@ def test_one_large_class_with_and_without_mixed_batches(tmp_path: Path, monkeypa
     assert plain["balanced_batches"] is mixed["balanced_batches"] is False
     assert "mixed_batches" not in plain
     assert mixed["mixed_batches"] == describe(Mixed(rate=0.5, start=2))  # of 2 · 64 / 36 epochs, two thirds
+    (found,) = sections("cagan", rows)
+    assert [(each.one, each.other) for each in found.differences] == [
+        ("ca_gan", "augmentation"),
+        ("ca_gan mixed", "augmentation"),
+        ("ca_gan mixed", "ca_gan"),
+    ]
     figures = runner_page(tmp_path, "cagan")
     assert "Drawn images" in figures
     assert "SSIM of two real" in figures

@@ -34,6 +34,7 @@ from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
 TWIN, CLASS_OUTPUT, IMAGES, WITH_MIXUP, AND = "twin", "'s class output", "'s images", " with mixup", " + "
+MIXED = " mixed"  # whose game has mixed batches
 FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
 DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup>{WITH_MIXUP}(?P<images>{IMAGES})?)?(?: (?:{FILL_AND_SHARE}))?")
 FORMS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from makeweight.bench.learners import AND, CLASS_OUTPUT, DRAWS, TWIN, WITH_MIXUP
+from makeweight.bench.learners import AND, CLASS_OUTPUT, DRAWS, MIXED, TWIN, WITH_MIXUP
 from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
 
 SMOTE = "smote"  # whose images cost nothing to learn
@@ -18,7 +18,7 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     These are mixup, for class outputs the twin, with mixup where they have it, and for averages two of mixup, two of
     their first classifier, one of it averaged with the twin, and the same average with what has seen no drawn image in
     the place of each member that has, with its class outputs and without them. AGGAN is paired with its ablations, too,
-    and images of any other method with as many of SMOTE.
+    images of any other method with as many of SMOTE, and a game with mixed batches with the same without them.
     """
     plain = _plain()
     pairs = []
@@ -33,7 +33,8 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
         elif one.endswith(CLASS_OUTPUT):
             fair.append(twin)
         pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
-        pairs += [(one, other) for other in (*_ablated(one), *_cheapest(one))]
+        unmixed = [one.removesuffix(MIXED)] if one.endswith(MIXED) else []
+        pairs += [(one, other) for other in (*_ablated(one), *_cheapest(one), *unmixed)]
     return pairs
 
 

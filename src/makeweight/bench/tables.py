@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.bench.learners import (
+    MIXED,
     PAPER,
     READINGS,
     WITH_MIXUP,
@@ -31,7 +32,7 @@ from makeweight.methods.aggan import AGGAN
 from makeweight.networks import DCGAN
 from makeweight.stabilisers import Mixed
 
-CELEBA, GTSRB, MIXED = "celeba", "gtsrb", " mixed"
+CELEBA, GTSRB = "celeba", "gtsrb"
 CAGAN_COUNTS = (5500, *[500] * 9)
 PLAIN_SHARE = 2 / 3  # of a game, before batches are mixed: the paper's 100 epochs of 150
 MOST_WHOLE = 1000  # images a class by which drawn ones are judged
