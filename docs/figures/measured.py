@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from style import COLOURS, HERE, save_both
 
+from makeweight.bench.curves import curves
 from makeweight.bench.results import Line, Section, sections
 from makeweight.bench.rows import RowFile
 from makeweight.bench.table_rows import Group, grouped
@@ -160,10 +161,37 @@ def refusals() -> Shown:
     return Shown(draw, f"Share of the last hundred steps in which an offspring replaces its parent: {'; '.join(told)}.")
 
 
+def along(table: str) -> Shown:
+    """Draw what changes along what a table varies."""
+    (found,) = curves(table, [each for each in sections(table, rows(table)) if not each.settings])
+
+    def draw(ink: str) -> Figure:
+        figure = Figure(figsize=(9, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for place, (name, dots) in enumerate(found.lines.items()):
+            reach = [dot.reach or 0 for dot in dots.values()]
+            style = ("o-", "o--")[place // len(COLOURS) % 2]
+            axes.errorbar(list(dots), [dot.mean for dot in dots.values()], reach, fmt=style, label=name)
+        for name, dot in found.levels.items():
+            axes.axhline(dot.mean, color=ink, linestyle=":", label=name)
+        axes.set_xlabel(found.axis)
+        axes.set_ylabel(found.measure)
+        figure.legend(loc="outside lower left", ncols=3)
+        return figure
+
+    told = [
+        f"{name}: {', '.join(f'{dot.mean:.2f} at {value:g}' for value, dot in dots.items())}"
+        for name, dots in found.lines.items()
+    ]
+    told += [f"{name}: {dot.mean:.2f}" for name, dot in found.levels.items()]
+    return Shown(draw, f"{found.title}. {found.measure} by {found.axis}. {'; '.join(told)}.")
+
+
 FIGURES: dict[str, Callable[[], Shown]] = {
     "results-means": means,
     "results-classes": by_class,
     "results-refusals": refusals,
+    "results-blend": partial(along, "blend"),
 }
 
 

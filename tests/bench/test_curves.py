@@ -40,7 +40,7 @@ def curves_of(table: str, rows: list[Row]) -> list[Curves]:
 def test_drawn_images_by_how_many_beside_none() -> None:
     rows = [row("blend", "mnist", f"smote at fill {fill}", 0.5 + fill / 10) for fill in (1, 0.5)]
     rows += [row("blend", "mnist", "aggan with mixup at share 0.25", 0.75)]
-    rows += [row("blend", "mnist", "augmentation", acsa, seed) for seed, acsa in enumerate((0.25, 0.75))]
+    rows += [row("blend", "mnist", "augmentation", acsa, seed) for seed, acsa in enumerate((0.25, 0.5, 0.75))]
     (found,) = curves_of("blend", rows)
     assert (found.title, found.measure) == ("mnist, practical, 9 steps", "mean recall, %")
     assert found.lines == {
@@ -49,7 +49,7 @@ def test_drawn_images_by_how_many_beside_none() -> None:
     }
     assert list(found.lines["smote at fill"]) == [0.5, 1.0]
     assert found.levels["augmentation"].mean == 50
-    assert found.levels["augmentation"].reach == pytest.approx(12.706 * 25, rel=1e-3)  # Student's t, two seeds
+    assert found.levels["augmentation"].reach == pytest.approx(4.3027 * 25 / 3**0.5, rel=1e-3)  # Student's t
 
 
 def test_measures_of_drawn_images_have_figures_of_their_own() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from makeweight.bench.results import OF_DRAWN, Line, Section
+from makeweight.bench.results import FEWEST_SEEDS, OF_DRAWN, Line, Section
 from makeweight.bench.tables import TABLES
 
 RECALL = "mean recall, %"
@@ -20,7 +20,7 @@ MEASURES = {
 
 
 class Dot(NamedTuple):
-    """A mean over seeds, and half of its 95 % interval; None for a single seed, or where none is told."""
+    """A mean over seeds, and half of its 95 % interval; None for fewer than three seeds, or where none is told."""
 
     mean: float
     reach: float | None = None
@@ -93,6 +93,6 @@ def curves(name: str, found: Iterable[Section]) -> list[Curves]:
 
 def _dot(line: Line, measure: str | None) -> Dot | None:
     if measure is None:
-        return Dot(line.recall, line.reach)
+        return Dot(line.recall, line.reach if line.n_seeds >= FEWEST_SEEDS else None)
     *_, scale = OF_DRAWN[measure]
     return Dot(scale * line.drawn[measure]) if measure in line.drawn else None

@@ -22,6 +22,7 @@ from makeweight.data.wording import shown
 Cells = tuple[list[str], list[list[str]]]  # the columns of a table, and its lines
 CONFIDENCE = 0.95
 DIGITS = 9  # of per cent; beyond them equal figures differ by how they were added up
+FEWEST_SEEDS = 3  # that a difference is judged by: two may agree to the second digit by chance
 LEAST_P = 0.001  # that is told as a number
 # What a paper claims, and what balanced batches do by themselves: the first is to be ahead of the second.
 CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan"), ("twin", "cn"))
@@ -91,7 +92,7 @@ class Difference:
     points : float
         The mean difference.
     reach : float or None
-        Half of its 95 % interval (Student's t over seeds); None for a single seed.
+        Half of its 95 % interval (Student's t over seeds); None for fewer than three seeds.
     published : float or None
         The difference that the paper prints.
     errors : float or None
@@ -99,7 +100,7 @@ class Difference:
         it; None where the other lacks nothing.
     p : float or None
         How likely as large a difference is if neither method is ahead (Student's t over seeds), corrected by Holm for
-        all differences of the section; None for a single seed.
+        all differences of the section; None for fewer than three seeds.
     """
 
     one: str
@@ -268,6 +269,8 @@ def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]
     mine, theirs = (_percent([methods[name][seed] for seed in shared], "acsa") for name in (one, other))
     published = known[one] - known[other] if {one, other} <= known.keys() else None
     points, reach, p = _tested(mine - theirs)
+    if len(shared) < FEWEST_SEEDS:
+        reach = p = None
     error = float(100 - theirs.mean())
     errors = points / error if error > 0 else None
     return Difference(one, other, len(shared), points, reach, published, errors, p)
