@@ -65,7 +65,7 @@ def test_a_fill_of_nothing_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "Fill, judged on 40 images held out"
     assert {"0 0 93.1 1.2 1.5 chosen", "1 180 94.3 0.0 0.0 best"} <= set(lines)
-    assert "Too few images to hold one out: mule" in lines
+    assert "Too few images or groups to hold one out: mule" in lines
     assert "Nothing drawn helps on images that were held out, so nothing was drawn." in lines
     assert "Nothing drawn: the originals alone" in lines
     assert "Model" not in text

@@ -85,7 +85,7 @@ def test_folds_groups_and_the_default_folder(digits: Path, tmp_path: Path, monke
         (("--budget", "soon"), "--budget 'soon' is no duration"),
         (("--seeds", 1), "1 seed cannot tell chance from difference"),
         (("--worthwhile", 0), "worthwhile"),
-        (("--groups", "track"), "--groups track is neither a file nor a column"),
+        (("--groups", "track"), "--groups 'track' is neither a file nor a column"),
         (("--out", "IN/inside"), "lies inside the input"),
     ],
 )

@@ -83,7 +83,7 @@ def test_empty_lines_are_passed_over(tmp_path):
             "line 3 (b is '?'), line 5 (has 2 cells for 3 columns); give each a file, and attributes of 1 or 0.",
         ),
         (b"file,a\nx.png,1\ny.png,2\n", "has no column label (its columns are file, a): name the column label"),
-        (b"file,label\n\xff.png,x\n", "is no UTF-8 text: save the table of labels as CSV in UTF-8."),
+        (b"file,label\n\xff.png,x\n", "is no UTF-8 text: save it as CSV in UTF-8."),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, content, expected):

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_chunked
 
-from makeweight.data.groups import grouped_folds
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
+from makeweight.quality.crossfit import grouped_folds
 
 NEAR = 0.01
 MAX_NAMED, MOST_COPIES = 3, 10

@@ -1,8 +1,7 @@
-"""Which images belong together, as a file, a column of the tables of labels or a known set says; and their folds."""
+"""Which images belong together, as a file, a column of the tables of labels or a known set says."""
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from makeweight.data.base import ImageSource
 from makeweight.data.folders import TABLE_NAME
@@ -148,34 +146,6 @@ def _is_none(group: Any) -> bool:
         return group is None or group == "" or bool(group != group)
     except TypeError:  # pandas' NA will not say what it equals
         return True
-
-
-def grouped_folds(codes: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Deal groups into folds, so that every class is spread as evenly as whole groups allow.
-
-    Parameters
-    ----------
-    codes : array of int of shape (n,)
-        Class codes from 0.
-    groups : array of int of shape (n,)
-        Group of each image.
-    n_folds : int
-        Number of folds, at least 2, and at most that of the images of the largest class.
-    seed : int
-        Seed of the order.
-
-    Returns
-    -------
-    array of int of shape (n,)
-        From 0 to n_folds - 1. A fold may lack a class, and be empty where there are hardly more groups than folds.
-    """
-    cutter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    folds = np.empty(len(codes), np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class may have fewer images than there are folds
-        for fold, (_, held_out) in enumerate(cutter.split(codes, codes, groups)):
-            folds[held_out] = fold
-    return folds
 
 
 def _from_columns(column: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:

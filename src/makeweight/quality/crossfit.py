@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.groups import grouped_folds
 from makeweight.data.images import Progress
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
@@ -75,6 +76,34 @@ def deal_folds(
         members = random.permutation(np.flatnonzero(codes == code))
         folds[members] = (first + np.arange(len(members))) % n_folds
         first += len(members)
+    return folds
+
+
+def grouped_folds(codes: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Deal groups into folds, so that every class is spread as evenly as whole groups allow.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Class codes from 0.
+    groups : array of int of shape (n,)
+        Group of each image.
+    n_folds : int
+        Number of folds, at least 2, and at most that of the images of the largest class.
+    seed : int
+        Seed of the order.
+
+    Returns
+    -------
+    array of int of shape (n,)
+        From 0 to n_folds - 1. A fold may lack a class, and be empty where there are hardly more groups than folds.
+    """
+    cutter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    folds = np.empty(len(codes), np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class may have fewer images than there are folds
+        for fold, (_, held_out) in enumerate(cutter.split(codes, codes, groups)):
+            folds[held_out] = fold
     return folds
 
 
