@@ -179,12 +179,7 @@ def along(table: str) -> Shown:
         figure.legend(loc="outside lower left", ncols=3)
         return figure
 
-    told = [
-        f"{name}: {', '.join(f'{dot.mean:.2f} at {value:g}' for value, dot in dots.items())}"
-        for name, dots in found.lines.items()
-    ]
-    told += [f"{name}: {dot.mean:.2f}" for name, dot in found.levels.items()]
-    return Shown(draw, f"{found.title}. {found.measure} by {found.axis}. {'; '.join(told)}.")
+    return Shown(draw, found.words)
 
 
 FIGURES: dict[str, Callable[[], Shown]] = {

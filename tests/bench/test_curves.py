@@ -65,6 +65,13 @@ def test_measures_of_drawn_images_have_figures_of_their_own() -> None:
     assert found[2].lines == {"bagan": {40.0: Dot(50.0), 97.5: Dot(25.0)}}
 
 
+def test_names_from_anybody_are_shown() -> None:
+    rows = [row("aggan-binary", f"\x1b[2J 1:{ratio}", "\x07own", 0.5) for ratio in (10, 50)]
+    (found,) = curves_of("aggan-binary", rows)
+    assert "\x1b" not in found.words
+    assert list(found.lines) == [r"\x07own"]
+
+
 def test_a_single_value_is_no_figure() -> None:
     assert curves_of("aggan-annealing", [row("aggan-annealing", "mnist T=1 α=0.99", "aggan", 0.5)]) == []
     assert (
@@ -104,4 +111,7 @@ def test_the_page_draws_them(tmp_path: Path) -> None:
     page = target.read_text(encoding="utf-8")
     assert "Along what is varied" in page
     told = "acgan: 95.50 at 10, 75.50 at 50, 50.50 at 100; cn: 80.00 at 10."
-    assert f"mean recall, % by images of the larger class to each of the smaller. {told}" in page
+    assert (
+        f"mnist, practical, 9 steps. mean recall, % by images of the larger class to each of the smaller. {told}"
+        in page
+    )

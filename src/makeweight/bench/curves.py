@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from makeweight.bench.results import FEWEST_SEEDS, OF_DRAWN, Line, Section
 from makeweight.bench.tables import TABLES
+from makeweight.bench.wording import title_of
+from makeweight.data.wording import shown
 
-RECALL = "mean recall, %"
-# Figures of drawn images that are drawn, too; `ssim_of_real` is no method's.
+RECALL = "recall"
+# Figures of drawn images have curves, too; `ssim_of_real` is no method's.
 MEASURES = {
+    RECALL: "mean recall, %",
     "recall_of_rare": "recall of rare classes, %",
     "seen": "drawn images recognised, %",
     "frechet": "Fréchet distance",
@@ -46,7 +49,17 @@ class Curves:
     axis: str
     measure: str
     lines: Mapping[str, Mapping[float, Dot]]
-    levels: Mapping[str, Dot] = field(default_factory=dict)
+    levels: Mapping[str, Dot]
+
+    @property
+    def words(self) -> str:
+        """What the figure says, for those who do not see it."""
+        told = [
+            f"{name}: {', '.join(f'{dot.mean:.2f} at {value:g}' for value, dot in own.items())}"
+            for name, own in self.lines.items()
+        ]
+        told += [f"{name}: {dot.mean:.2f}" for name, dot in self.levels.items()]
+        return f"{self.title}. {self.measure} by {self.axis}. {'; '.join(told)}."
 
 
 def curves(name: str, found: Iterable[Section]) -> list[Curves]:
@@ -68,31 +81,25 @@ def curves(name: str, found: Iterable[Section]) -> list[Curves]:
     table = TABLES.get(name)()
     panels: dict[str, dict[str, dict[float | None, Line]]] = {}
     for section in found:
-        settings = f", other settings ({section.settings})" if section.settings else ""
         for line in section.lines:
-            group, own, value = table.varied(section.group, line.method)
-            title = f"{group}, {section.reading}, {section.budget}{settings}"
-            panels.setdefault(title, {}).setdefault(own, {})[value] = line
-    told = []
+            figure, own, value = table.varied(section.group, line.method)
+            title = title_of(replace(section, group=figure))
+            panels.setdefault(title, {}).setdefault(shown(own), {})[value] = line
+    drawn = []
     for title, lines in panels.items():
-        for measure in (None, *MEASURES):
-            dots = {
-                name: {value: dot for value, line in own.items() if (dot := _dot(line, measure)) is not None}
-                for name, own in lines.items()
-            }
-            varied = {
-                name: {value: own[value] for value in sorted(value for value in own if value is not None)}
-                for name, own in dots.items()
-            }
-            levels = {name: own[None] for name, own in dots.items() if None in own}
-            if any(len(own) > 1 for own in varied.values()):
-                words = RECALL if measure is None else MEASURES[measure]
-                told.append(Curves(title, table.varies, words, {n: own for n, own in varied.items() if own}, levels))
-    return told
+        for measure, words in MEASURES.items():
+            dots = {own: _dots(by_value, measure) for own, by_value in lines.items()}
+            levels = {own: by_value.pop(None) for own, by_value in dots.items() if None in by_value}
+            varied = {own: dict(sorted(by_value.items())) for own, by_value in dots.items() if by_value}
+            if any(len(by_value) > 1 for by_value in varied.values()):
+                drawn.append(Curves(title, table.varies, words, varied, levels))
+    return drawn
 
 
-def _dot(line: Line, measure: str | None) -> Dot | None:
-    if measure is None:
-        return Dot(line.recall, line.reach if line.n_seeds >= FEWEST_SEEDS else None)
+def _dots(by_value: Mapping[Any, Line], measure: str) -> dict[Any, Dot]:
+    """Give a measure of each line that has it."""
+    if measure == RECALL:
+        judged = {value: line.n_seeds >= FEWEST_SEEDS for value, line in by_value.items()}
+        return {value: Dot(line.recall, line.reach if judged[value] else None) for value, line in by_value.items()}
     *_, scale = OF_DRAWN[measure]
-    return Dot(scale * line.drawn[measure]) if measure in line.drawn else None
+    return {value: Dot(scale * line.drawn[measure]) for value, line in by_value.items() if measure in line.drawn}

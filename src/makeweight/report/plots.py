@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from makeweight.bench.curves import Curves
+
 WIDTH = 5.0
 MOST_BARS = 40
 # Colours that stand for those of the page; each is replaced by the variable of its name.
@@ -66,7 +68,6 @@ POINT_STYLES: dict[str, dict[str, Any]] = {
 }
 STYLES, LEVEL_STYLES = ("-", "--", ":", "-."), ("--", ":", "-.")
 WIDE = 50  # ratio of the largest to the smallest value from which an axis is logarithmic
-Dot = tuple[float, float | None]
 Layer = tuple[NDArray[np.float64], NDArray[np.int64], str]
 History = Sequence[Mapping[str, Any]]
 
@@ -198,23 +199,13 @@ def _mean_at(runs: Sequence[Sequence[tuple[int, float]]], place: int) -> float:
     return float(np.mean([points[place][1] for points in runs]))
 
 
-def curves(
-    axis: str,
-    measure: str,
-    lines: Mapping[str, Mapping[float, Dot]],
-    levels: Mapping[str, Dot],
-    caption: str,
-) -> Drawing:
-    """Draw means with their intervals along what is varied.
+def curves(found: Curves, caption: str) -> Drawing:
+    """Draw means with their intervals along what is varied; what does not vary is a line across.
 
     Parameters
     ----------
-    axis, measure : str
-        What is varied, and what is measured.
-    lines : dict of str to dict of float to (float, float or None)
-        By name and by what is varied, ascending: a mean, and half of its interval where there is one.
-    levels : dict of str to (float, float or None)
-        What has no such value, drawn as lines across.
+    found : Curves
+        What is drawn.
     caption : str
         What stands below.
 
@@ -222,31 +213,26 @@ def curves(
     -------
     Drawing
     """
-    told = [
-        f"{name}: {', '.join(f'{dot[0]:.2f} at {value:g}' for value, dot in own.items())}"
-        for name, own in lines.items()
-    ]
-    alt = f"{measure} by {axis}. {'; '.join([*told, *(f'{name}: {dot[0]:.2f}' for name, dot in levels.items())])}."
-    values = [value for own in lines.values() for value in own]
+    values = [value for own in found.lines.values() for value in own]
     with _figure(3.2) as (figure, svg):
         axes = figure.add_subplot()
-        for place, (name, own) in enumerate(lines.items()):
+        for place, (name, own) in enumerate(found.lines.items()):
             colour, style = SERIES[place % len(SERIES)], STYLES[place // len(SERIES) % len(STYLES)]
             axes.plot(list(own), [dot[0] for dot in own.values()], style, color=colour, marker="o", markersize=4)
             axes.lines[-1].set_label(short(name, 40))
             for value, (mean, reach) in own.items():
                 if reach is not None:
                     axes.vlines(value, mean - reach, mean + reach, color=colour, linewidth=1, alpha=0.6)
-        for place, (name, (mean, _)) in enumerate(levels.items()):
+        for place, (name, (mean, _)) in enumerate(found.levels.items()):
             style = LEVEL_STYLES[place % len(LEVEL_STYLES)]
             axes.axhline(mean, linestyle=style, color=INK, linewidth=1, label=short(name, 40))
         if min(values) > 0 and max(values) / min(values) > WIDE:
             axes.set_xscale("log")
-        axes.set_xlabel(axis)
-        axes.set_ylabel(measure)
+        axes.set_xlabel(found.axis)
+        axes.set_ylabel(found.measure)
         axes.grid(axis="y")
         figure.legend(loc="outside lower left", ncols=2)
-        return Drawing(caption, alt, svg(alt))
+        return Drawing(caption, found.words, svg(found.words))
 
 
 def intervals(title: str, rows: Sequence[tuple[str, float, float, float]], caption: str) -> list[Drawing]:

@@ -81,7 +81,7 @@ def _figures(figures: Sequence[Curves]) -> list[Section]:
         has_intervals = any(dot.reach is not None for own in each.lines.values() for dot in own.values())
         caption = f"{each.title}: {each.measure.removesuffix(', %')}. Means over seeds"
         caption += ", with 95 % intervals." if has_intervals else "."
-        drawings.append(curves(each.axis, each.measure, each.lines, each.levels, caption))
+        drawings.append(curves(each, caption))
     return [Section("Along what is varied", drawings)] if drawings else []
 
 
