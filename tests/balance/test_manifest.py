@@ -59,6 +59,13 @@ def test_rows_come_back_as_written(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "manifest.csv") == rows
 
 
+def test_a_drawn_image_has_no_group(tmp_path: Path) -> None:
+    drawn = ManifestRow("images/d.png", "boot", "drawn", "aggan", 0, 3, "a" * 64, "b" * 64, "c" * 64, group="left")
+    write_manifest(tmp_path / "manifest.csv", [drawn])
+    with pytest.raises(InputError, match="line 2: a drawn image with a group"):
+        read_manifest(tmp_path / "manifest.csv")
+
+
 def test_other_csv_readers_see_the_header(tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.csv", [ManifestRow("images/a/1.png", "a", "real")])
     with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
