@@ -172,6 +172,14 @@ def test_a_group_of_a_class_that_has_no_other_is_kept_whole() -> None:
         held_out_folds(codes, np.zeros(9, int), seed=0)
 
 
+def test_a_class_whose_groups_would_all_lie_in_one_fold_is_kept() -> None:
+    codes = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2])
+    groups = np.array([2, 1, 4, 3, 5, 4, 5, 5, 5, 0, 0, 2])
+    folds = held_out_folds(codes, groups, seed=0)
+    for fold in np.unique(folds[folds >= 0]):
+        assert set(codes[folds != fold]) == {0, 1, 2}
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     X, y = some({"0": 40, "1": 40, "8": 10})
