@@ -69,6 +69,7 @@ class Rules:
     squares: bool = False
     penalty: float = 0.0
     penalty_every: int = 1
+    scored_by_batches: bool = False
 
 
 @dataclass
@@ -125,8 +126,13 @@ def mean_over_blends(judge: nn.Module, features: Tensor, labels: Tensor) -> Tens
 def fitness(
     judge: nn.Module, rules: Rules, generator: nn.Module, real: Tensor, labels: Tensor, chance: Chance
 ) -> tuple[float, Tensor]:
-    """F = E[D(G(z))] − λ·log‖∇_θD L_D‖, and what was drawn; the judge is in evaluation mode and unchanged."""
+    """F = E[D(G(z))] − λ·log‖∇_θD L_D‖, and what was drawn; the judge is in evaluation mode and unchanged.
+
+    Where offspring are scored by batches, its batch norm is in training mode.
+    """
     judge = copy.deepcopy(judge).eval()
+    for module in judge.modules():
+        module.train(rules.scored_by_batches and isinstance(module, nn.BatchNorm2d))
     with torch.no_grad():
         drawn = generator(chance.test_noise, chance.test_codes)
     loss, realness = discriminator_loss(

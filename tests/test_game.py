@@ -155,6 +155,36 @@ def test_step_equals_the_plain_one(recipe: str, fresh_noise: bool, by_mode: bool
         play_both(game, rules, scores, n_steps=4, seed=seed, by_mode=by_mode)
 
 
+@pytest.mark.parametrize("recipe", ["egan", "aggan"])
+def test_step_equals_the_plain_one_where_batch_norm_scores_by_batches(recipe: str, scores: list[float]) -> None:
+    """Fitness is another than by running averages, and neither way of scoring leaves a trace in these."""
+    mutations, acceptance = RECIPES[recipe]
+    found = []
+    for by_batches in (False, True):
+        game = make_game(mutations, acceptance, evolution=Evolution(batch_statistics=by_batches))
+        rules = Rules(mutations, parent_competes=recipe == "aggan", temperature=COLD, scored_by_batches=by_batches)
+        outcomes = play_both(game, rules, scores, n_steps=4, seed=1, by_mode=True)
+        found.append([value for outcome in outcomes for value in outcome.fitness])
+    assert np.abs(np.subtract(*found)).min() > 1e-3
+
+
+@pytest.mark.parametrize("by_batches", [False, True])
+def test_the_best_generator_is_rescored_as_offspring_are(by_batches: bool, scores: list[float]) -> None:
+    game = make_game(THREE, Annealed(), evolution=Evolution(batch_statistics=by_batches))
+    players = make_players(game, by_mode=True)
+    judge = players.discriminator.network
+    modes: list[bool] = []
+    norm = next(module for module in judge.modules() if isinstance(module, nn.BatchNorm2d))
+    norm.register_forward_hook(lambda module, _, __: modes.append(module.training))
+    before = {name: value.clone() for name, value in norm.state_dict().items()}
+    images, codes = next(real_batches())
+    for _ in range(2):
+        rescore_best(game, players, images, codes, torch.Generator().manual_seed(0))
+    assert modes == [by_batches] * 4
+    assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
+    assert (norm.training, norm.track_running_stats) == (False, True)
+
+
 @pytest.mark.parametrize("by_mode", [False, True], ids=["alike", "batch_norm"])
 @pytest.mark.parametrize(("temperature", "accepted"), [(COLD, False), (1e6, True)], ids=["cold", "hot"])
 def test_worse_offspring_are_refused_when_cold(

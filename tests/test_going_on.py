@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from makeweight import ACGAN, BAGAN, CAGAN, ClassDCGAN, CNNClassifier, DeepSMOTE, GANClassifier, load
+from makeweight import ACGAN, AGGAN, BAGAN, CAGAN, ClassDCGAN, CNNClassifier, DeepSMOTE, GANClassifier, load
 from makeweight.errors import InputError
 from makeweight.evolution import Evolution
-from makeweight.gan_sampler import MIXES_NOTHING
 from makeweight.heads import AuxiliaryClassifier
+from makeweight.networks import DCGAN
 from makeweight.penalties import GradientPenalty
+from makeweight.rules import MIXES_NOTHING, NO_BATCH_NORM
 from makeweight.starts import AutoencoderStart
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
@@ -139,3 +140,9 @@ def test_a_classifier_of_such_a_gan_trains_nothing() -> None:
 def test_mixing_that_changes_nothing_is_told() -> None:
     assert CAGAN(**TINY, mixed_batches="mixed").fit(X, y).training_notes_ == [MIXES_NOTHING]
     assert MIXES_NOTHING not in BAGAN(**TINY).fit(X, y).training_notes_
+
+
+@pytest.mark.parametrize(("networks", "told"), [("by_shape", [NO_BATCH_NORM]), (DCGAN(batch_norm=True), [])])
+def test_scoring_by_batches_that_changes_nothing_is_told(networks: str | DCGAN, told: list[str]) -> None:
+    sampler = AGGAN(**{**TINY, "networks": networks}, evolution=Evolution(batch_statistics=True))
+    assert sampler.fit(X, y).training_notes_ == told

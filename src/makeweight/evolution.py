@@ -267,6 +267,10 @@ class Evolution(Component):
         best parent, the second best the second best, and so on. The discriminator learns from the images of all.
     fitness : str, FitnessTerm, or tuple of these, optional
         One term, or several that are added up; by default ``Quality()`` and ``Diversity(weight=diversity_weight)``.
+    batch_statistics : bool, default=False
+        Score with the discriminator's batch norm as it is in training, by the statistics of each batch, rather than by
+        running averages. Offspring are bred in that mode, so that by running averages, of a discriminator that has
+        batch norm, they are hardly ahead of their parent.
 
     References
     ----------
@@ -278,8 +282,9 @@ class Evolution(Component):
         "diversity_weight": FINITE,
         "fresh_noise": SWITCH,
         "n_survivors": whole(1, MOST_SURVIVORS),
+        "batch_statistics": SWITCH,
     }
-    later: ClassVar[dict[str, Any]] = {"n_survivors": 1, "fitness": None}
+    later: ClassVar[dict[str, Any]] = {"n_survivors": 1, "fitness": None, "batch_statistics": False}
 
     def __init__(
         self,
@@ -290,6 +295,7 @@ class Evolution(Component):
         fresh_noise: bool = False,
         n_survivors: int = 1,
         fitness: str | FitnessTerm | tuple[str | FitnessTerm, ...] | None = None,
+        batch_statistics: bool = False,
     ) -> None:
         self.mutations = mutations
         self.acceptance = acceptance
@@ -297,6 +303,7 @@ class Evolution(Component):
         self.fresh_noise = fresh_noise
         self.n_survivors = n_survivors
         self.fitness = fitness
+        self.batch_statistics = batch_statistics
 
     def check(self) -> None:
         """Refuse impossible parameters, of the parts, too."""

@@ -13,6 +13,7 @@ from makeweight.augmentations import Transform
 from makeweight.chance import Chance
 from makeweight.evolution import fitness
 from makeweight.individual import Individual, Population
+from makeweight.judges import scoring
 from makeweight.litter import Lesson, Litter, breed, half_of, mixed_share, whole_of
 from makeweight.penalties import Shown
 from makeweight.priors import Request
@@ -158,11 +159,11 @@ def play(game: Game, players: Players, images: Tensor, codes: Tensor, chance: Ch
         accepted = torch.ones_like(fittest, dtype=torch.bool)
         drawn = draw_anew(game, players, show_fake, chance)
     else:
-        judge.eval()
-        half = half_of(game, players, game.judge(judge, real), real.codes, real=True)
-        contest, fittest, accepted, survivors = evolve(
-            game, players, population, litters, half, request, show_fake, chance
-        )
+        with scoring(judge, batch_statistics=game.evolution.batch_statistics):
+            half = half_of(game, players, game.judge(judge, real), real.codes, real=True)
+            contest, fittest, accepted, survivors = evolve(
+                game, players, population, litters, half, request, show_fake, chance
+            )
         players.generator, values = population.parent, contest.fitness
         drawn = [Batch(own, contest.codes, show_fake) for own in contest.images.index_select(0, survivors)]
         if players.judges_alike:
@@ -244,15 +245,15 @@ def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, ra
     if players.best is None:
         players.best = players.generator.offspring()
         return
-    players.discriminator.network.eval()
     chance = Chance(random, game.device)
     show = chance.draw(lambda random: game.transform(random, players.n_steps))
     n = len(images) // game.discriminator_steps
     real, request, lessons = Batch(images[:n], codes[:n], show), chance.draw(game.request), []
-    for contender in (players.best, players.generator):
-        with torch.no_grad():
-            drawn = Batch(game.draw(contender.network, request), request.codes, show)
-        lessons.append(whole_of(game, players, real, drawn))
+    with scoring(players.discriminator.network, batch_statistics=game.evolution.batch_statistics):
+        for contender in (players.best, players.generator):
+            with torch.no_grad():
+                drawn = Batch(game.draw(contender.network, request), request.codes, show)
+            lessons.append(whole_of(game, players, real, drawn))
     gradients = torch.stack([lesson.gradient for lesson in lessons])
     realness = torch.stack([lesson.realness for lesson in lessons])
     # Both drew, each process for itself, and their batch norms took note.

@@ -33,7 +33,7 @@ from makeweight.priors import Prior, row_noise
 from makeweight.progress import StepReport
 from makeweight.ranges import check_ranges
 from makeweight.recipe import LIMITS, PARTS, WITHOUT_TRICKS, Recipe
-from makeweight.rules import Game, Players, judges_alike
+from makeweight.rules import Game, Players, in_vain, judges_alike
 from makeweight.sampler import Strategy
 from makeweight.saving import Arrays
 from makeweight.schedule import Schedule
@@ -45,10 +45,6 @@ from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_ar
 from makeweight.training_state import restore, state_of
 
 SHAPED = ("generator.", "discriminator.", "average.")  # of a state, what settings give names and shapes
-MIXES_NOTHING = (
-    "mixed_batches changes nothing, since the discriminator judges each image by itself: choose networks with batch "
-    "norm, such as DCGAN(batch_norm=True)"
-)
 
 
 class GANSampler(TrainingSampler):
@@ -323,8 +319,7 @@ class GANSampler(TrainingSampler):
         self.players_ = players
         self._note_built()
         self.history_, self.n_steps_ = progress.history, progress.done
-        idle = [MIXES_NOTHING] if players.judges_alike and game.mixing.name != "none" else []
-        self.training_notes_ = [*idle, *progress.told, *progress.notes]
+        self.training_notes_ = [*in_vain(game, players), *progress.told, *progress.notes]
         self.generator_ = drawer(players, self.setting("draws"))
 
     def _material(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -93,3 +95,39 @@ class Discriminator(Judge):
     def answer(self, features: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Return one score an image, and class logits."""
         return self.realness(features).squeeze(1), self.classes(features)
+
+
+@contextmanager
+def scoring(judge: nn.Module, *, batch_statistics: bool) -> Iterator[None]:
+    """Put what judges into the mode in which generators are scored, and leave it in evaluation mode.
+
+    Parameters
+    ----------
+    judge : Module
+        What judges.
+    batch_statistics : bool
+        Whether batch norm normalises by the batch at hand, as in training, and takes no note of it.
+
+    Examples
+    --------
+    >>> norm, images = nn.BatchNorm1d(1), torch.tensor([[3.0], [5.0]])
+    >>> with scoring(norm, batch_statistics=True):
+    ...     print(norm(images).flatten().round().tolist(), norm.running_mean.tolist())
+    [-1.0, 1.0] [0.0]
+    >>> norm.training, norm.track_running_stats
+    (False, True)
+    """
+    judge.eval()
+    norms = [module for module in batch_norms(judge) if module.track_running_stats] if batch_statistics else []
+    for norm in norms:
+        norm.training, norm.track_running_stats = True, False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.training, norm.track_running_stats = False, True
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """List the batch norms of a network."""
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]

@@ -18,13 +18,22 @@ from makeweight.errors import InputError
 from makeweight.evolution import Acceptance, Evolution, FitnessTerm
 from makeweight.heads import Head
 from makeweight.individual import Individual, Population, detached_copy
-from makeweight.judges import Judgement
+from makeweight.judges import Judgement, batch_norms
 from makeweight.objectives import Objective
 from makeweight.parts import in_parts
 from makeweight.penalties import Free, Penalty
 from makeweight.priors import Prior, Request
 from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.team import Team
+
+MIXES_NOTHING = (
+    "mixed_batches changes nothing, since the discriminator judges each image by itself: choose networks with batch "
+    "norm, such as DCGAN(batch_norm=True)"
+)
+NO_BATCH_NORM = (
+    "evolution.batch_statistics changes nothing, since the discriminator has no batch norm: choose networks with it, "
+    "such as DCGAN(batch_norm=True)"
+)
 
 
 class Batch(NamedTuple):
@@ -271,3 +280,11 @@ def _twins(mutations: list[Objective]) -> Iterator[tuple[str, str]]:
         for first in range(second):
             if torch.equal(losses[first], losses[second]):
                 yield paired[first].name, mutation.name
+
+
+def in_vain(game: Game, players: Players) -> Iterator[str]:
+    """Name the settings that change nothing with this discriminator, a sentence for each."""
+    if players.judges_alike and game.mixing.name != "none":
+        yield MIXES_NOTHING
+    if game.evolution.batch_statistics and not batch_norms(players.discriminator.network):
+        yield NO_BATCH_NORM

@@ -728,6 +728,28 @@ def test_the_twin_is_the_discriminator_of_the_papers() -> None:
     assert twin["n_steps"] == aggan["n_steps"] == 7
 
 
+@pytest.mark.parametrize("method", ["egan", "aggan"])
+def test_offspring_scored_by_batches_differ_in_nothing_else(method: str) -> None:
+    plain, scored = (
+        paper_learner(name, "mnist", 7, 3).settings["draws"] for name in (method, f"{method} by batch statistics")
+    )
+    assert "batch_statistics" not in plain["evolution"]
+    assert scored.pop("evolution") == {**plain.pop("evolution"), "batch_statistics": True}
+    assert scored == plain
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("acgan by batch statistics", "^acgan scores no offspring, so leave out 'by batch statistics'"),
+        ("cn by batch statistics", "^there is no method of the reading paper called 'cn by batch statistics'"),
+    ],
+)
+def test_what_scores_nothing_is_not_scored_by_batches(method: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        paper_learner(method, "mnist", 7, 3)
+
+
 @pytest.mark.parametrize("method", ["cn", "twin", "wgan", "aggan"])
 def test_published_networks_are_for_small_sets_alone(method: str) -> None:
     found = [paper_learner(method, dataset, 7, 3).settings for dataset in ("mnist", "cifar10")]

@@ -35,6 +35,7 @@ from makeweight.sampler import ImageSampler, load
 
 TWIN, CLASS_OUTPUT, IMAGES, WITH_MIXUP, AND = "twin", "'s class output", "'s images", " with mixup", " + "
 MIXED = " mixed"  # whose game has mixed batches
+BY_BATCHES = " by batch statistics"  # whose offspring are scored with batch norm as in training
 FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
 DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup>{WITH_MIXUP}(?P<images>{IMAGES})?)?(?: (?:{FILL_AND_SHARE}))?")
 FORMS = (
@@ -231,7 +232,8 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
     Parameters
     ----------
     name : str
-        A GAN with a class output, a classifier, or "twin": AGGAN's discriminator trained alone.
+        A GAN with a class output, a classifier, or "twin": AGGAN's discriminator trained alone. "aggan by batch
+        statistics" scores offspring with batch norm as it is in training.
     dataset : str
         Name of the set.
     n_steps : int
@@ -244,7 +246,7 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
     Raises
     ------
     InputError
-        If there is no such method, or it does not classify.
+        If there is no such method, or it does not classify, or has no offspring to be scored so.
     """
     networks = PUBLISHED if dataset in SMALL_SETS else "by_shape"
     if name == TWIN:
@@ -264,12 +266,17 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
         )
         return Learner(classifier)
     games = [each for each in method_names() if classifies(each)]
-    if name not in games:
+    method = name.removesuffix(BY_BATCHES)
+    if method not in games:
         raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))
-    sampler: GANSampler = get_method(name).from_paper()
+    sampler: GANSampler = get_method(method).from_paper()
     if sampler.networks == PUBLISHED:
         sampler.set_params(networks=networks)
     sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
+    if method != name:
+        if len(sampler.setting("evolution").mutations) == 1:
+            raise InputError(f"{method} scores no offspring, so leave out {BY_BATCHES.strip()!r}.")
+        apply_settings(sampler, {"evolution.batch_statistics": "true"})
     return Learner(sampler=sampler)
 
 
