@@ -309,6 +309,8 @@ def test_how_many_drawn_images_and_how_often(name: str, fill: float, share: floa
             "is no method of a table: .*, or with a share .* with mixup's images.$",
         ),
         ("aggan with mixup's images", "is no method of a table: write METHOD at fill F"),
+        ("aggan's class output mixed", "did you mean 'aggan'"),
+        ("aggan at share 0.25 by batch statistics", "is no method of a table: write METHOD at fill F"),
         ("aggan's images at share 0.25", "did you mean 'aggan'"),
         ("smote with mixup's images at share 0.25", "^there is no method with a class output called 'smote'"),
         ("twin with mixup's images at share 0.25", "is no method of a table: twin draws nothing, so give it alone.$"),

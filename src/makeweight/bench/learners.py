@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from sklearn.base import clone
 
 import makeweight
 from makeweight.balance.settings import apply_settings
+from makeweight.bench.entrant import AND, CLASS_OUTPUT, FORMS, IMAGES, TWIN, Entrant, read_entrant
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.settings import ReadingSettings
 from makeweight.checkpoints import kin_of
@@ -33,15 +33,6 @@ from makeweight.methods import classifies, get_method, method_names
 from makeweight.methods.aggan import AGGAN
 from makeweight.sampler import ImageSampler, load
 
-TWIN, CLASS_OUTPUT, IMAGES, WITH_MIXUP, AND = "twin", "'s class output", "'s images", " with mixup", " + "
-MIXED = " mixed"  # whose game has mixed batches
-BY_BATCHES = " by batch statistics"  # whose offspring are scored with batch norm as in training
-FILL_AND_SHARE = r"at fill (?P<fill>\S+)(?: and share (?P<and>\S+))?|at share (?P<share>\S+)"
-DRAWS = re.compile(rf"(?P<method>\w+)(?P<mixup>{WITH_MIXUP}(?P<images>{IMAGES})?)?(?: (?:{FILL_AND_SHARE}))?")
-FORMS = (
-    "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or with a share METHOD with mixup or METHOD "
-    "with mixup's images"
-)
 ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
@@ -266,16 +257,16 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
         )
         return Learner(classifier)
     games = [each for each in method_names() if classifies(each)]
-    method = name.removesuffix(BY_BATCHES)
-    if method not in games:
+    told = read_entrant(name)
+    if told is None or told.method not in games or told != Entrant(told.method, by_batches=told.by_batches):
         raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))
-    sampler: GANSampler = get_method(method).from_paper()
+    sampler: GANSampler = get_method(told.method).from_paper()
     if sampler.networks == PUBLISHED:
         sampler.set_params(networks=networks)
     sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
-    if method != name:
+    if told.by_batches:
         if len(sampler.setting("evolution").mutations) == 1:
-            raise InputError(f"{method} scores no offspring, so leave out {BY_BATCHES.strip()!r}.")
+            raise InputError(f"{told.method} scores no offspring, so leave out 'by batch statistics'.")
         apply_settings(sampler, {"evolution.batch_statistics": "true"})
     return Learner(sampler=sampler)
 
@@ -318,38 +309,34 @@ def practical_learner(name: str, dataset: str, settings: ReadingSettings, n_step
 
 def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner:
     """Give one method of the practical reading: `base` has the seed of what classifies, `seed` is of what draws."""
-    plain = plain_arms()
+    plain, told = plain_arms(), read_entrant(name)
+    if told and (told.mixed or told.by_batches):
+        told = None  # of other tables
     if name in plain:
         return FromDrawn(ARMS.get(name)(), base, None)
-    itself = name.removesuffix(CLASS_OUTPUT)
-    method, blends = itself.removesuffix(WITH_MIXUP), itself.endswith(WITH_MIXUP)
-    if name == itself and method == TWIN:
-        game = _drawer(AGGAN.name, base.random_state, blends)
+    if told in (Entrant(TWIN), Entrant(TWIN, mixup=True)):
+        game = _drawer(AGGAN.name, base.random_state, told.mixup)
         return Learner(CNNClassifier.twin(game, game.settings["n_steps"]))
+    method = told.method if told else name.partition(" ")[0]
     games = [each for each in method_names() if classifies(each)]
-    if name != itself:
-        if method not in games:
-            raise InputError(no_such("method with a class output", method, games))
-        return ClassOutput(sampler=_drawer(method, seed, blends))
-    told = DRAWS.fullmatch(name)
-    method = told["method"] if told else name.partition(" ")[0]
-    if method in (TWIN, *plain):
+    if method in (TWIN, *plain) and not (told and told.part == CLASS_OUTPUT):
         raise InputError(f"{shown(name)!r} is no method of a table: {method} draws nothing, so give it alone.")
+    if told and told.part and method not in games:
+        raise InputError(no_such("method with a class output", method, games))
+    if told and told.part == CLASS_OUTPUT:
+        return ClassOutput(sampler=_drawer(method, seed, told.mixup))
     if method not in method_names():
         known = {TWIN, *plain, *method_names()}
         raise InputError(no_such(f"method of the reading {PRACTICAL}", method, known))
-    share = told and (told["and"] or told["share"])
-    if told is None or (told["mixup"] and not share):
+    if told is None or (told.mixup and not told.share):
         raise InputError(f"{shown(name)!r} is no method of a table: write {FORMS}.")
-    if told["fill"]:
-        fill = _number(name, told["fill"], "fills classes to no share of the largest", most=1.0)
-    if told["images"] and method not in games:
-        raise InputError(no_such("method with a class output", method, games))
+    if told.fill:
+        fill = _number(name, told.fill, "fills classes to no share of the largest", most=1.0)
     arm: Arm = FilledAugmented(method=method, fill=fill)
-    if share:
-        kind = SharedBlended if told["mixup"] else Shared
-        arm = kind(method=method, fill=fill, share=_number(name, share, "takes no share of a batch", most=0.99))
-    return FromDrawn(arm, base, _drawer(method, seed, bool(told["images"])))
+    if told.share:
+        kind = SharedBlended if told.mixup else Shared
+        arm = kind(method=method, fill=fill, share=_number(name, told.share, "takes no share of a batch", most=0.99))
+    return FromDrawn(arm, base, _drawer(method, seed, told.part == IMAGES))
 
 
 def _drawer(method: str, seed: int, blends: bool) -> Any:

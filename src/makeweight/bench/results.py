@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
-from makeweight.bench.learners import BY_BATCHES, PAPER
+from makeweight.bench.learners import PAPER
 from makeweight.bench.published import PUBLISHED
 from makeweight.bench.rivals import against_rivals
 from makeweight.bench.rows import Row
@@ -27,8 +27,8 @@ LEAST_P = 0.001  # that is told as a number
 # What a paper claims, and what balanced batches do by themselves: the first is to be ahead of the second.
 CLAIMS = (
     *(("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan"), ("twin", "cn")),
-    *((f"aggan{BY_BATCHES}", other) for other in ("aggan", "egan", f"egan{BY_BATCHES}", "twin")),
-    (f"egan{BY_BATCHES}", "egan"),
+    *(("aggan by batch statistics", other) for other in ("aggan", "egan", "egan by batch statistics", "twin")),
+    ("egan by batch statistics", "egan"),
 )
 # Of tables about drawn images: what the metric is called, in how many digits and times what it is told.
 OF_DRAWN = {

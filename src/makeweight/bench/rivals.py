@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from makeweight.bench.learners import AND, CLASS_OUTPUT, DRAWS, MIXED, TWIN, WITH_MIXUP
+from makeweight.bench.entrant import AND, CLASS_OUTPUT, IMAGES, TWIN, Entrant, read_entrant
 from makeweight.compare.arms import BLENDS, RIVAL, plain_arms
 
 SMOTE = "smote"  # whose images cost nothing to learn
@@ -20,65 +20,90 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     the place of each member that has, with its class outputs and without them. AGGAN is paired with its ablations, too,
     images of any other method with as many of SMOTE, and a game with mixed batches with the same without them.
     """
-    plain = _plain()
     pairs = []
     for one in methods:
-        members, fair = one.split(AND), [BLENDS]
-        twin = TWIN + WITH_MIXUP if WITH_MIXUP + CLASS_OUTPUT in one else TWIN
-        if len(members) > 1:
-            others = [_without_drawn(each) for each in members if not each.endswith(CLASS_OUTPUT)]
-            own, all_of_them = [*others, RIVAL][0], [_without_drawn(each) for each in members]
-            averages = ([own, own], [own, twin], [BLENDS, BLENDS], others, all_of_them)
-            fair += dict.fromkeys(AND.join(average) for average in averages if len(average) > 1)
-        elif one.endswith(CLASS_OUTPUT):
-            fair.append(twin)
-        pairs += [(one, other) for other in (RIVAL, *(fair if not plain.issuperset(members) else []))]
-        unmixed = [one.removesuffix(MIXED)] if one.endswith(MIXED) else []
-        pairs += [(one, other) for other in (*_ablated(one), *_cheapest(one), *unmixed)]
+        members = [entrant for name in one.split(AND) if (entrant := read_entrant(name))]
+        known = len(members) == len(one.split(AND))
+        pairs += [(one, other) for other in (_rivals(members) if known else (RIVAL, BLENDS))]
     return pairs
 
 
-def _cheapest(name: str) -> list[str]:
-    """Name the same with as many images of SMOTE, for a classifier that learns from those of another method.
-
-    Examples
-    --------
-    >>> _cheapest("aggan with mixup at share 0.25"), _cheapest("aggan's class output"), _cheapest("mixup")
-    (['smote with mixup at share 0.25'], [], [])
-    """
-    told = DRAWS.fullmatch(name)
-    if told is None or told["images"] or told["method"] in (SMOTE, *_plain()):
-        return []
-    return [SMOTE + name.removeprefix(told["method"])]
+def _rivals(members: Sequence[Entrant]) -> Iterator[str]:
+    """Name what an average of these, or one alone, has to be ahead of."""
+    yield RIVAL
+    if not all(_is_plain(each) for each in members):
+        yield BLENDS
+        yield from dict.fromkeys(_averages(members) if len(members) > 1 else _twins(members))
+    yield from _ablated(members)
+    if len(members) == 1:
+        yield from _cheapest(*members)
+        yield from [replace(each, mixed=False).name for each in members if each.mixed]
 
 
-def _ablated(name: str) -> list[str]:
+def _twins(members: Iterable[Entrant]) -> list[str]:
+    """Name the twin of each class output."""
+    return [_without_drawn(each).name for each in members if each.part == CLASS_OUTPUT]
+
+
+def _averages(members: Sequence[Entrant]) -> Iterator[str]:
+    """Name the averages of what has seen no drawn image that another average is held against."""
+    blending = any(each.part == CLASS_OUTPUT and each.mixup for each in members)
+    others = [_without_drawn(each) for each in members if each.part != CLASS_OUTPUT]
+    own, blends = [*others, Entrant(RIVAL)][0], Entrant(BLENDS)
+    all_of_them = [_without_drawn(each) for each in members]
+    for average in ([own, own], [own, Entrant(TWIN, mixup=blending)], [blends, blends], others, all_of_them):
+        if len(average) > 1:
+            yield _joined(average)
+
+
+def _ablated(members: Sequence[Entrant]) -> list[str]:
     """Name the same with the ablations of a game in its place.
 
     Examples
     --------
-    >>> _ablated("mixup + aggan's class output")
+    >>> _ablated([Entrant("mixup"), Entrant("aggan", part=CLASS_OUTPUT)])
     ["mixup + egan's class output", "mixup + acgan's class output"]
     """
-    whole = next((place for place, game in enumerate(ABLATION) if re.search(rf"\b{game}\b", name)), len(ABLATION))
-    return [re.sub(rf"\b{ABLATION[whole]}\b", less, name) for less in ABLATION[whole + 1 :]]
+    games = {each.method for each in members}
+    whole = next((place for place, game in enumerate(ABLATION) if game in games), len(ABLATION))
+    return [
+        _joined([replace(each, method=less) if each.method == ABLATION[whole] else each for each in members])
+        for less in ABLATION[whole + 1 :]
+    ]
 
 
-def _plain() -> set[str]:
-    """Name what has seen no drawn image."""
-    return {TWIN, TWIN + WITH_MIXUP, *plain_arms()}
-
-
-def _without_drawn(member: str) -> str:
-    """Name what stands for a member of an average and has seen no drawn image.
+def _cheapest(one: Entrant) -> list[str]:
+    """Name the same with as many images of SMOTE, for a classifier that learns from those of another method.
 
     Examples
     --------
-    >>> [_without_drawn(name) for name in ("aggan with mixup's class output", "aggan at share 0.25", "nothing")]
-    ['twin with mixup', 'augmentation', 'nothing']
+    >>> _cheapest(Entrant("aggan", mixup=True, share="0.25")), _cheapest(Entrant("aggan", part=CLASS_OUTPUT))
+    (['smote with mixup at share 0.25'], [])
     """
-    if member.endswith(CLASS_OUTPUT):
-        return TWIN + WITH_MIXUP if member.endswith(WITH_MIXUP + CLASS_OUTPUT) else TWIN
-    if member in _plain():
-        return member
-    return BLENDS if WITH_MIXUP in member else RIVAL
+    alike = one.part in (CLASS_OUTPUT, IMAGES) or one.mixed or one.method == SMOTE or _is_plain(Entrant(one.method))
+    return [] if alike else [replace(one, method=SMOTE).name]
+
+
+def _is_plain(one: Entrant) -> bool:
+    """Tell whether it has seen no drawn image."""
+    return one in (Entrant(TWIN), Entrant(TWIN, mixup=True)) or (
+        one.method in plain_arms() and one == Entrant(one.method)
+    )
+
+
+def _without_drawn(one: Entrant) -> Entrant:
+    """Give what stands for a member of an average and has seen no drawn image.
+
+    Examples
+    --------
+    >>> [_without_drawn(one).name for one in (Entrant("aggan", True, CLASS_OUTPUT), Entrant("aggan", share="0.25"))]
+    ['twin with mixup', 'augmentation']
+    """
+    if one.part == CLASS_OUTPUT:
+        return Entrant(TWIN, mixup=one.mixup)
+    return one if _is_plain(one) else Entrant(BLENDS if one.mixup else RIVAL)
+
+
+def _joined(members: Iterable[Entrant]) -> str:
+    """Name an average."""
+    return AND.join(each.name for each in members)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.bench.entrant import read_entrant
 from makeweight.bench.learners import (
-    MIXED,
     PAPER,
     READINGS,
-    WITH_MIXUP,
     FromDrawn,
     Learner,
     paper_learner,
@@ -344,8 +343,11 @@ class Blend(Table):
         >>> Blend().varied("mnist", "smote at fill 0.25"), Blend().varied("mnist", "augmentation").value
         (Varied(figure='mnist', line='smote at fill', value=0.25), None)
         """
-        found = re.fullmatch(rf"(\w+(?:{WITH_MIXUP})? at (?:fill|share)) ({NUMBER})", method)
-        return Varied(group, found[1], float(found[2])) if found else super().varied(group, method)
+        told = read_entrant(method)
+        amounts = [each for each in (told.fill, told.share) if each] if told else []
+        if len(amounts) == 1 and re.fullmatch(NUMBER, amounts[0]) and method.endswith(amounts[0]):
+            return Varied(group, method.removesuffix(f" {amounts[0]}"), float(amounts[0]))
+        return super().varied(group, method)
 
 
 class DrawnTable(Table):
@@ -431,8 +433,9 @@ class CAGANMixed(DrawnTable):
 
     def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
         """Give a method with a discriminator that has batch norm; "ca_gan mixed" has mixed batches, too."""
-        method = case.method.removesuffix(MIXED)
-        mixed = method != case.method
+        entrant = read_entrant(case.method)
+        mixed = entrant is not None and entrant.mixed
+        method = replace(entrant, mixed=False).name if entrant else case.method
         learner = practical_learner(method, case.dataset, settings.reading(case.reading), n_steps, case.seed)
         if not isinstance(learner, FromDrawn):
             raise InputError(f"{self.name} is about drawn images, and {case.method!r} is no method that draws.")
@@ -442,7 +445,7 @@ class CAGANMixed(DrawnTable):
             mixing = Mixed(rate=0.5, start=round(PLAIN_SHARE * n_epochs)) if mixed else "none"
             learner.sampler.set_params(networks=DCGAN(batch_norm=True), balanced_batches=False, mixed_batches=mixing)
         elif mixed:
-            raise InputError(f"{method} plays no game, so its batches cannot be mixed: leave out {MIXED.strip()!r}.")
+            raise InputError(f"{method} plays no game, so its batches cannot be mixed: leave out 'mixed'.")
         return learner
 
     def _counts(self, case: Case) -> tuple[int, ...]:
