@@ -752,6 +752,16 @@ def test_what_scores_nothing_is_not_scored_by_batches(method: str, sentence: str
         paper_learner(method, "mnist", 7, 3)
 
 
+@pytest.mark.parametrize(("dataset", "n"), [("mnist", 2), ("cifar10", 0)])
+def test_networks_without_batch_norm_are_not_scored_by_batches(dataset: str, n: int) -> None:
+    wanted = Selection(readings=["paper"], datasets=[dataset], seeds=[0])
+    names = [
+        case.method for case in TABLES.get("aggan-multiclass")().cases(read_settings()["aggan-multiclass"], wanted)
+    ]
+    assert sum(name.endswith(" by batch statistics") for name in names) == n
+    assert len(names) == 11 + n
+
+
 @pytest.mark.parametrize("method", ["cn", "twin", "wgan", "aggan"])
 def test_published_networks_are_for_small_sets_alone(method: str) -> None:
     found = [paper_learner(method, dataset, 7, 3).settings for dataset in ("mnist", "cifar10")]

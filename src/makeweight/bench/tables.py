@@ -14,6 +14,7 @@ from makeweight.bench.entrant import read_entrant
 from makeweight.bench.learners import (
     PAPER,
     READINGS,
+    SMALL_SETS,
     FromDrawn,
     Learner,
     paper_learner,
@@ -166,7 +167,7 @@ class Table(Component):
             for reading in wanted.readings or there
             for dataset in datasets
             for details in varied[dataset]
-            for method in wanted.methods or settings.reading(reading).all_methods
+            for method in wanted.methods or self.compared(settings, reading, dataset)
         ]
         if not cases:
             raise InputError(f"the settings of {self.name} leave nothing to run: give a reading, and what is varied.")
@@ -192,6 +193,13 @@ class Table(Component):
             dataset: [each for each in own if all(each.get(key) in values for key, values in where.items())]
             for dataset, own in found.items()
         }
+
+    def compared(self, settings: TableSettings, reading: str, dataset: str) -> list[str]:
+        """Name what is compared on a set; scoring by batches, where the papers' networks have no batch norm, is not."""
+        names = settings.reading(reading).all_methods
+        if reading != PAPER or dataset in SMALL_SETS:
+            return names
+        return [name for name in names if not ((entrant := read_entrant(name)) and entrant.by_batches)]
 
     def sets(self) -> Iterator[str]:
         """Name the sets that the table can be run on."""
