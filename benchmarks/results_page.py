@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from makeweight.bench.entrant import CLASS_OUTPUT, Entrant
 from makeweight.bench.results import sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
@@ -35,6 +36,7 @@ PAGE, BENCHMARKS = ROOT / "docs" / "results.md", ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
 METHOD_PAGES = ROOT / "docs" / "methods"
 BENCH = RESULTS / "bench.jsonl"
+NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "svhn": "SVHN"}
 
 
 def rows_of(name: str) -> list[Row]:
@@ -96,7 +98,6 @@ LEARNING: dict[str, Callable[[], str]] = {
         means, "classifiers", "classifiers/fashion-mnist/development", 1.0, lambda row: str(row.metrics["variant"])
     ),
 }
-HEADS = "class-heads/fashion-mnist/test"
 CHEAP = ("nothing", "duplicates")
 NO_SETTINGS = ("method", "random_state", "budget", "channels", "sampling_strategy", "precision")
 SEEN = {
@@ -136,22 +137,16 @@ def measured(method: str) -> str:
 
 
 def _of_heads(method: str) -> list[str]:
-    """Say what the class output reached on the test protocol, where there are rows of it."""
-    found: dict[str, list[float]] = {}
-    for row in rows_of("class_heads"):
-        if row.method == method and row.protocol == HEADS:
-            found.setdefault("a processor" if row.device == "cpu" else f"an {row.device}", []).append(
-                float(str(row.metrics["acsa"]))
-            )
+    """Say what the class output reached on test images, where there are rows of it."""
+    rows = [row for row in rows_of("bench") if row.protocol.startswith("aggan-multiclass/practical/")]
     told = [
-        f"{np.mean(values):.2f} on {where} ({counted(len(values), 'seed')})" for where, values in sorted(found.items())
+        f"{line.recall:.2f} on {NAMES[section.group]} ({counted(line.n_seeds, 'seed')})"
+        for section in sections("aggan-multiclass", rows)
+        for line in section.lines
+        if line.method == Entrant(method, part=CLASS_OUTPUT).name
     ]
-    link = "[beside its ablations and its twin](../benchmarks.md#class-heads-on-fashion-mnist)"
-    return (
-        ["", f"After 9,000 steps on the test protocol its class output reaches {' and '.join(told)}: {link}."]
-        if told
-        else []
-    )
+    link = "[beside its ablations, its twin and plain classifiers](../results.md#ten-classes)"
+    return ["", f"Its class output reaches {' and '.join(told)}, whole test sets: {link}."] if told else []
 
 
 def flat(settings: Mapping[str, Any]) -> dict[str, str]:
