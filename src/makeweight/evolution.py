@@ -269,8 +269,8 @@ class Evolution(Component):
         One term, or several that are added up; by default ``Quality()`` and ``Diversity(weight=diversity_weight)``.
     batch_statistics : bool, default=False
         Score with the discriminator's batch norm as it is in training, by the statistics of each batch, rather than by
-        running averages. Offspring are bred in that mode, so that by running averages, of a discriminator that has
-        batch norm, they are hardly ahead of their parent.
+        running averages. Offspring are bred with batch norm in that mode; by running averages they are hardly ahead of
+        their parent.
 
     References
     ----------

@@ -118,7 +118,7 @@ def scoring(judge: nn.Module, *, batch_statistics: bool) -> Iterator[None]:
     (False, True)
     """
     judge.eval()
-    norms = [module for module in batch_norms(judge) if module.track_running_stats] if batch_statistics else []
+    norms = batch_norms(judge) if batch_statistics else []
     for norm in norms:
         norm.training, norm.track_running_stats = True, False
     try:
@@ -129,5 +129,6 @@ def scoring(judge: nn.Module, *, batch_statistics: bool) -> Iterator[None]:
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """List the batch norms of a network."""
-    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    """List the batch norms of a network that answer by running averages in evaluation."""
+    norms = (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    return [norm for norm in norms if norm.track_running_stats]

@@ -79,6 +79,13 @@ def test_a_single_value_is_no_figure() -> None:
     )
 
 
+def test_large_and_small_numbers_are_read_from_columns() -> None:
+    table = TABLES.get("aggan-annealing")()
+    for temperature in (1e-5, 0.01, 1000.0, 1e9):
+        group = table.group("mnist", {"temperature": temperature, "cooling": 0.99999})
+        assert table.varied(group, "aggan") == ("mnist", "α = 0.99999", temperature)
+
+
 @pytest.mark.parametrize("table", TABLES.names())
 def test_what_a_table_varies_is_read_from_its_own_columns(table: str) -> None:
     """Each value that the settings name stands at its place, and what varies nothing at none."""

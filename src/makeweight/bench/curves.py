@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from makeweight.bench.results import FEWEST_SEEDS, OF_DRAWN, Line, Section
+from makeweight.bench.results import OF_DRAWN, Line, Section
 from makeweight.bench.tables import TABLES
 from makeweight.bench.wording import title_of
 from makeweight.data.wording import shown
@@ -99,7 +99,6 @@ def curves(name: str, found: Iterable[Section]) -> list[Curves]:
 def _dots(by_value: Mapping[Any, Line], measure: str) -> dict[Any, Dot]:
     """Give a measure of each line that has it."""
     if measure == RECALL:
-        judged = {value: line.n_seeds >= FEWEST_SEEDS for value, line in by_value.items()}
-        return {value: Dot(line.recall, line.reach if judged[value] else None) for value, line in by_value.items()}
+        return {value: Dot(line.recall, line.reach) for value, line in by_value.items()}
     *_, scale = OF_DRAWN[measure]
     return {value: Dot(scale * line.drawn[measure]) for value, line in by_value.items() if measure in line.drawn}

@@ -9,8 +9,8 @@ AND = " + "  # between what is averaged
 TWIN = "twin"  # the trunk of AGGAN's discriminator, trained alone
 CLASS_OUTPUT, IMAGES = "class output", "images"
 FORMS = (
-    "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, or with a share METHOD with mixup or METHOD "
-    "with mixup's images"
+    "METHOD at fill F, METHOD at share S, METHOD at fill F and share S, METHOD's class output, or with a share METHOD "
+    "with mixup or METHOD with mixup's images"
 )
 _NAME = re.compile(
     rf"(?P<method>\w+)(?P<mixup> with mixup)?(?:'s (?P<part>{CLASS_OUTPUT}|{IMAGES}))?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -37,7 +38,7 @@ ANOTHER_SEED = 1000  # how far the seeds of the members of an average are apart
 PAPER, PRACTICAL = "paper", "practical"
 READINGS = (PAPER, PRACTICAL)
 BATCH_SIZES = {PAPER: 50, PRACTICAL: 64}
-PUBLISHED = "published_28"  # networks of AGGAN's authors, for images of 28×28 pixels
+AUTHORS_NETWORKS = "published_28"  # AGGAN's, for images of 28×28 pixels, with batch norm
 SMALL_SETS = ("mnist", "fashion-mnist")  # that have such images
 
 
@@ -239,7 +240,7 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
     InputError
         If there is no such method, or it does not classify, or has no offspring to be scored so.
     """
-    networks = PUBLISHED if dataset in SMALL_SETS else "by_shape"
+    networks = AUTHORS_NETWORKS if dataset in SMALL_SETS else "by_shape"
     if name == TWIN:
         return Learner(CNNClassifier.twin(AGGAN.from_paper().set_params(networks=networks, random_state=seed), n_steps))
     own = [each for each in classifier_names() if not issubclass(get_classifier(each), GANClassifier)]
@@ -261,12 +262,14 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
     if told is None or told.method not in games or told != Entrant(told.method, by_batches=told.by_batches):
         raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))
     sampler: GANSampler = get_method(told.method).from_paper()
-    if sampler.networks == PUBLISHED:
+    if sampler.networks == AUTHORS_NETWORKS:
         sampler.set_params(networks=networks)
     sampler.set_params(precision="32-true", n_epochs=None, n_steps=n_steps, random_state=seed, **changes)
     if told.by_batches:
         if len(sampler.setting("evolution").mutations) == 1:
             raise InputError(f"{told.method} scores no offspring, so leave out 'by batch statistics'.")
+        if sampler.networks != AUTHORS_NETWORKS:
+            raise InputError(f"networks for {dataset} have no batch norm, so leave out {shown(name)!r}.")
         apply_settings(sampler, {"evolution.batch_statistics": "true"})
     return Learner(sampler=sampler)
 
@@ -317,7 +320,7 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     if told in (Entrant(TWIN), Entrant(TWIN, mixup=True)):
         game = _drawer(AGGAN.name, base.random_state, told.mixup)
         return Learner(CNNClassifier.twin(game, game.settings["n_steps"]))
-    method = told.method if told else name.partition(" ")[0]
+    method = told.method if told else re.match(r"\w*", name)[0]  # type: ignore[index]
     games = [each for each in method_names() if classifies(each)]
     if method in (TWIN, *plain) and not (told and told.part == CLASS_OUTPUT):
         raise InputError(f"{shown(name)!r} is no method of a table: {method} draws nothing, so give it alone.")

@@ -25,8 +25,9 @@ DIGITS = 9  # of per cent; beyond them equal figures differ by how they were add
 FEWEST_SEEDS = 3  # that a difference is judged by: two may agree to the second digit by chance
 LEAST_P = 0.001  # that is told as a number
 # What a paper claims, and what balanced batches do by themselves: the first is to be ahead of the second.
-CLAIMS = (
-    *(("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan"), ("twin", "cn")),
+CLAIMS = (("aggan", "cn"), ("aggan", "twin"), ("aggan", "egan"), ("aggan", "acgan"), ("egan", "acgan"), ("twin", "cn"))
+# What was asked later, when the former had figures; corrected by itself.
+LATER_CLAIMS = (
     *(("aggan by batch statistics", other) for other in ("aggan", "egan", "egan by batch statistics", "twin")),
     ("egan by batch statistics", "egan"),
 )
@@ -96,7 +97,7 @@ class Difference:
     points : float
         The mean difference.
     reach : float or None
-        Half of its 95 % interval (Student's t over seeds); None for fewer than three seeds.
+        Half of its 95 % interval (Student's t over seeds); None for fewer than three seeds, or where all are alike.
     published : float or None
         The difference that the paper prints.
     errors : float or None
@@ -104,7 +105,8 @@ class Difference:
         it; None where the other lacks nothing.
     p : float or None
         How likely as large a difference is if neither method is ahead (Student's t over seeds), corrected by Holm for
-        all differences of the section; None for fewer than three seeds.
+        all differences of the section, for what the papers claim and for what was asked later each by itself; None
+        where there is no interval.
     """
 
     one: str
@@ -203,6 +205,12 @@ class Section:
         return own or self.differences
 
     @property
+    def _families(self) -> str:
+        """How p is corrected where a paper's claims stand beside later questions."""
+        later = sum((each.one, each.other) in LATER_CLAIMS for each in self.differences if each.reach is not None)
+        return f", that of the last {later} by itself" if later and self.reading == PAPER else ""
+
+    @property
     def chance(self) -> str:
         """How many of some intervals would exclude zero by chance; nothing of a single one, or none."""
         n = sum(each.reach is not None for each in self.differences)
@@ -211,7 +219,7 @@ class Section:
             return ""
         return (
             f"Of {n} intervals {by_chance} would exclude zero by chance, if no method differed; p is corrected for "
-            "their number (Holm)."
+            f"their number (Holm){self._families}."
         )
 
 
@@ -223,7 +231,8 @@ def sections(name: str, rows: Iterable[Row]) -> list[Section]:
     name : str
         Name of the table.
     rows : iterable of Row
-        Rows, of other tables too. Of several with one method and seed the last counts.
+        Rows, of other tables too. Of several with one method and seed the last counts; seeds are paired where both
+        methods learnt from the same images.
 
     Returns
     -------
@@ -254,34 +263,38 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
                 tuple(sorted({place_of(row) for row in by_seed.values()})),
             )
         )
-    claims: Sequence[tuple[str, str]] = CLAIMS if reading == PAPER else against_rivals(methods)
-    found = [_difference(one, other, methods, known) for one, other in claims if one != other]
+    families = [CLAIMS, LATER_CLAIMS] if reading == PAPER else [against_rivals(methods)]
+    differences = [
+        found
+        for family in families
+        for found in _corrected([_difference(*pair, methods, known) for pair in family if len(set(pair)) == 2])
+    ]
     return Section(
         reading,
         group,
         budget,
         settings,
         sorted(lines, key=lambda line: -line.recall),
-        _corrected([each for each in found if each is not None]),
+        differences,
     )
 
 
 def _difference(one: str, other: str, methods: Group, known: Mapping[str, float]) -> Difference | None:
-    shared = sorted(methods.get(one, {}).keys() & methods.get(other, {}).keys())
+    mine, theirs = methods.get(one, {}), methods.get(other, {})
+    shared = [seed for seed in sorted(mine.keys() & theirs.keys()) if mine[seed].data_hash == theirs[seed].data_hash]
     if not shared:
         return None
-    mine, theirs = (_percent([methods[name][seed] for seed in shared], "acsa") for name in (one, other))
+    recall, rival = (_percent([rows[seed] for seed in shared], "acsa") for rows in (mine, theirs))
     published = known[one] - known[other] if {one, other} <= known.keys() else None
-    points, reach, p = _tested(mine - theirs)
-    if len(shared) < FEWEST_SEEDS:
-        reach = p = None
-    error = float(100 - theirs.mean())
+    points, reach, p = _tested(recall - rival)
+    error = float(100 - rival.mean())
     errors = points / error if error > 0 else None
     return Difference(one, other, len(shared), points, reach, published, errors, p)
 
 
-def _corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """Correct the p-values for their number."""
+def _corrected(found: Sequence[Difference | None]) -> list[Difference]:
+    """Correct the p-values of a family of differences for their number."""
+    differences = [each for each in found if each is not None]
     adjusted = iter(holm([each.p for each in differences if each.p is not None]).tolist())
     return [each if each.p is None else replace(each, p=next(adjusted)) for each in differences]
 
@@ -304,13 +317,15 @@ def _percent(rows: Iterable[Row], metric: str) -> NDArray[np.float64]:
 
 
 def _tested(values: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
-    """Mean, half of its interval, and its p-value if zero is expected, by Student's t; of one value the mean alone."""
+    """Mean, half of its interval, and its p-value if zero is expected, by Student's t.
+
+    The mean alone of fewer than three values, and of values that are all alike: they are counts of images, so that is
+    chance, and says nothing of how far others would be apart.
+    """
     values = values.round(DIGITS)
     mean = float(values.mean())
-    if len(values) < 2:
+    if len(values) < FEWEST_SEEDS or np.ptp(values) == 0:
         return mean, None, None
-    if np.ptp(values) == 0:  # scipy warns
-        return mean, 0.0, float(mean == 0)
     found = ttest_1samp(values, 0)
     low, high = found.confidence_interval(CONFIDENCE)
     return mean, float(high - low) / 2, float(found.pvalue)

@@ -116,7 +116,7 @@ class Row(Run):
     versions : dict
         Versions of Python, torch, numpy and makeweight, and the name of the processor.
     seconds : float
-        Time of the run.
+        Time of the run, or of the part of it that counts: where a method draws for a classifier, the classifier's.
     metrics : dict
         Results, by name. A figure that is not finite is null.
     history : list of dict

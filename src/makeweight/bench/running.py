@@ -8,9 +8,9 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -41,12 +41,31 @@ class TimeIsUpError(Exception):
 
 @dataclass(frozen=True)
 class Ran:
-    """What a call came to: rows that were there and that were added, cases that are left, sets that are not at hand."""
+    """What a call came to.
+
+    Attributes
+    ----------
+    n_known, n_added : int
+        Rows that were there, and that were added.
+    n_left : int
+        Cases that are left, since the time was up.
+    absent : list of str
+        Sets that are not at hand.
+    failed : list of str
+        What became of cases that came to nothing, a sentence each.
+    """
 
     n_known: int
     n_added: int
     n_left: int
     absent: list[str]
+    failed: list[str] = field(default_factory=list)
+
+
+class Failed(NamedTuple):
+    """What became of a case that cannot be done."""
+
+    sentence: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +79,7 @@ class Job:
     settings : TableSettings
         With what.
     folder : Path
-        Where unfinished trainings are kept.
+        Where unfinished trainings, models and answers are kept.
     epochs : float, optional
         Length of trainings in place of that of the settings, in balanced epochs; in the practical reading the twin and
         methods learn as long as their recipes say.
@@ -84,7 +103,8 @@ class Job:
         """Give the length of a training: balanced epochs, in batches."""
         _, counts = np.unique(split.y, return_counts=True)
         epochs = self.epochs or self.settings.reading(case.reading).epochs
-        return max(1, round(epochs * len(counts) * int(counts.max()) / BATCH_SIZES[case.reading]))
+        largest = split.largest or int(counts.max())
+        return max(1, round(epochs * len(counts) * largest / BATCH_SIZES[case.reading]))
 
     def learner(self, case: Case, split: Split) -> Learner:
         """Give what is to be run."""
@@ -172,7 +192,7 @@ def run_table(
     Raises
     ------
     InputError
-        If a case is impossible, or no set of those wanted is at hand.
+        If there is no such method, or no set of those wanted is at hand.
     """
     heard = listener or Listener()
     deadline = time.monotonic() + limit if limit is not None else float("inf")
@@ -194,18 +214,23 @@ def run_table(
         run = job.describe(case, split_of(case))
         if run.key not in known:
             missing.append((case, run))
-    n_known, n_added = len(at_hand) - len(missing), 0
+    n_known, n_added, failed = len(at_hand) - len(missing), 0, list[str]()
     heard.stage("training")
     heard.count(n_known, len(at_hand))
     waiting = ((case, split_of(case), run) for case, run in missing)
     for row in _rows(job, waiting, n_jobs, deadline):
-        if row is not None:
-            rows.append(row)
+        if isinstance(row, Failed):
+            failed.append(row.sentence)
+            heard.note(f"failed: {row.sentence}")
+        elif row is not None:
+            if rows.done(row.key) is None:  # another command on this folder may have been as fast
+                rows.append(row)
             shutil.rmtree(job.kept(row), ignore_errors=True)
             n_added += 1
             heard.count(n_known + n_added, len(at_hand))
             heard.note(f"{row.protocol} {row.method} seed {row.subset_seed}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
-    return Ran(n_known, n_added, len(missing) - n_added, sorted({case.dataset for case in cases} - set(sets)))
+    n_left = len(missing) - n_added - len(failed)
+    return Ran(n_known, n_added, n_left, sorted({case.dataset for case in cases} - set(sets)), failed)
 
 
 def place_name(device: str) -> str:
@@ -215,7 +240,9 @@ def place_name(device: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _rows(job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, deadline: float) -> Iterator[Row | None]:
+def _rows(
+    job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, deadline: float
+) -> Iterator[Row | Failed | None]:
     if n_jobs == 1:
         yield from (_row(job, *each, deadline) for each in missing)
         return
@@ -224,19 +251,21 @@ def _rows(job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, dea
     yield from work(joblib.delayed(_row_elsewhere)(job, *each, deadline - time.monotonic()) for each in missing)
 
 
-def _row_elsewhere(job: Job, case: Case, split: Split, run: Run, left: float) -> Row | None:
+def _row_elsewhere(job: Job, case: Case, split: Split, run: Run, left: float) -> Row | Failed | None:
     torch.set_num_threads(1)
     return _row(job, case, split, run, time.monotonic() + left)
 
 
-def _row(job: Job, case: Case, split: Split, run: Run, deadline: float) -> Row | None:
-    """Do a run, unless the time is up."""
+def _row(job: Job, case: Case, split: Split, run: Run, deadline: float) -> Row | Failed | None:
+    """Do a run, unless the time is up; one that cannot be done is told, so that the others are."""
     if time.monotonic() >= deadline:
         return None
     try:
         return compute_row(run, lambda run: job.compute(case, split, job.kept(run), deadline))
     except TimeIsUpError:
         return None
+    except InputError as error:
+        return Failed(f"{run.protocol} {run.method} seed {run.subset_seed}: {error}")
 
 
 @dataclass(frozen=True)

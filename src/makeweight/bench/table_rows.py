@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from makeweight.bench.rows import Row, RowFile
+from makeweight.bench.rows import Row, RowFile, RunKey
 from makeweight.bench.settings import read_settings
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
@@ -16,6 +17,7 @@ from makeweight.errors import InputError
 Group = dict[str, dict[int, Row]]  # by method and seed
 Share = Annotated[float, Field(ge=0, le=1)]
 LARGEST_DISTANCE = 1e6
+UNKNOWN = "unknown"  # settings of rows that do not tell
 
 
 class DrawnMetrics(BaseModel):
@@ -55,19 +57,20 @@ class CaseMetrics(BaseModel):
 
 
 def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
-    """Read the rows of a table.
+    """Read the rows of a table; of several of one run the first counts, as where files are merged.
 
     Raises
     ------
     InputError
-        If a file is missing, one of its rows lacks what the table shows, or none is of the table.
+        If a file is missing, one of its rows lacks what the table shows, none is of the table, or rows that stand side
+        by side are of other classes.
     """
     for file in files:
         if not file.is_file():
             raise InputError(
                 f"there is no file of rows at {shown(file)}: run the table first, or name one with --rows."
             )
-    found = []
+    found: dict[RunKey, Row] = {}
     for file in files:
         own = [row for row in RowFile(file) if row.protocol.partition("/")[0] == name]
         for row in own:
@@ -80,14 +83,24 @@ def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
                     f"{shown(file)} holds a row of {name} that no bench has written ({shown(row.method)}, seed "
                     f"{row.subset_seed}: {shown(where)}: {shown(fault['msg'])}): remove it."
                 ) from error
-        found += own
+        for row in own:
+            found.setdefault(row.key, row)
     if not found:
         raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
-    return found
+    for (_, group, *_), methods in grouped(name, found.values()).items():
+        classes = {tuple(row.metrics["classes"]) for by_seed in methods.values() for row in by_seed.values()}  # type: ignore[arg-type]
+        if len(classes) > 1:
+            raise InputError(
+                f"{listed(map(str, files))} hold rows of {shown(group)} with other classes: remove one kind."
+            )
+    return list(found.values())
 
 
 def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], Group]:
-    """Sort the rows of a table by reading, set, length and settings; then by method and seed, the last counting."""
+    """Sort the rows of a table by reading, set, length and settings; then by method and seed.
+
+    Of several runs of one method and seed, which differ in more than these, the last counts.
+    """
     shipped = read_settings()
     own = shipped[name].hash if name in shipped else ""
     found: dict[tuple[str, str, str, str], Group] = {}
@@ -96,6 +109,12 @@ def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], G
         reading, _, group = rest.partition("/")
         if table == name:
             fixed = str(row.settings.get("fixed", ""))
-            methods = found.setdefault((reading, group, row.budget, "" if fixed == own else fixed[:8]), {})
+            methods = found.setdefault((reading, group, row.budget, "" if fixed == own else fixed[:8] or UNKNOWN), {})
             methods.setdefault(row.method, {})[row.subset_seed] = row
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda each: [_natural(part) for part in each[0]]))
+
+
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    """Give what to sort by, so that 200 comes before 1600."""
+    parts = re.split(r"(\d{1,18})", text)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

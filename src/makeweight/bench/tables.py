@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from makeweight.bench.entrant import read_entrant
 from makeweight.bench.learners import (
     PAPER,
+    PRACTICAL,
     READINGS,
     SMALL_SETS,
     FromDrawn,
@@ -37,7 +38,7 @@ CAGAN_COUNTS = (5500, *[500] * 9)
 PLAIN_SHARE = 2 / 3  # of a game, before batches are mixed: the paper's 100 epochs of 150
 MOST_WHOLE = 1000  # images a class by which drawn ones are judged
 RAREST = 5  # classes of GTSRB that are judged
-NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+NUMBER = r"\d{1,9}(?:\.\d{1,9})?(?:e[+-]?\d{1,2})?"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class Split(NamedTuple):
         Labels of the classes whose drawn images are judged; none where a table is not about them.
     X_whole, y_whole : array, optional
         Training images before any were left out, by which drawn ones are judged.
+    largest : int, optional
+        Images of the largest class before any were left out; by default what it has now. Trainings are as long as it
+        says, so that those of all seeds are.
     """
 
     X: NDArray[Any]
@@ -85,6 +89,7 @@ class Split(NamedTuple):
     rare: tuple[str, ...] = ()
     X_whole: NDArray[Any] | None = None
     y_whole: NDArray[Any] | None = None
+    largest: int | None = None
 
 
 class Varied(NamedTuple):
@@ -137,11 +142,14 @@ class Table(Component):
         Where it stands.
     varies : str
         What is varied beside set, method and seed; empty where nothing is.
+    readings : tuple of str
+        Readings that it can be run in.
     """
 
     about: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     varies: ClassVar[str] = ""
+    readings: ClassVar[tuple[str, ...]] = READINGS
 
     def cases(self, settings: TableSettings, wanted: Selection) -> list[Case]:
         """Give the cases, seed by seed, so that a run that is stopped has all methods of the first seeds.
@@ -151,7 +159,7 @@ class Table(Component):
         InputError
             For a reading, a set or a value that the table does not have.
         """
-        there = [name for name in READINGS if getattr(settings, name) is not None]
+        there = [name for name in self.readings if getattr(settings, name) is not None]
         for what, chosen, known in (
             ("reading", wanted.readings or there, there),
             ("set", wanted.datasets or settings.datasets, list(self.sets())),
@@ -159,19 +167,30 @@ class Table(Component):
             for name in chosen:
                 if name not in known:
                     raise InputError(no_such(f"{what} of {self.name}", name, known))
-        datasets = wanted.datasets or settings.datasets
+        datasets = list(dict.fromkeys(wanted.datasets or settings.datasets))
         varied = self._varied(settings, datasets, wanted.where or {})
         cases = [
             Case(reading, dataset, method, seed, details)
-            for seed in (range(settings.seeds) if wanted.seeds is None else wanted.seeds)
-            for reading in wanted.readings or there
+            for seed in dict.fromkeys(range(settings.seeds) if wanted.seeds is None else wanted.seeds)
+            for reading in dict.fromkeys(wanted.readings or there)
             for dataset in datasets
             for details in varied[dataset]
-            for method in wanted.methods or self.compared(settings, reading, dataset)
+            for method in dict.fromkeys(self._methods(settings, wanted, reading, there, dataset))
         ]
         if not cases:
             raise InputError(f"the settings of {self.name} leave nothing to run: give a reading, and what is varied.")
         return cases
+
+    def _methods(
+        self, settings: TableSettings, wanted: Selection, reading: str, there: Sequence[str], dataset: str
+    ) -> Sequence[str]:
+        """Name what is wanted of a reading; one that is listed in another alone is not, unless readings are chosen."""
+        if not wanted.methods:
+            return self.compared(settings, reading, dataset)
+        listed = {name: settings.reading(name).all_methods for name in there}
+        unlisted = {name for name in wanted.methods if not any(name in own for own in listed.values())}
+        chosen = wanted.readings is not None
+        return [name for name in wanted.methods if chosen or name in listed[reading] or name in unlisted]
 
     def _varied(
         self, settings: TableSettings, datasets: Sequence[str], where: Mapping[str, Sequence[float]]
@@ -262,15 +281,22 @@ class AGGANBinary(Table):
         yield from PAPER_PAIRS
 
     def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
-        """Give the ratios."""
+        """Give the ratios.
+
+        Raises
+        ------
+        InputError
+            If the settings do not say how many images the larger class has.
+        """
+        if dataset not in settings.majority:
+            raise InputError(
+                f"the settings of {self.name} do not say how many images the larger class of {dataset} has: give "
+                "--settings with majority."
+            )
         return [{"ratio": ratio} for ratio in PAPER_RATIOS]
 
     def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
         """Draw two classes; the test images are all those of the two."""
-        if case.dataset not in settings.majority:
-            raise InputError(
-                f"the settings of {self.name} do not say how many images {case.dataset} has: add majority."
-            )
         majority, minority = PAPER_PAIRS[case.dataset]
         own = two_class_subset(
             known.X_train,
@@ -306,6 +332,7 @@ class AGGANAnnealing(Table):
 
     about = "mean recall of AGGAN by starting temperature and cooling"
     varies = "starting temperature"
+    readings = (PAPER,)
     paper = "Hao et al., Annealing Genetic GAN for Imbalanced Web Data Learning, Figure 10"
 
     def details(self, settings: TableSettings, dataset: str) -> list[dict[str, Any]]:
@@ -315,7 +342,7 @@ class AGGANAnnealing(Table):
     def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
         """Give AGGAN with the case's annealing."""
         if case.method != AGGAN.name:
-            raise InputError(f"{self.name} is about annealing, and {case.method} does not anneal: leave out --methods.")
+            raise InputError(f"{self.name} is about AGGAN's annealing: leave out --methods.")
         evolution = Evolution(acceptance=Annealed(**case.details))
         return paper_learner(case.method, case.dataset, n_steps, case.seed, evolution=evolution)
 
@@ -342,6 +369,7 @@ class Blend(Table):
     about = "mean recall by how many drawn images a classifier learns from"
     paper = "a question that Sampath et al. leave open in their survey of GANs for imbalance problems"
     varies = "fill, as a share of the largest class, or share of drawn images in a batch"
+    readings = (PRACTICAL,)
 
     def varied(self, group: str, method: str) -> Varied:
         """Give set, what draws and how it is mixed in, and how much.
@@ -361,15 +389,17 @@ class Blend(Table):
 class DrawnTable(Table):
     """A table about drawn images: how good they are, and what a classifier makes of them."""
 
+    readings = (PRACTICAL,)
+
     def sets(self) -> Iterator[str]:
         """Name the sets."""
         raise TypeError(f"{type(self).__name__} must name its sets")
 
     def judged(self, known: NamedSet, X: NDArray[Any], y: NDArray[Any], rare: Sequence[str]) -> Split:
         """Give a split whose drawn images of some classes are judged by an even part of the whole training images."""
-        _, counts = np.unique(known.y_train, return_counts=True)
-        even = np.minimum(counts, MOST_WHOLE).tolist()
-        whole = imbalanced_subset(known.X_train, known.y_train, even, classes=known.class_names, random_state=0)
+        labels, counts = np.unique(known.y_train, return_counts=True)
+        even = dict(zip(labels.tolist(), np.minimum(counts, MOST_WHOLE).tolist(), strict=True))
+        whole = imbalanced_subset(known.X_train, known.y_train, even, random_state=0)
         return Split(X, y, known.X_test, known.y_test, tuple(rare), whole.X, whole.y)
 
 
@@ -400,11 +430,11 @@ class BAGANDropped(DrawnTable):
         n_left = max(1, round((1 - case.details["dropped"]) * len(own)))
         kept = np.random.default_rng(case.seed).permutation(own)[:n_left]
         chosen = np.sort(np.concatenate([np.flatnonzero(y != rare), kept]))
-        return self.judged(known, X[chosen], y[chosen], [rare])
+        return self.judged(known, X[chosen], y[chosen], [rare])._replace(largest=int(counts.max()))
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set and share."""
-        return dataset if dataset == GTSRB else f"{dataset} without {details['dropped']:.1%} of a class"
+        return dataset if dataset == GTSRB else f"{dataset} without {100 * details['dropped']:g}% of a class"
 
     def varied(self, group: str, method: str) -> Varied:
         """Give set, method and share, in per cent.
@@ -449,7 +479,8 @@ class CAGANMixed(DrawnTable):
             raise InputError(f"{self.name} is about drawn images, and {case.method!r} is no method that draws.")
         if isinstance(learner.sampler, GANSampler):
             told = learner.sampler.settings
-            n_epochs = told["n_steps"] * told["batch_size"] / sum(self._counts(case))
+            a_step = told["batch_size"] * learner.sampler.setting("discriminator_steps")
+            n_epochs = told["n_steps"] * a_step / sum(self._counts(case))
             mixing = Mixed(rate=0.5, start=round(PLAIN_SHARE * n_epochs)) if mixed else "none"
             learner.sampler.set_params(networks=DCGAN(batch_norm=True), balanced_batches=False, mixed_batches=mixing)
         elif mixed:

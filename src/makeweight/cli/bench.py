@@ -125,6 +125,11 @@ def run(
         say(f"not run, since the files are not at hand: {listed(ran.absent)}")
     if ran.n_left:
         say("stopped at the limit: the same command goes on")
+    if ran.failed:
+        raise InputError(
+            f"{counted(len(ran.failed), 'case')} came to nothing, and the same command tries again; the first: "
+            f"{ran.failed[0]}"
+        )
 
 
 @bench_commands.command()

@@ -67,8 +67,8 @@ def bench_page(
     rows = [row for *_, group in results for by_seed in group.values() for row in by_seed.values()]
     return Page(
         title=f"{name}: {about}",
-        lead=f"After {paper}. Means over seeds, of which each draws a subset of its own; full test sets, on which "
-        "nothing is chosen.",
+        lead=f"After {paper}. Means over seeds, on full test sets; what was chosen, and on which images, docs/bench.md "
+        "tells.",
         answers=[Answer(word, f"{sentence}.") for word, sentence in answers],
         sections=[*_figures(figures), *sections, _run(rows, remarks)],
     )
@@ -181,10 +181,10 @@ def _run(rows: Sequence[Row], remarks: Sequence[str]) -> Section:
 
 
 def _largest_first(group: Group) -> tuple[list[int], list[str]]:
-    """Order the classes by how many training images they have."""
-    metrics: Any = next(row.metrics for rows in group.values() for row in rows.values())
-    order: list[int] = np.argsort(-np.array(metrics["counts"]), kind="stable").tolist()
-    return order, [str(metrics["classes"][place]) for place in order]
+    """Order the classes by how many training images they have, as a mean over rows."""
+    each: list[Any] = [row.metrics for rows in group.values() for row in rows.values()]
+    order: list[int] = np.argsort(-np.mean([metrics["counts"] for metrics in each], axis=0), kind="stable").tolist()
+    return order, [str(each[0]["classes"][place]) for place in order]
 
 
 def _mean(rows: Rows, metric: str, label: str) -> float:
