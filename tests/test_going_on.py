@@ -14,7 +14,7 @@ from makeweight.evolution import Evolution
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.networks import DCGAN
 from makeweight.penalties import GradientPenalty
-from makeweight.rules import MIXES_NOTHING, NO_BATCH_NORM
+from makeweight.rules import MIXES_NOTHING, NO_BATCH_NORM, NOTHING_SCORED
 from makeweight.starts import AutoencoderStart
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
@@ -140,6 +140,13 @@ def test_a_classifier_of_such_a_gan_trains_nothing() -> None:
 def test_mixing_that_changes_nothing_is_told() -> None:
     assert CAGAN(**TINY, mixed_batches="mixed").fit(X, y).training_notes_ == [MIXES_NOTHING]
     assert MIXES_NOTHING not in BAGAN(**TINY).fit(X, y).training_notes_
+
+
+@pytest.mark.parametrize(("best_every", "told"), [(0, [NOTHING_SCORED]), (1, [])])
+def test_scoring_where_nothing_is_scored_is_told(best_every: int, told: list[str]) -> None:
+    plain = Evolution(mutations=("non_saturating",), batch_statistics=True)
+    sampler = ACGAN(**{**TINY, "networks": DCGAN(batch_norm=True)}, evolution=plain, best_every=best_every)
+    assert sampler.fit(X, y).training_notes_ == told
 
 
 @pytest.mark.parametrize(("networks", "told"), [("by_shape", [NO_BATCH_NORM]), (DCGAN(batch_norm=True), [])])

@@ -34,6 +34,10 @@ NO_BATCH_NORM = (
     "evolution.batch_statistics changes nothing, since the discriminator has no batch norm: choose networks with it, "
     "such as DCGAN(batch_norm=True)"
 )
+NOTHING_SCORED = (
+    "evolution.batch_statistics changes nothing, since a single offspring always survives and is not scored: give "
+    "several mutations, or a best_every above 0 and no more than the steps taken"
+)
 
 
 class Batch(NamedTuple):
@@ -288,3 +292,5 @@ def in_vain(game: Game, players: Players) -> Iterator[str]:
         yield MIXES_NOTHING
     if game.evolution.batch_statistics and not batch_norms(players.discriminator.network):
         yield NO_BATCH_NORM
+    elif game.evolution.batch_statistics and game.plain and players.best is None:
+        yield NOTHING_SCORED

@@ -61,7 +61,10 @@ def list_tables(
 def run(
     name: Name,
     datasets: Annotated[str | None, typer.Option(help="Sets, with commas. [default: as the settings say]")] = None,
-    methods: Annotated[str | None, typer.Option(help="Methods, with commas: see `makeweight bench list NAME`.")] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Methods, with commas, run in the readings that list them: `makeweight bench list NAME`."),
+    ] = None,
     readings: Annotated[str | None, typer.Option(help="paper, practical, or both with a comma.")] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="N|A-B", help="How many seeds, or which: 5, or 3-4 for seeds 3 and 4.")
