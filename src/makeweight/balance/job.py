@@ -23,7 +23,7 @@ from makeweight.balance.resuming import check_kept, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
-from makeweight.data.groups import TRAIN, Membership, Part, groups_file, number_groups, own_groups, read_groups
+from makeweight.data.groups import TRAIN, Membership, Part, groups_file, groups_of, number_groups
 from makeweight.data.source import ImageSource, open_source
 from makeweight.data.wording import counted, listed
 from makeweight.devices import join_team
@@ -245,7 +245,7 @@ def balance_folder(
     _check_size(sampler, images)
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
-    together = _groups(groups, images, Path(source), labels, listener)
+    (together,) = groups_of(groups, [Part(TRAIN, Path(source), images, labels)], listener.note)
     _check_groups(together, images, gate, fill == AUTO, seed)
     join_team(device)
     done = partial(remove_kept, training_folder(Path(out)))
@@ -291,19 +291,6 @@ def _numbers(fill: Fill | None, strategy: Strategy, images: ImageSource, sampler
     most = max(FILLS) if isinstance(fill, str) else fill
     sampler.set_params(sampling_strategy=strategy_at(most, images.labels))
     return numbers_at(most, images.labels)
-
-
-def _groups(
-    given: str | None, images: ImageSource, source: Path, labels: str | Path | None, listener: Listener
-) -> Membership | None:
-    """Read what each image belongs to, or take what a known set tells."""
-    if given is None:
-        found, notes = own_groups(images)
-    else:
-        (found,), notes = read_groups(given, [Part(TRAIN, source, images, labels)])
-    for note in notes:
-        listener.note(note)
-    return found
 
 
 def _check_groups(together: Membership | None, images: ImageSource, gate: bool, auto: bool, seed: int) -> None:

@@ -31,7 +31,7 @@ from makeweight.compare.sights import gather_sights
 from makeweight.compare.splits import Images, Split, leaks, make_splits
 from makeweight.compare.workspace import VERDICT, workspace, write_json
 from makeweight.data.base import ImageSource
-from makeweight.data.groups import TEST, TRAIN, Membership, Part, own_groups, read_groups
+from makeweight.data.groups import TEST, TRAIN, Membership, Part, groups_of
 from makeweight.errors import InputError
 from makeweight.report.comparison import REPORT, comparison_page
 from makeweight.report.render import write_report
@@ -250,18 +250,11 @@ def _groups(
     heard: Listener,
 ) -> tuple[Membership | None, Membership | None]:
     """Read which images belong together, of both parts; where nothing is given, a known set tells for folds."""
-    if given is None:
-        own, notes = own_groups(train) if held is None else (None, [])
-        for note in notes:
-            heard.note(note)
-        return own, None
     parts = [Part(TRAIN, source, train, how.labels)]
     if held is not None:
         parts.append(Part(TEST, source / held.name if test is None else test, held))
-    found, notes = read_groups(given, parts)
-    for note in notes:
-        heard.note(note)
-    return found[0], found[1] if held is not None else None
+    own, *other = groups_of(given, parts, heard.note)
+    return own, other[0] if other else None
 
 
 def default_out(source: str | Path) -> Path:

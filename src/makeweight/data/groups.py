@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,12 +111,41 @@ def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], li
     return found, notes
 
 
-def own_groups(source: ImageSource) -> tuple[Membership | None, list[str]]:
+def _own_groups(source: ImageSource) -> tuple[Membership | None, list[str]]:
     """Give the groups that a known set tells of its images, None where it tells none, and say so in a sentence."""
     if source.groups is None:
         return None, []
     found: Membership = source.groups.tolist()
     return found, [f"{source.name} tells which images belong together: {counted(len(set(found)), 'group')}."]
+
+
+def groups_of(given: str | None, parts: Sequence[Part], note: Callable[[str], None]) -> list[Membership | None]:
+    """Read which group each image belongs to, as `read_groups`; where nothing is given, take what a known set tells.
+
+    Parameters
+    ----------
+    given : str or None
+        What names groups, if anything does.
+    parts : sequence of Part
+        Training images, and test images where there are any. A known set tells the groups of training images alone.
+    note : callable
+        Hears what is worth knowing, a sentence at a time.
+
+    Returns
+    -------
+    list of list of (str or None), or of None
+        For each part, a group for each image; None where nothing is told.
+    """
+    found: Sequence[Membership | None] = [None] * len(parts)
+    notes: list[str] = []
+    if given is not None:
+        found, notes = read_groups(given, parts)
+    elif len(parts) == 1:
+        own, notes = _own_groups(parts[0].source)
+        found = [own]
+    for sentence in notes:
+        note(sentence)
+    return list(found)
 
 
 def number_groups(groups: Iterable[Any]) -> NDArray[np.int64]:
