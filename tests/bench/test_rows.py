@@ -133,7 +133,7 @@ class TestRowFile:
         rows.append(row())
         rows.append(row(subset_seed=1))
         rows.path.write_bytes(rows.path.read_bytes()[:-40])
-        with pytest.warns(TornRowWarning, match=r"rows\.jsonl, line 2, is cut off and ignored"):
+        with pytest.warns(TornRowWarning, match=r"rows\.jsonl, line 2, is cut off or damaged, and ignored"):
             assert rows.read() == [row()]
 
     def test_a_row_after_the_cut_is_whole(self, tmp_path: Path) -> None:
@@ -218,6 +218,17 @@ class TestMerge:
         assert merge_rows(target, [first, second, RowFile(tmp_path / "absent.jsonl")]) == 2
         assert [row.subset_seed for row in target] == [0, 1, 2]
         assert merge_rows(target, [first, second]) == 0
+
+    def test_what_holds_no_rows_is_no_target(self, tmp_path: Path) -> None:
+        first, other = RowFile(tmp_path / "first.jsonl"), RowFile(tmp_path / "settings.toml")
+        first.append(row())
+        other.path.write_text("[blend]\n")
+        with (
+            pytest.warns(TornRowWarning),
+            pytest.raises(InputError, match="holds no row, so none is added: name a file"),
+        ):
+            merge_rows(other, [first])
+        assert other.path.read_text() == "[blend]\n"
 
     def test_broken_source_changes_nothing(self, tmp_path: Path) -> None:
         target, first, broken = (RowFile(tmp_path / f"{name}.jsonl") for name in ("target", "first", "broken"))

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from scipy.stats import t
 from typer.testing import CliRunner
 
-from makeweight.bench import running
+from makeweight.bench import drawn, running
 from makeweight.bench.answers import answer
 from makeweight.bench.learners import Learner, paper_learner, practical_learner
 from makeweight.bench.published import BINARY, MULTICLASS
@@ -22,7 +22,7 @@ from makeweight.bench.results import Difference, sections
 from makeweight.bench.rows import RowFile, merge_rows
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
-from makeweight.bench.table_rows import read_rows
+from makeweight.bench.table_rows import read_rows, set_aside
 from makeweight.bench.tables import TABLES, Case, Selection
 from makeweight.bench.wording import markdown, not_run, sentence_of, title_of
 from makeweight.cli import app
@@ -36,6 +36,7 @@ from makeweight.methods.ca_gan import CAGAN
 from makeweight.methods.deep_smote import DeepSMOTE
 from makeweight.methods.smote import SMOTE
 from makeweight.networks import DCGAN
+from makeweight.quality import CrossFit, evaluate_images
 from makeweight.sampler import ImageSampler
 from makeweight.stabilisers import Mixed
 
@@ -699,6 +700,63 @@ def test_a_training_is_kept_until_its_row_is_written(tmp_path: Path, monkeypatch
     assert not kept.exists()
 
 
+def test_methods_of_one_seed_share_their_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is drawn once to find what is missing, and once to be learnt from."""
+    drawn: list[int] = []
+    kind = TABLES.get("aggan-multiclass")
+    shipped = kind.split
+
+    def split(self: Any, known: NamedSet, case: Case, own: TableSettings) -> Any:
+        drawn.append(case.seed)
+        return shipped(self, known, case, own)
+
+    monkeypatch.setattr(kind, "split", split)
+    run(tmp_path, "aggan-multiclass", settings())
+    assert drawn == [0, 1, 0, 1]
+
+
+def test_what_cannot_be_used_is_refused_before_anything_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Learner, "fit", lambda *_: pytest.fail("something was learnt"))
+    table = TABLES.get("aggan-multiclass")()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        run_table(Job(table, settings(), tmp_path / "file"), Selection(), RowFile(tmp_path / "file" / "rows.jsonl"))
+    with pytest.raises(InputError, match="^there is no device 'cuda:77' here"):
+        run_table(Job(table, settings(), tmp_path, device="cuda:77"), Selection(), RowFile(tmp_path / "rows.jsonl"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(InputError, match="^nothing can be written to .*: choose another --out.$"):
+        run(tmp_path, "aggan-multiclass", settings())
+
+
+def test_drawn_images_of_all_cases_are_judged_by_the_same_classifiers(
+    small_set: NamedSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are trained once, and say what they would say if they were trained for each."""
+    own = settings(paper=None, practical=ReadingSettings(methods=["smote"], epochs=1, fill=1.0), dropped=[0.5])
+    table = TABLES.get("bagan")()
+    case, *_ = table.cases(own, Selection(seeds=[0]))
+    split = table.split(small_set, case, own)
+    sampler = SMOTE(random_state=0).fit(split.X, split.y)
+    trained: list[int] = []
+    shipped = CrossFit.fit
+
+    def fit(self: CrossFit, *arguments: Any, **more: Any) -> Any:
+        trained.append(1)
+        return shipped(self, *arguments, **more)
+
+    monkeypatch.setattr(CrossFit, "fit", fit)
+    monkeypatch.setattr(drawn, "N_JUDGED", 8)
+    drawn._judges.cache_clear()
+    first, again = (drawn.drawn_metrics(sampler, split, "cpu") for _ in range(2))
+    assert (first, len(trained)) == (again, 1)
+    X_drawn, y_drawn = sampler.draw(split.rare[0], range(8)), np.repeat(split.rare, 8)
+    report = evaluate_images(split.X_whole, split.y_whole, X_drawn, y_drawn, device="cpu")
+    figures = report.classes[0].figures
+    assert (first["seen"], first["ssim"]) == (figures["accuracy"].value, figures["ssim"].value)
+
+
 def test_processes_give_the_same_rows(tmp_path: Path) -> None:
     own = settings(seeds=1)
     _, alone = run(tmp_path / "alone", "aggan-multiclass", own)
@@ -766,6 +824,10 @@ def test_methods_are_run_in_the_readings_that_list_them(tmp_path: Path) -> None:
     assert cases(methods=["twin"]) == [("paper", "twin"), ("practical", "twin")]
     assert cases(methods=["wgan"]) == [("paper", "wgan"), ("practical", "wgan")]
     assert cases(methods=["cn"], readings=["practical"]) == [("practical", "cn")]
+    assert cases(methods=["smote at share 0.5"]) == [("practical", "smote at share 0.5")]
+    for typo, message in {"augmentaton": "did you mean 'augmentation'", "smote at share 0.50": "write 0.5 for"}.items():
+        with pytest.raises(InputError, match=message):
+            cases(methods=[typo])
     assert cases(methods=["cn"], datasets=["mnist", "mnist"], readings=["paper", "paper"]) == [("paper", "cn")]
 
 
@@ -1005,6 +1067,19 @@ def test_of_rows_of_one_run_the_first_counts_as_where_files_are_merged(tmp_path:
         assert [row.metrics["acsa"] for row in read_rows("aggan-multiclass", paths)] == [0.8]
 
 
+def test_rows_that_another_takes_the_place_of_are_counted(tmp_path: Path) -> None:
+    file = RowFile(tmp_path / "rows.jsonl")
+    for row in (whole_row(0, 0.8), whole_row(1, 0.8)):
+        file.append(row)
+    assert set_aside("aggan-multiclass", file.read()) == []
+    file.append(whole_row(0, 0.9).model_copy(update={"data_hash": "1" * 64}))
+    told = "1 row left out, since another of the same method and seed, with other images or settings, comes later."
+    assert set_aside("aggan-multiclass", file.read()) == [told]
+    result = CliRunner().invoke(app, ["bench", "table", "aggan-multiclass", "--rows", str(file.path), "--markdown"])
+    assert told in result.output
+    assert "| cn | 2 | 85.00 |" in result.output
+
+
 def test_rows_of_other_classes_do_not_stand_side_by_side(tmp_path: Path) -> None:
     file = RowFile(tmp_path / "rows.jsonl")
     file.append(whole_row(0, 0.8))
@@ -1101,7 +1176,10 @@ class TestCommands:
         status, out = self.invoke("list")
         assert (status, all(name in out for name in TABLES.names())) == (0, True)
         status, out = self.invoke("list", "blend")
-        assert (status, out.splitlines()[:2]) == (0, ["practical, 20 balanced epochs:", "  augmentation"])
+        assert (status, out.splitlines()[:2]) == (
+            0,
+            ["practical, 20 balanced epochs of fashion-mnist; 3 seeds:", "  augmentation"],
+        )
         status, out = self.invoke("list", "blond")
         assert (status, "there is no table called 'blond'" in out) == (2, True)
 
@@ -1167,9 +1245,9 @@ class TestCommands:
         ("arguments", "message"),
         [
             (("run", "aggan-multi"), "there is no table called 'aggan-multi'"),
-            (("run", "aggan-binary", "--seeds", "0"), "--seeds '0' names none: give how many, such as 5, or which"),
-            (("run", "aggan-binary", "--seeds", "4-3"), "--seeds '4-3' names none"),
-            (("run", "aggan-binary", "--seeds", "few"), "--seeds 'few' names none"),
+            (("run", "aggan-binary", "--seeds", "0"), "--seeds '0' is neither how many, such as 5, nor which"),
+            (("run", "aggan-binary", "--seeds", "4-3"), "--seeds '4-3' is neither"),
+            (("run", "aggan-binary", "--seeds", "1,2"), "--seeds '1,2' is neither how many"),
             (
                 ("run", "aggan-binary", "--budget", "0"),
                 "--budget 0.0 is no length: give balanced epochs, above 0 and at most 10,000.",

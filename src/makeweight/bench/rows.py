@@ -228,7 +228,7 @@ class RowFile:
         try:
             return Row.model_validate(json.loads(line))
         except (json.JSONDecodeError, UnicodeDecodeError):
-            warnings.warn(f"{place}, is cut off and ignored", TornRowWarning, stacklevel=3)
+            warnings.warn(f"{place}, is cut off or damaged, and ignored", TornRowWarning, stacklevel=3)
             return None
         except ValidationError as error:
             fault = error.errors()[0]
@@ -301,8 +301,15 @@ def merge_rows(target: RowFile, sources: Iterable[RowFile]) -> int:
     -------
     int
         Number of rows that were added.
+
+    Raises
+    ------
+    InputError
+        If the target holds something else than rows.
     """
     known = {row.key for row in target}
+    if not known and target.path.is_file() and target.path.stat().st_size:
+        raise InputError(f"{shown(target.path)} holds no row, so none is added: name a file of rows, or a new one.")
     n_added = 0
     for row in [row for source in sources for row in source]:
         if row.key in known:

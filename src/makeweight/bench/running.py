@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ from makeweight.bench.settings import TableSettings
 from makeweight.bench.tables import Case, Selection, Split, Table
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.data.named import NamedSet, load_named
+from makeweight.data.wording import shown
+from makeweight.devices import fabric_for
 from makeweight.errors import InputError
 from makeweight.progress import StepReport
 
@@ -115,11 +118,11 @@ class Job:
         own = hashlib.sha256(json.dumps(list(run.key)).encode()).hexdigest()[:16]
         return self.folder / TRAINING / f"seed{run.subset_seed}-{own}"
 
-    def describe(self, case: Case, split: Split) -> Run:
-        """Describe a run: its key says whether it is done."""
+    def describe(self, case: Case, split: Split, data_hash: str) -> Run:
+        """Describe a run on a split of some hash: its key says whether it is done."""
         return Run(
             protocol=f"{self.table.name}/{case.reading}/{self.table.group(case.dataset, case.details)}",
-            data_hash=hash_data(split.X, split.y),
+            data_hash=data_hash,
             subset_seed=case.seed,
             method=case.method,
             settings={"learner": self.learner(case, split).settings, "seed": case.seed, "fixed": self.settings.hash},
@@ -179,7 +182,7 @@ def run_table(
     rows : RowFile
         Where rows are looked for and written to.
     limit : float, optional
-        Seconds after which nothing new is begun and GANs stop, to go on in a later call.
+        Seconds of training after which nothing new is begun and GANs stop, to go on in a later call.
     n_jobs : int, default=1
         Runs side by side, each in a process with one thread; joblib's backends carry them over a cluster.
     listener : Listener, optional
@@ -192,10 +195,12 @@ def run_table(
     Raises
     ------
     InputError
-        If there is no such method, or no set of those wanted is at hand.
+        If there is no such method or device, no set of those wanted is at hand, or nothing can be written.
     """
     heard = listener or Listener()
-    deadline = time.monotonic() + limit if limit is not None else float("inf")
+    fabric_for(job.device, None)  # refuses a device that is not there
+    _check_folder(job.folder)
+    _check_folder(rows.path.parent)
     cases = job.table.cases(job.settings, wanted)
     for case in cases:
         job.table.learner(case, job.settings, n_steps=1)  # refuses methods that there are not, before data are read
@@ -206,18 +211,18 @@ def run_table(
     known = {row.key for row in rows}
     heard.stage("reading")
 
-    def split_of(case: Case) -> Split:
-        return job.table.split(sets[case.dataset], case, job.settings)
-
+    splits = _Splits(job, sets)
     missing: list[tuple[Case, Run]] = []
-    for case in at_hand:
-        run = job.describe(case, split_of(case))
+    for number, case in enumerate(at_hand, start=1):
+        run = job.describe(case, *splits.of(case))
         if run.key not in known:
             missing.append((case, run))
+        heard.count(number, len(at_hand))
     n_known, n_added, failed = len(at_hand) - len(missing), 0, list[str]()
     heard.stage("training")
     heard.count(n_known, len(at_hand))
-    waiting = ((case, split_of(case), run) for case, run in missing)
+    deadline = time.monotonic() + limit if limit is not None else float("inf")
+    waiting = ((case, splits.of(case)[0], run) for case, run in missing)
     for row in _rows(job, waiting, n_jobs, deadline):
         if isinstance(row, Failed):
             failed.append(row.sentence)
@@ -231,6 +236,29 @@ def run_table(
             heard.note(f"{row.protocol} {row.method} seed {row.subset_seed}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
     n_left = len(missing) - n_added - len(failed)
     return Ran(n_known, n_added, n_left, sorted({case.dataset for case in cases} - set(sets)), failed)
+
+
+class _Splits:
+    """Draws the splits of cases, with the hashes of their training images; that of the last case is kept."""
+
+    def __init__(self, job: Job, sets: Mapping[str, NamedSet]) -> None:
+        self.job, self.sets = job, sets
+        self.last: tuple[Case, tuple[Split, str]] | None = None
+
+    def of(self, case: Case) -> tuple[Split, str]:
+        """Give the split of a case; methods of one set, seed and detail, which come one after another, share it."""
+        own = replace(case, method="")
+        if self.last is None or self.last[0] != own:
+            split = self.job.table.split(self.sets[case.dataset], case, self.job.settings)
+            self.last = own, (split, hash_data(split.X, split.y))
+        return self.last[1]
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that nothing can be written to, before anything is learnt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"nothing can be written to {shown(folder)}: choose another --out.")
 
 
 def place_name(device: str) -> str:

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from makeweight.bench.rows import Row, RowFile, RunKey
 from makeweight.bench.settings import read_settings
-from makeweight.data.wording import listed, shown
+from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
 Group = dict[str, dict[int, Row]]  # by method and seed
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 LARGEST_DISTANCE = 1e6
 UNKNOWN = "unknown"  # settings of rows that do not tell
 
@@ -42,8 +43,8 @@ class CaseMetrics(BaseModel):
     recall: dict[str, Share]
     precision: dict[str, Share]
     classes: list[str] = Field(min_length=2)
-    counts: list[int]
-    confusion: list[list[int]]
+    counts: list[Count]
+    confusion: list[list[Count]]
     recall_of_rare: Share | None = None
     drawn: DrawnMetrics | None = None
 
@@ -112,6 +113,18 @@ def grouped(name: str, rows: Iterable[Row]) -> dict[tuple[str, str, str, str], G
             methods = found.setdefault((reading, group, row.budget, "" if fixed == own else fixed[:8] or UNKNOWN), {})
             methods.setdefault(row.method, {})[row.subset_seed] = row
     return dict(sorted(found.items(), key=lambda each: [_natural(part) for part in each[0]]))
+
+
+def set_aside(name: str, rows: Sequence[Row]) -> list[str]:
+    """Say how many rows have one of the same method and seed after them, with other images or settings."""
+    shown_rows = sum(len(by_seed) for methods in grouped(name, rows).values() for by_seed in methods.values())
+    n = len(rows) - shown_rows
+    if not n:
+        return []
+    return [
+        f"{counted(n, 'row')} left out, since another of the same method and seed, with other images or settings, "
+        "comes later."
+    ]
 
 
 def _natural(text: str) -> list[tuple[bool, int, str]]:

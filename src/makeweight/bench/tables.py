@@ -38,7 +38,7 @@ CAGAN_COUNTS = (5500, *[500] * 9)
 PLAIN_SHARE = 2 / 3  # of a game, before batches are mixed: the paper's 100 epochs of 150
 MOST_WHOLE = 1000  # images a class by which drawn ones are judged
 RAREST = 5  # classes of GTSRB that are judged
-NUMBER = r"\d{1,9}(?:\.\d{1,9})?(?:e[+-]?\d{1,2})?"
+NUMBER = r"\d{1,12}(?:\.\d{1,12})?(?:e[+-]?\d{1,2})?"
 
 
 @dataclass(frozen=True)
@@ -187,16 +187,34 @@ class Table(Component):
         """Name what is wanted of a reading; one that is listed in another alone is not, unless readings are chosen."""
         if not wanted.methods:
             return self.compared(settings, reading, dataset)
+        if wanted.readings is not None or len(there) == 1:
+            return wanted.methods
         listed = {name: settings.reading(name).all_methods for name in there}
         unlisted = {name for name in wanted.methods if not any(name in own for own in listed.values())}
-        chosen = wanted.readings is not None
-        return [name for name in wanted.methods if chosen or name in listed[reading] or name in unlisted]
+        readings = {name: self._readings_of(settings, name, there, dataset) for name in unlisted}
+        return [name for name in wanted.methods if name in listed[reading] or reading in readings.get(name, [])]
+
+    def _readings_of(self, settings: TableSettings, method: str, there: Sequence[str], dataset: str) -> list[str]:
+        """Name the readings in which there is a method that none lists; the last one, if there is none, says why."""
+        found = []
+        for reading in there:
+            try:
+                self.learner(Case(reading, dataset, method, 0), settings, 1)
+                found.append(reading)
+            except InputError:
+                if reading == there[-1] and not found:
+                    raise
+        return found
 
     def _varied(
         self, settings: TableSettings, datasets: Sequence[str], where: Mapping[str, Sequence[float]]
     ) -> dict[str, list[dict[str, Any]]]:
         """Give what is varied on each set, as far as it is wanted."""
-        found = {dataset: self.details(settings, dataset) for dataset in datasets}
+        told = {dataset: self.details(settings, dataset) for dataset in datasets}
+        found = {
+            dataset: [each for place, each in enumerate(own) if each not in own[:place]]
+            for dataset, own in told.items()
+        }
         every = [each for own in found.values() for each in own]
         for key, values in where.items():
             known = sorted({each[key] for each in every if key in each})
@@ -348,7 +366,7 @@ class AGGANAnnealing(Table):
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set, temperature and cooling."""
-        return f"{dataset} T={details['temperature']:g} α={details['cooling']:g}"
+        return f"{dataset} T={details['temperature']:.12g} α={details['cooling']:.12g}"
 
     def varied(self, group: str, method: str) -> Varied:
         """Give set, cooling and temperature.

@@ -45,7 +45,8 @@ def list_tables(
         for reading in READINGS:
             if getattr(own, reading) is not None:
                 chosen = own.reading(reading)
-                say(f"{reading}, {chosen.epochs:g} balanced epochs:")
+                sets = ", ".join(own.datasets)
+                say(f"{reading}, {chosen.epochs:g} balanced epochs of {sets}; {counted(own.seeds, 'seed')}:")
                 for method in chosen.all_methods:
                     say(f"  {method}")
         return
@@ -120,8 +121,14 @@ def run(
         _seeds(seeds),
         _where(where or []),
     )
-    with shown_progress() as listener:
-        ran = run_table(job, wanted, RowFile(out / ROWS), limit=seconds, n_jobs=jobs, listener=listener)
+    try:
+        with shown_progress() as listener:
+            ran = run_table(job, wanted, RowFile(out / ROWS), limit=seconds, n_jobs=jobs, listener=listener)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(
+            f"rows and unfinished trainings of GANs are kept in {shown(out)}, and the same command goes on"
+        )
+        raise
     rows = counted(ran.n_known + ran.n_added, "row")
     say(f"{name}: {rows}, {ran.n_added:,} of them new, {counted(ran.n_left, 'case')} left; {shown(out / ROWS)}")
     if ran.absent:
@@ -159,7 +166,7 @@ def table(
 ) -> None:
     """Print a table from rows alone, our figures beside the papers'."""
     from makeweight.bench.results import sections
-    from makeweight.bench.table_rows import read_rows
+    from makeweight.bench.table_rows import read_rows, set_aside
     from makeweight.bench.tables import TABLES
     from makeweight.bench.wording import computed_on, markdown, remarks
     from makeweight.cli.bench_table import print_sections
@@ -170,10 +177,10 @@ def table(
     if as_markdown:
         for line in markdown(found).splitlines():
             say(line)
-        return
-    print_sections(found)
-    for sentence in (*remarks(name, found), computed_on(known)):
-        say(sentence)
+    else:
+        print_sections(found)
+    for sentence in (*remarks(name, found), *set_aside(name, known), computed_on(known)):
+        say(f"{sentence}\n" if as_markdown else sentence)
 
 
 @bench_commands.command()
@@ -189,7 +196,7 @@ def figures(
     """Write a table with its figures as one HTML file, from rows alone."""
     from makeweight.bench.curves import curves
     from makeweight.bench.results import sections
-    from makeweight.bench.table_rows import grouped, read_rows
+    from makeweight.bench.table_rows import grouped, read_rows, set_aside
     from makeweight.bench.tables import TABLES
     from makeweight.bench.wording import remarks, sentence_of, title_of
     from makeweight.report.render import write_report
@@ -207,7 +214,8 @@ def figures(
     if target is not None:
         titles = [title_of(each) for each in found]
         results = list(zip(titles, found, grouped(name, known).values(), strict=True))
-        page = bench_page(name, kind.about, kind.paper, results, answers, remarks(name, found), curves(name, found))
+        told = [*remarks(name, found), *set_aside(name, known)]
+        page = bench_page(name, kind.about, kind.paper, results, answers, told, curves(name, found))
         write_report(target, page)
         say(str(target))
 
@@ -227,7 +235,9 @@ def _seeds(text: str | None) -> range | None:
     if told:
         seeds = range(int(told[1])) if told[2] is None else range(int(told[1]), int(told[2]) + 1)
     if not seeds:
-        raise InputError(f"--seeds {shown(text)!r} names none: give how many, such as 5, or which, such as 3-4.")
+        raise InputError(
+            f"--seeds {shown(text)!r} is neither how many, such as 5, nor which, such as 3-4: give one of these."
+        )
     return seeds
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from makeweight.report.page import Drawing, short
 
+MOST = 1e30  # that is drawn
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -167,7 +169,7 @@ def learning_curves(name: str, runs: Sequence[History]) -> list[Drawing]:
 def _curves(name: str, title: str, lines: Mapping[str, Any], runs: Sequence[History]) -> list[Drawing]:
     series: dict[str, list[list[tuple[int, float]]]] = {}
     for line, read in lines.items():
-        found = [[(row["step"], read(row)) for row in run if read(row) is not None] for run in runs]
+        found = [[(row["step"], read(row)) for row in run if _is_number(read(row))] for run in runs]
         if any(found):
             series[line] = [points for points in found if points]
     if not series:
@@ -193,6 +195,11 @@ def _curves(name: str, title: str, lines: Mapping[str, Any], runs: Sequence[Hist
             figure.legend(loc="outside lower left", ncols=min(3, len(series)))
         several = f" {len(runs)} runs, a line each." if len(runs) > 1 else ""
         return [Drawing(f"{name}: {title}.{several}", alt, svg(alt))]
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a value of a history, which rows from anybody may hold, can be drawn."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MOST
 
 
 def _mean_at(runs: Sequence[Sequence[tuple[int, float]]], place: int) -> float:
