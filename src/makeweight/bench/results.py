@@ -83,6 +83,15 @@ class Line:
         figures = [f"{value:.2f}" for value in (self.f1, self.geometric_mean)]
         return [shown(self.method), str(self.n_seeds), f"{self.recall:.2f}", reach, *figures, paper]
 
+    @property
+    def cells_of_drawn(self) -> dict[str, str]:
+        """Figures of drawn images as tables show them, by name; empty where there are none."""
+        drawn = self.drawn
+        return {
+            name: f"{times * drawn[name]:.{digits}f}" if name in drawn else ""
+            for name, (_, digits, times) in OF_DRAWN.items()
+        }
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -188,7 +197,7 @@ class Section:
         several = len({place for line in self.lines for place in line.places}) > 1
         where = [" and ".join(line.places) if several else "" for line in self.lines]
         lines = zip(self.lines, where, strict=True)
-        return told(columns, [[*line.cells, *_cells_of_drawn(line.drawn), place] for line, place in lines])
+        return told(columns, [[*line.cells, *line.cells_of_drawn.values(), place] for line, place in lines])
 
     @property
     def table_of_differences(self) -> Cells:
@@ -335,13 +344,6 @@ def told(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Cells:
     """Leave out the columns of a table that are empty in every line."""
     kept = [place for place in range(len(columns)) if any(line[place] for line in lines)]
     return [columns[place] for place in kept], [[line[place] for place in kept] for line in lines]
-
-
-def _cells_of_drawn(drawn: Mapping[str, float]) -> list[str]:
-    """Write the figures of drawn images, empty where there are none."""
-    return [
-        f"{times * drawn[name]:.{digits}f}" if name in drawn else "" for name, (_, digits, times) in OF_DRAWN.items()
-    ]
 
 
 def place_of(row: Row) -> str:

@@ -91,7 +91,10 @@ def _lines(result: Result) -> Table:
         method, seeds, recall, reach, *figures, paper = line.cells
         rows.append([method, seeds, Cell(recall, reach), *figures, *([paper or "–"] if result.is_published else [])])
     columns = ("method", "seeds", "mean recall", "F1", "geometric mean", *(["paper"] if result.is_published else []))
-    note = "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds)."
+    note = (
+        "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds), from "
+        "three seeds on."
+    )
     return Table("Mean recall", columns, rows, note=note)
 
 
@@ -100,12 +103,12 @@ def _drawn(result: Result) -> list[Block]:
     if not result.of_drawn:
         return []
     rows = [
-        [line.method, *(f"{line.drawn[name]:.3g}" if name in line.drawn else "–" for name in result.of_drawn)]
+        [line.method, *(line.cells_of_drawn[name] or "–" for name in result.of_drawn)]
         for line in sorted(result.lines, key=lambda line: -line.drawn.get("seen", 0.0))
     ]
     note = (
-        "Recall of the rare classes and how often classifiers of the whole data see the class asked for, as shares "
-        "of 1; Fréchet distance on these classifiers' features, lower is better; SSIM of two drawn images of a class, "
+        "Recall of the rare classes and how often classifiers of the whole data see the class asked for, in per cent; "
+        "Fréchet distance on these classifiers' features, lower is better; SSIM of two drawn images of a class, "
         "to be like that of two real ones."
     )
     words = {
