@@ -92,8 +92,8 @@ def _lines(result: Result) -> Table:
         rows.append([method, seeds, Cell(recall, reach), *figures, *([paper or "–"] if result.is_published else [])])
     columns = ("method", "seeds", "mean recall", "F1", "geometric mean", *(["paper"] if result.is_published else []))
     note = (
-        "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds), from "
-        "three seeds on."
+        "In per cent, the best first. Below mean recall stands half of its 95 % interval (Student's t over seeds), "
+        "from three seeds on."
     )
     return Table("Mean recall", columns, rows, note=note)
 
