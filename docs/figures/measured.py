@@ -145,7 +145,8 @@ def refusals() -> Shown:
 
     def draw(ink: str) -> Figure:
         figure = Figure(figsize=(9, 3.2), layout="constrained")
-        for axes, (name, (steps, rates)) in zip(figure.subplots(1, 2, sharey=True), found.items(), strict=True):
+        panels = figure.subplots(1, len(found), sharey=True)
+        for axes, (name, (steps, rates)) in zip(panels, found.items(), strict=True):
             axes.plot(steps, rates)
             axes.set_title(name, loc="left", color=ink)
             axes.set_xlabel("step")

@@ -198,12 +198,12 @@ def run_table(
         If there is no such method or device, no set of those wanted is at hand, or nothing can be written.
     """
     heard = listener or Listener()
-    fabric_for(job.device, None)  # refuses a device that is not there
-    _check_folder(job.folder)
-    _check_folder(rows.path.parent)
     cases = job.table.cases(job.settings, wanted)
     for case in cases:
         job.table.learner(case, job.settings, n_steps=1)  # refuses methods that there are not, before data are read
+    fabric_for(job.device, None)  # refuses a device that is not there
+    _check_folder(job.folder)
+    _check_folder(rows.path.parent)
     sets, absent = _sets(job, cases, heard)
     at_hand = [case for case in cases if case.dataset in sets]
     if not at_hand:
