@@ -1036,7 +1036,7 @@ def test_later_questions_take_nothing_from_what_the_papers_claim() -> None:
     assert after.differences[: len(before.differences)] == before.differences
     assert len(after.differences) == len(before.differences) + 5
     assert before.chance.endswith("p is corrected for their number (Holm).")
-    assert after.chance.endswith("(Holm), that of the last 5 by itself.")
+    assert after.chance.endswith("(Holm), of the 5 that were asked later by themselves.")
 
 
 def test_rows_that_do_not_tell_their_settings_stand_apart() -> None:

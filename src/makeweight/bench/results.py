@@ -217,7 +217,7 @@ class Section:
     def _families(self) -> str:
         """How p is corrected where a paper's claims stand beside later questions."""
         later = sum((each.one, each.other) in LATER_CLAIMS for each in self.differences if each.reach is not None)
-        return f", that of the last {later} by itself" if later and self.reading == PAPER else ""
+        return f", of the {later} that were asked later by themselves" if later and self.reading == PAPER else ""
 
     @property
     def chance(self) -> str:
