@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.tables import Split
@@ -17,20 +19,13 @@ N_JUDGED = 200  # images a class
 FIGURES = {"seen": "accuracy", "frechet": "frechet", "ssim": "ssim"}
 
 
+@dataclass(frozen=True)
 class _Whole:
     """The whole training images of a split, equal to those with the same bytes."""
 
-    def __init__(self, split: Split) -> None:
-        assert split.X_whole is not None
-        assert split.y_whole is not None
-        self.X, self.y = split.X_whole, split.y_whole
-        self.hash = hash_data(self.X, self.y)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Whole) and self.hash == other.hash
-
-    def __hash__(self) -> int:
-        return hash(self.hash)
+    hash: str
+    X: NDArray[Any] = field(compare=False)
+    y: NDArray[Any] = field(compare=False)
 
 
 @lru_cache(maxsize=1)
@@ -64,8 +59,9 @@ def drawn_metrics(sampler: ImageSampler, split: Split, device: str) -> dict[str,
     assert split.y_whole is not None
     X_drawn = np.concatenate([sampler.draw(label, range(N_JUDGED)) for label in split.rare])
     y_drawn = np.repeat(split.rare, N_JUDGED)
-    judges = _judges(_Whole(split), device)
-    report = evaluate_images(split.X_whole, split.y_whole, X_drawn, y_drawn, device=device, crossfit=judges)
+    X, y = split.X_whole, split.y_whole
+    judges = _judges(_Whole(hash_data(X, y), X, y), device)
+    report = evaluate_images(X, y, X_drawn, y_drawn, device=device, crossfit=judges)
     found: dict[str, list[float | None]] = {
         name: [each.figures[figure].value for each in report.classes] for name, figure in FIGURES.items()
     }

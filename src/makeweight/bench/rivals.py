@@ -22,9 +22,10 @@ def against_rivals(methods: Iterable[str]) -> list[tuple[str, str]]:
     """
     pairs = []
     for one in methods:
-        members = [entrant for name in one.split(AND) if (entrant := read_entrant(name))]
-        known = len(members) == len(one.split(AND))
-        pairs += [(one, other) for other in (_rivals(members) if known else (RIVAL, BLENDS))]
+        names = one.split(AND)
+        members = [entrant for name in names if (entrant := read_entrant(name))]
+        others = _rivals(members) if len(members) == len(names) else (RIVAL, BLENDS)
+        pairs += [(one, other) for other in others]
     return pairs
 
 
@@ -86,9 +87,7 @@ def _cheapest(one: Entrant) -> list[str]:
 
 def _is_plain(one: Entrant) -> bool:
     """Tell whether it has seen no drawn image."""
-    return one in (Entrant(TWIN), Entrant(TWIN, mixup=True)) or (
-        one.method in plain_arms() and one == Entrant(one.method)
-    )
+    return one in {Entrant(TWIN), Entrant(TWIN, mixup=True), *map(Entrant, plain_arms())}
 
 
 def _without_drawn(one: Entrant) -> Entrant:

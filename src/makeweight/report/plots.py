@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from makeweight.report.page import Drawing, short
 
-MOST = 1e30  # that is drawn
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from makeweight.bench.curves import Curves
 
 WIDTH = 5.0
+MOST = 1e30  # that is drawn
 MOST_BARS = 40
 # Colours that stand for those of the page; each is replaced by the variable of its name.
 INK, RULE = "#0a0b01", "#0a0b02"
