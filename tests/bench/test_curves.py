@@ -8,13 +8,15 @@ from makeweight.bench.curves import Curves, Dot, curves
 from makeweight.bench.results import sections
 from makeweight.bench.rows import Row, RowFile
 from makeweight.bench.settings import read_settings
-from makeweight.bench.tables import TABLES, Selection
+from makeweight.bench.table import Selection
+from makeweight.bench.tables import TABLES
 from makeweight.cli import app
 
 
 def row(table: str, group: str, method: str, acsa: float, seed: int = 0, **metrics: Any) -> Row:
     of_classes: dict[str, Any] = {"recall": {"a": acsa, "b": acsa}, "precision": {"a": 1.0, "b": 1.0}}
-    of_classes |= {"classes": ["a", "b"], "counts": [9, 1], "confusion": [[9, 0], [0, 9]]}
+    hits, misses = round(1e9 * acsa), round(1e9 * (1 - acsa))
+    of_classes |= {"classes": ["a", "b"], "counts": [9, 1], "confusion": [[hits, misses], [misses, hits]]}
     return Row.model_validate(
         {
             "protocol": f"{table}/practical/{group}",

@@ -22,8 +22,9 @@ from makeweight.bench.results import Difference, sections
 from makeweight.bench.rows import RowFile, merge_rows
 from makeweight.bench.running import Job, run_table
 from makeweight.bench.settings import ReadingSettings, TableSettings, read_settings
+from makeweight.bench.table import Case, Selection
 from makeweight.bench.table_rows import read_rows, set_aside
-from makeweight.bench.tables import TABLES, Case, Selection
+from makeweight.bench.tables import TABLES
 from makeweight.bench.wording import markdown, not_run, sentence_of, title_of
 from makeweight.cli import app
 from makeweight.compare.classifier import MixedClassifier
@@ -1051,11 +1052,21 @@ def test_sections_are_in_the_order_of_numbers() -> None:
 
 def whole_row(seed: int, acsa: float, classes: tuple[str, ...] = ("a", "b")) -> Any:
     """A row that a file of rows may hold."""
-    told: dict[str, Any] = {"recall": dict.fromkeys(classes, 1.0), "precision": dict.fromkeys(classes, 1.0)}
-    told |= {"classes": list(classes), "counts": [2] * len(classes)}
-    told["confusion"] = np.eye(len(classes), dtype=int).tolist()
     row = line("cn", seed, acsa)
-    return row.model_copy(update={"metrics": row.metrics | told})
+    return row.model_copy(update={"metrics": row.metrics | figures_of_classes(acsa, classes)})
+
+
+def figures_of_classes(acsa: float, classes: tuple[str, ...] = ("a", "b")) -> dict[str, Any]:
+    """Figures that fit together: the same recall of each class."""
+    hits, misses = round(10_000 * acsa), round(10_000 * (1 - acsa))
+    n = len(classes)
+    return {
+        "recall": dict.fromkeys(classes, acsa),
+        "precision": dict.fromkeys(classes, 1.0),
+        "classes": list(classes),
+        "counts": [2] * n,
+        "confusion": (hits * np.eye(n, dtype=int) + misses * np.roll(np.eye(n, dtype=int), 1, axis=1)).tolist(),
+    }
 
 
 def test_of_rows_of_one_run_the_first_counts_as_where_files_are_merged(tmp_path: Path) -> None:
@@ -1194,12 +1205,11 @@ class TestCommands:
     def test_columns_that_a_terminal_has_room_for(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str], spared: str | None
     ) -> None:
-        whole = {"recall": {"a": 1, "b": 1}, "precision": {"a": 1, "b": 1}, "classes": ["a", "b"]}
-        whole |= {"counts": [2, 1], "confusion": [[2, 0], [0, 1]]}
         names = {"augmentation": 0.6, "mixup": 0.7, "aggan with mixup at share 0.25 + aggan's class output": 0.8}
         for number, (name, acsa) in enumerate(names.items()):
             for seed in (0, 1, 2):
-                row = line(name, seed, acsa + 0.04 * seed * number, reading="practical")
+                found = acsa + 0.04 * seed * number
+                row, whole = line(name, seed, found, reading="practical"), figures_of_classes(found)
                 places = {**row.versions, "processor": f"Maker(R) {'XYX'[seed]} Processor"}
                 row = row.model_copy(update={"metrics": row.metrics | whole, "versions": places})
                 RowFile(tmp_path / "rows.jsonl").append(row)
@@ -1272,7 +1282,15 @@ class TestCommands:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("acsa", None), ("acsa", 10**400), ("recall", {}), ("confusion", [[1]]), ("classes", ["a", "b", "b"])],
+        [
+            ("acsa", None),
+            ("acsa", 10**400),
+            ("acsa", 0.123),  # not the mean of recall
+            ("recall", {}),
+            ("recall", {"5": 0.123, "6": 0.123, "7": 0.123}),  # not that of the confusion matrix
+            ("confusion", [[1]]),
+            ("classes", ["a", "b", "b"]),
+        ],
     )
     def test_rows_from_anybody(self, tmp_path: Path, name: str, value: Any) -> None:
         _, (row, *_) = run(tmp_path, "aggan-multiclass", settings(), Selection(methods=["cn"], seeds=[0]))

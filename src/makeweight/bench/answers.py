@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import makeweight
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.learners import Averaged, Learner
-from makeweight.bench.tables import Split
+from makeweight.bench.table import Split
 from makeweight.checkpoints import kin_of
 from makeweight.data.files import write_whole
 from makeweight.data.npz import open_npz

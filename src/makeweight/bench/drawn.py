@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.bench.hashing import hash_data
-from makeweight.bench.tables import Split
+from makeweight.bench.table import Split
 from makeweight.quality import CrossFit, evaluate_images
 from makeweight.quality.inputs import QualityInput
 from makeweight.sampler import ImageSampler

@@ -27,7 +27,7 @@ from makeweight.bench.learners import BATCH_SIZES, Learner
 from makeweight.bench.machine import device_name, processor_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
-from makeweight.bench.tables import Case, Selection, Split, Table
+from makeweight.bench.table import Case, Selection, Split, Table
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.data.named import NamedSet, load_named
 from makeweight.data.wording import shown

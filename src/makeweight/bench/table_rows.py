@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +19,7 @@ Group = dict[str, dict[int, Row]]  # by method and seed
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 LARGEST_DISTANCE = 1e6
+ROUNDING = 1e-6
 UNKNOWN = "unknown"  # settings of rows that do not tell
 
 
@@ -54,6 +56,15 @@ class CaseMetrics(BaseModel):
         square = len(self.confusion) == n and all(len(line) == n for line in self.confusion)
         if not (square and len(self.counts) == n and names == self.recall.keys() == self.precision.keys()):
             raise ValueError("the figures are not of the classes")
+        of_each = {
+            name: line[place] / sum(line)
+            for place, (name, line) in enumerate(zip(self.classes, self.confusion, strict=True))
+            if sum(line)
+        }
+        if any(abs(self.recall[name] - value) > ROUNDING for name, value in of_each.items()):
+            raise ValueError("recall is not that of the confusion matrix")
+        if abs(self.acsa - fmean(self.recall.values())) > ROUNDING:
+            raise ValueError("acsa is not the mean of recall")
         return self
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from makeweight.bench.results import Cells, Difference, Section
 from makeweight.bench.rows import Row
 from makeweight.bench.settings import read_settings
-from makeweight.bench.tables import TABLES, Selection
+from makeweight.bench.table import Selection
+from makeweight.bench.tables import TABLES
 from makeweight.data.wording import counted, shown
 
 

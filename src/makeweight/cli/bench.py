@@ -106,7 +106,8 @@ def run(
     seconds = None if limit is None else parse_duration(limit, "--limit")
     from makeweight.bench.rows import RowFile
     from makeweight.bench.running import Job, run_table
-    from makeweight.bench.tables import TABLES, Selection
+    from makeweight.bench.table import Selection
+    from makeweight.bench.tables import TABLES
     from makeweight.cli.progress import shown_progress
 
     table = TABLES.get(name)()
