@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from scipy.stats import t
 from typer.testing import CliRunner
 
+from makeweight.balance.listener import Listener
 from makeweight.bench import drawn, running
 from makeweight.bench.answers import answer
 from makeweight.bench.learners import Learner, paper_learner, practical_learner
@@ -678,9 +680,31 @@ def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytes
     assert list(kept.iterdir())
     whole = job.compute(case, split, kept, deadline=float("inf"))
     alone = job.compute(case, split, tmp_path / "training" / "two", deadline=float("inf"))
+    assert whole.metrics.pop("notes") == ["went on from step 3, where the training was interrupted."]
     assert whole.metrics == alone.metrics
     ran, rows = run(tmp_path, "aggan-multiclass", own, limit=0.0)
     assert (ran.n_added, ran.n_left, rows) == (0, 1, [])
+
+
+def test_a_damaged_training_begins_anew_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = settings(paper=ReadingSettings(methods=["acgan"], epochs=1), seeds=1)
+    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    table = TABLES.get("aggan-multiclass")()
+    job, case = Job(table, own, tmp_path), Case("paper", "mnist", "acgan", 0)
+    split = table.split(running.load_named("mnist"), case, own)
+    kept = job.kept(job.describe(case, split, running.hash_data(split.X, split.y)))
+    job.compute(case, split, kept, deadline=float("inf"))
+    shutil.rmtree(tmp_path / "models", ignore_errors=True)
+    shutil.rmtree(tmp_path / "answers")
+    for path in kept.iterdir():
+        path.write_bytes(b"torn")
+    heard: list[str] = []
+    listener = Listener()
+    monkeypatch.setattr(listener, "note", heard.append)
+    _, (row,) = run(tmp_path, "aggan-multiclass", own, listener=listener)
+    (note,) = row.metrics["notes"]
+    assert note.endswith("is damaged, so training begins anew.")
+    assert heard[0] == f"aggan-multiclass/paper/mnist acgan seed 0: {note}"
 
 
 def test_a_training_is_kept_until_its_row_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1127,6 +1151,10 @@ def test_a_word_for_each_difference() -> None:
         ("[t]\nseeds = 1\ndatasets = ['mnist']\npaper = {methods = ['cn'], epochs = inf}", r"\(paper.epochs: "),
         ("[t]\nseeds = 0\ndatasets = ['mnist']", r"cannot be used \(seeds: "),
         ("[t]\nseeds = 1\ndatasets = ['mnist']\ncolour = 1", r"cannot be used \(colour: "),
+        (
+            "[t]\nseeds = 1\ndatasets = ['mnist']\npaper = {methods = ['cn'], epochs = 1, networks = {cifar = 'x'}}",
+            r"no set called 'cifar'.*cifar10",
+        ),
     ],
 )
 def test_settings_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
@@ -1191,6 +1219,8 @@ class TestCommands:
             0,
             ["practical, 20 balanced epochs of fashion-mnist; 3 seeds:", "  augmentation"],
         )
+        status, out = self.invoke("list", "aggan-annealing")
+        assert out.splitlines()[-2:] == ["--where temperature=0.01,1,100,1000,10000", "--where cooling=0.99,0.999"]
         status, out = self.invoke("list", "blond")
         assert (status, "there is no table called 'blond'" in out) == (2, True)
 

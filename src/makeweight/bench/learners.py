@@ -99,6 +99,11 @@ class Learner:
         """What was noted while the sampler learnt."""
         return list(getattr(self.sampler, "history_", []))
 
+    @property
+    def notes_(self) -> list[str]:
+        """What went wrong while the sampler learnt and was put right, such as a damaged checkpoint."""
+        return list(getattr(self.sampler, "training_notes_", []))
+
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Learn from images and labels (n,)."""
         (part,) = self.parts.values()

@@ -155,6 +155,8 @@ class Job:
             "threads": torch.get_num_threads(),
             "n_test": len(true),
         }
+        if notes := learner.notes_:
+            metrics["notes"] = notes
         if split.rare:
             metrics["recall_of_rare"] = float(np.mean([metrics["recall"][label] for label in split.rare]))
             if learner.sampler is not None:
@@ -233,7 +235,10 @@ def run_table(
             shutil.rmtree(job.kept(row), ignore_errors=True)
             n_added += 1
             heard.count(n_known + n_added, len(at_hand))
-            heard.note(f"{row.protocol} {row.method} seed {row.subset_seed}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
+            told = f"{row.protocol} {row.method} seed {row.subset_seed}"
+            for note in row.metrics.get("notes", []):  # type: ignore[union-attr]
+                heard.note(f"{told}: {note}")
+            heard.note(f"{told}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
     n_left = len(missing) - n_added - len(failed)
     return Ran(n_known, n_added, n_left, sorted({case.dataset for case in cases} - set(sets)), failed)
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from makeweight.bench.hashing import hash_settings
+from makeweight.data import named
 from makeweight.data.files import read_regular
-from makeweight.data.wording import shown
+from makeweight.data.wording import no_such, shown
 from makeweight.errors import InputError
 
 OWN = Path(__file__).with_name("settings.toml")
@@ -46,9 +47,12 @@ class ReadingSettings(BaseModel):
     added: list[str] = []
 
     @model_validator(mode="after")
-    def _named_once(self) -> Self:
+    def _names_are_good(self) -> Self:
         if twice := sorted({name for name in self.all_methods if self.all_methods.count(name) > 1}):
             raise ValueError(f"{twice[0]!r} is named twice")
+        by_set = {} if isinstance(self.networks, str) else self.networks
+        if unknown := [name for name in by_set if name not in named.names()]:
+            raise ValueError(f"networks: {no_such('set', unknown[0], named.names())}")
         return self
 
     @property

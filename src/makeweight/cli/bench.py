@@ -34,14 +34,15 @@ def list_tables(
         str | None, typer.Argument(metavar="NAME", help="A table whose methods to list.", show_default=False)
     ] = None,
 ) -> None:
-    """List the tables, with what each tells and where it stands, or the methods of one."""
+    """List the tables, with what each tells and where it stands, or the methods and values of one."""
     from makeweight.bench.learners import READINGS
     from makeweight.bench.settings import read_settings
     from makeweight.bench.tables import TABLES
 
     settings = read_settings()
     if name is not None:
-        own = settings[TABLES.get(name).name]
+        kind = TABLES.get(name)
+        own = settings[kind.name]
         for reading in READINGS:
             if getattr(own, reading) is not None:
                 chosen = own.reading(reading)
@@ -49,6 +50,8 @@ def list_tables(
                 say(f"{reading}, {chosen.epochs:g} balanced epochs of {sets}; {counted(own.seeds, 'seed')}:")
                 for method in chosen.all_methods:
                     say(f"  {method}")
+        for varied, values in kind().choices(own, own.datasets).items():
+            say(f"--where {varied}={','.join(f'{value:g}' for value in values)}")
         return
     rows = []
     for kind in TABLES:

@@ -113,10 +113,12 @@ def report_file(given: str | None, default: Path | None, inputs: Sequence[Path])
     Raises
     ------
     InputError
-        If it lies inside an input, cannot be written, or is there and no report.
+        If it is "-", lies inside an input, cannot be written, or is there and no report.
     """
     from makeweight.report.render import is_report
 
+    if given == "-":
+        raise InputError("--html writes a file, not to the output: name one, such as report.html.")
     file = default if given is None else Path(given)
     if given == NONE or file is None:
         return None
