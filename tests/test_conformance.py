@@ -1,7 +1,9 @@
 """What every method keeps, over the registry: a new method needs no edit here."""
 
+import copy
 import inspect
 import itertools
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,45 @@ class TestContract:
         assert all(p.kind is p.KEYWORD_ONLY for key, p in parameters.items() if key != "self")
         marks = {key: object() for key in parameters if key != "self"}
         assert get_method(name)(**marks).get_params(deep=False) == marks
+
+    @pytest.mark.parametrize(
+        "copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))], ids=["deep", "pickle"]
+    )
+    def test_a_copy_draws_and_goes_on_as_the_original(
+        self, name: str, copied: Callable[[Any], Any], make_images: Any
+    ) -> None:
+        X, y = make_images({"a": 9, "b": 5}, SHAPES["grey"])
+        sampler = make(name).fit(X, y)
+        other = copied(sampler)
+        assert other.model_hash_ == sampler.model_hash_
+        for each in (sampler, other):
+            each.sample({"a": 1})
+        assert other.draw("b", [3]).tobytes() == sampler.draw("b", [3]).tobytes()
+        if name not in LEARNING:
+            return
+        before = other.model_hash_
+        for each in (sampler, other):
+            each.set_params(warm_start=True).fit(X, y)
+        assert other.model_hash_ == sampler.model_hash_ != before
+
+    def test_going_on_that_is_interrupted_changes_nothing(self, name: str, make_images: Any, tmp_path: Path) -> None:
+        if name not in LEARNING:
+            return
+        X, y = make_images({"a": 9, "b": 5}, SHAPES["grey"])
+        sampler = make(name, device="cpu").fit(X, y)
+        undisturbed = copy.deepcopy(sampler).set_params(warm_start=True).fit(X, y)
+        answers = sampler.classifier_.class_logits(X) if hasattr(sampler, "classifier_") else None
+
+        def stop(report: Any) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            sampler.set_params(warm_start=True, callback=stop).fit(X, y)
+        if answers is not None:
+            np.testing.assert_array_equal(sampler.classifier_.class_logits(X), answers)
+        sampler.save(tmp_path / "model")
+        for each in (sampler, load(tmp_path / "model", device="cpu")):
+            assert each.set_params(warm_start=True, callback=None).fit(X, y).model_hash_ == undisturbed.model_hash_
 
     def test_a_finished_training_is_taken_from_its_checkpoint(
         self, name: str, make_images: Any, tmp_path: Path

@@ -1,3 +1,4 @@
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from makeweight import ACGAN, AGGAN, EGAN, Annealed, Duplicates, Evolution, load
+from makeweight import ACGAN, AGGAN, BAGAN, EGAN, Annealed, Duplicates, Evolution, load
+from makeweight.autoencoder import AutoencoderReport
 from makeweight.component import describe
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
@@ -405,6 +407,26 @@ def test_estimate_leaves_the_sampler_and_foretells_its_steps(sides: tuple[int, .
     assert not hasattr(sampler, "players_")
     in_a_day = estimate(sampler.set_params(n_steps=None, budget=86400.0), sides, [12, 5, 3])
     assert in_a_day.n_steps > 7
+
+
+@pytest.mark.parametrize(("length", "n_steps"), [({"n_steps": 40}, 40), ({"n_steps": None, "budget": 150.0}, 100)])
+def test_estimate_counts_what_is_trained_before_the_game(
+    length: dict[str, Any], n_steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step takes a second: those of BAGAN's game, and half as many of its autoencoder."""
+    clock = itertools.count()
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    cost = estimate(BAGAN(**{**TINY, **length}), (8, 8), [12, 5])
+    assert (cost.n_steps, cost.seconds) == (n_steps, 1.5 * n_steps)
+
+
+def test_the_callback_hears_of_the_autoencoder_before_the_game(boots: Images) -> None:
+    told: list[Any] = []
+    BAGAN(**{**TINY, "n_steps": 4}, callback=told.append).fit(*boots)
+    assert [(type(report), report.step, report.n_steps) for report in told] == [
+        *((AutoencoderReport, step, 2) for step in (1, 2)),
+        *((StepReport, step, 4) for step in (1, 2, 3, 4)),
+    ]
 
 
 def test_estimate_foretells_the_steps_of_epochs(boots: Images) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from makeweight.devices import fabric_for
+from makeweight.progress import Report
 from makeweight.schedule import Schedule, report_every
 
 
@@ -19,6 +20,9 @@ class Trains(Protocol):
 
     device: str
     precision: str | None
+
+    def setting(self, name: str) -> Any:
+        """Give the value of a parameter that is in force."""
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule: ...
 
@@ -48,25 +52,35 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], class_counts: ArrayL
     n_classes, n_images = len(counts), int(counts.sum())
     pause = report_every(fabric_for(sampler.device, sampler.precision).device)
     warm_up, timed = pause, max(3, pause)
-    marks: list[tuple[int, float]] = []
+    marks: dict[type[Report], list[Report]] = {}  # of the game, and of an autoencoder before it
     n_tried = max(2 * n_classes, 64)
     trial = clone(sampler).set_params(
         n_steps=warm_up + timed,
         n_epochs=None,
         budget=None,
-        callback=lambda report: marks.append((report.step, report.seconds)),
+        callback=lambda report: marks.setdefault(type(report), []).append(report),
         warm_start=False,
         checkpoints=None,
     )
     of_gans = {"best_every": 0, "draws": "last"}  # so few steps rescore nothing
-    trial.set_params(**{name: value for name, value in of_gans.items() if name in trial.get_params(deep=False)})
+    of_trial = trial.get_params(deep=False)
+    trial.set_params(**{name: value for name, value in of_gans.items() if name in of_trial})
+    share = sampler.setting("start").share if "start" in of_trial else 0.0
+    if share:
+        trial.set_params(start=clone(sampler.setting("start")).set_params(share=1.0))
     X = np.random.default_rng(0).integers(0, 256, (n_tried, *image_shape)).astype(np.uint8)
     trial.fit(X, np.arange(n_tried) % n_classes)
-    (first, begin), (last, end) = marks[0], marks[-1]
-    pace = (end - begin) / (last - first)  # a method that trains once a class takes more steps than were asked for
+    *before, of_game = map(_seconds_of_a_step, marks.values())
+    a_step = of_game + share * sum(before)
     schedule = sampler._schedule(counts)
-    n_steps = schedule.n_steps or round((schedule.budget or 0.0) / pace)
-    return Estimate(n_steps, n_steps * pace, _peak_memory() + n_images * int(np.prod(image_shape)))
+    n_steps = schedule.n_steps or round((schedule.budget or 0.0) / a_step)
+    return Estimate(n_steps, n_steps * a_step, _peak_memory() + n_images * int(np.prod(image_shape)))
+
+
+def _seconds_of_a_step(reports: list[Report]) -> float:
+    """Give the pace after the first steps; a method that trains once a class takes more of them than were asked for."""
+    first, last = reports[0], reports[-1]
+    return (last.seconds - first.seconds) / (last.step - first.step)
 
 
 def _peak_memory() -> int:

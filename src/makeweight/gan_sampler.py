@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,6 @@ from makeweight.networks import NetworkPair, Networks, OwnNetworks
 from makeweight.objectives import Objective
 from makeweight.penalties import Penalty
 from makeweight.priors import Prior, row_noise
-from makeweight.progress import StepReport
 from makeweight.ranges import check_ranges
 from makeweight.recipe import LIMITS, PARTS, WITHOUT_TRICKS, Recipe
 from makeweight.rules import Game, Players, in_vain, judges_alike
@@ -39,7 +39,7 @@ from makeweight.saving import Arrays
 from makeweight.schedule import Schedule
 from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.starts import Material, Setting, Start
-from makeweight.team import team
+from makeweight.team import Team, team
 from makeweight.train import Training
 from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
@@ -128,7 +128,8 @@ class GANSampler(TrainingSampler):
         on from what it finds there, and ends with the same bytes as if it had not been interrupted. It needs an int as
         `random_state`.
     callback : callable, optional
-        Called with a `StepReport` after each step; on a GPU after every twentieth.
+        Called with a `StepReport` after each step; on a GPU after every twentieth. Where `start` trains an autoencoder
+        before the game, its `AutoencoderReport`s come first.
 
     Attributes
     ----------
@@ -196,7 +197,7 @@ class GANSampler(TrainingSampler):
         channels: Channels | None = None,
         warm_start: bool = False,
         checkpoints: str | Path | None = None,
-        callback: Callable[[StepReport], None] | None = None,
+        callback: Callable[[Any], None] | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.networks = networks
@@ -301,7 +302,7 @@ class GANSampler(TrainingSampler):
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
             if self._goes_on():
                 self._check_classes(classes)
-                players = self.players_
+                players = copy.deepcopy(self.players_)  # so that an interruption leaves the model as it was
                 house(players, game, players.parents)
             else:
                 players = self._players(codec.image_shape, game, self._material(X, codes, codec, game, seed))
@@ -312,7 +313,7 @@ class GANSampler(TrainingSampler):
                 torch.Generator().manual_seed(chance),
                 Watch(game, real_spreads(X, codes, codec, len(classes)), classes.tolist(), seed),
                 self._checkpoints(X, codes, seed),
-                self.callback if game.team.rank == 0 else None,
+                self._heard(game.team),
             )
             batches = self._batches(X, codes, codec, game.device, chance, training.progress.n_batches)
             progress = training.run(batches)
@@ -336,7 +337,12 @@ class GANSampler(TrainingSampler):
             game.device,
             game.autocast,
             game.team,
+            self._heard(game.team),
         )
+
+    def _heard(self, together: Team) -> Callable[[Any], None] | None:
+        """Give what hears reports: of several processes the first one's alone."""
+        return self.callback if together.rank == 0 else None
 
     def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
         evolution: Evolution = self.setting("evolution")

@@ -76,6 +76,11 @@ class Individual:
         self.optimiser.state[self.weights] = {"step": step[0], "exp_avg": first, "exp_avg_sq": second}
         self.learning_rate = learning_rate
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how to pickle or copy it: its tensors are views of one row, and views come back as tensors apart."""
+        betas = self.optimiser.param_groups[0]["betas"]
+        return _lying_in, (detached_copy(self.network), self.learning_rate, betas, self.row.clone())
+
     def offspring(self, row: Tensor | None = None) -> Individual:
         """Return a new individual that equals this one."""
         betas = self.optimiser.param_groups[0]["betas"]
@@ -196,6 +201,10 @@ class Population:
         self.parents = [founder.offspring(row) for founder, row in zip(founders, own, strict=True)]
         self.swaps = self.pool.device.type == "cpu"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how to pickle or copy it: offspring live for a step, so there are only places for them."""
+        return Population, (self.parents, len(self.offspring))
+
     @property
     def parent(self) -> Individual:
         """The first parent, the fittest once the population has chosen."""
@@ -223,6 +232,14 @@ class Population:
             values = torch.stack([each.others[number] for each in contenders]).index_select(0, choice)
             for parent, value in zip(self.parents, values, strict=True):
                 parent.others[number].copy_(value)
+
+
+@torch.no_grad()
+def _lying_in(network: nn.Module, learning_rate: float, betas: tuple[float, float], row: Tensor) -> Individual:
+    """Make an individual of a network and of what its row held."""
+    individual = Individual(network, learning_rate, betas)
+    individual.row.copy_(row)
+    return individual
 
 
 def _length(tensors: Sequence[Tensor]) -> int:

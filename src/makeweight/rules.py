@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -202,6 +202,12 @@ class Players:
     best: Individual | None = None
     temperature: float | None = None
     n_steps: int = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what was pickled or copied; the generator is one of the population."""
+        vars(self).update(state)
+        if self.population is not None:
+            self.generator = self.population.parent
 
     @property
     def offspring(self) -> list[Individual]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -189,7 +189,28 @@ def normalise_spectrally(network: nn.Module) -> None:
     """Put a `SpectralNorm` on the weight of every convolution, linear layer and embedding."""
     for layer in list(network.modules()):
         if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
-            parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+            _normalise(layer, SpectralNorm(layer.weight))
+
+
+def _normalise(layer: nn.Module, norm: SpectralNorm) -> None:
+    """Put a norm on a layer's weight, and let the layer be pickled, which torch refuses."""
+    parametrize.register_parametrization(layer, "weight", norm)
+    type(layer).__reduce__ = _pickled  # type: ignore[method-assign, assignment]  # the class is this layer's alone
+
+
+def _pickled(layer: nn.Module) -> tuple[Any, ...]:
+    state, own = dict(vars(layer)), layer.get_submodule("parametrizations.weight")
+    state["_modules"] = {name: part for name, part in state["_modules"].items() if name != "parametrizations"}
+    state["_parameters"] = {"weight": own.get_parameter("original"), **state["_parameters"]}
+    return _normalised, (parametrize.type_before_parametrizations(layer), state, own.get_submodule("0"))
+
+
+def _normalised(kind: type[nn.Module], state: dict[str, Any], norm: SpectralNorm) -> nn.Module:
+    """Make a layer of its class, its state without the norm, and the norm."""
+    layer = kind.__new__(kind)
+    layer.__setstate__(state)  # type: ignore[no-untyped-call]
+    _normalise(layer, norm)
+    return layer
 
 
 def advance_norms(network: nn.Module) -> None:

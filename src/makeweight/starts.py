@@ -13,7 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from makeweight.autoencoder import Autoencoder, build_autoencoder, encoded, hand_over, train_autoencoder
+from makeweight.autoencoder import (
+    Autoencoder,
+    AutoencoderReport,
+    build_autoencoder,
+    encoded,
+    hand_over,
+    train_autoencoder,
+)
 from makeweight.checkpoints import Checkpoints
 from makeweight.component import Component, Registry
 from makeweight.convex import Blend, BlendOfCodes, BlendOfImages
@@ -74,6 +81,8 @@ class Material:
         Of all chance.
     device, autocast, team
         Where and with whom to compute.
+    callback : callable or None
+        Told an `AutoencoderReport` after each step of what is trained before the game.
     """
 
     X: NDArray[Any] | LazyImages
@@ -86,6 +95,7 @@ class Material:
     device: torch.device
     autocast: Callable[[], AbstractContextManager[object]]
     team: Team
+    callback: Callable[[AutoencoderReport], None] | None = None
 
 
 class Start(Component):
@@ -173,6 +183,7 @@ class _Encoding(Start):
             autocast=material.autocast,
             team=material.team,
             checkpoints=material.checkpoints,
+            callback=material.callback,
         )
         return autoencoder
 

@@ -290,7 +290,7 @@ def test_thresholds_of_tracks_are_set_by_tracks_that_were_not_seen() -> None:
     def reach_of(groups: NDArray[np.int64] | None) -> float:
         originals = Originals(frames, labels, [""] * len(frames), ImageCodec.learn(frames))
         fitted = Gate(frames, labels, originals, groups=groups).fit(lambda done, total: None)
-        own = (fitted.crossfit, fitted.originals.codec, fitted.X, fitted.codes, fitted.answers, 1)
+        own = (fitted.crossfit, fitted.X, fitted.codes, fitted.answers, 1)
         return ClassGate(*own).reach_
 
     # By image, the next frame of the same track has been seen; by track, an image lies as far off as a new one does.

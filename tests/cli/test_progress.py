@@ -27,7 +27,7 @@ def report(step: int) -> StepReport:
 
 def test_details_of_an_autoencoder_are_its_losses() -> None:
     told = AutoencoderReport(**timing(1, 9, 1.0, None), reconstruction_loss=0.01234, exchange_loss=0.25)
-    assert step_details(told) == ["losses: reconstruction 0.0123, exchange 0.25"]
+    assert step_details(told) == ["autoencoder, losses: reconstruction 0.0123, exchange 0.25"]
 
 
 def test_details_leave_out_what_a_method_does_not_have() -> None:

@@ -75,6 +75,22 @@ def test_too_few_images_for_a_classifier() -> None:
         CrossFit(1).fit(X, np.array([0, 1, 1]), codec=ImageCodec.learn(X))
 
 
+def test_features_are_of_images_as_the_classifier_of_a_fold_has_learnt_them(digits) -> None:
+    """A single bright image, which one classifier has not seen, changes the range of all others."""
+    X = digits.X.astype(np.float64)
+    X[7] *= 8
+    fitted = CrossFit(2, CNNClassifier(n_steps=2)).fit(X, digits.y, codec=ImageCodec.learn(X))
+    for judge in fitted.judges_:
+        last = judge.classifier.network_.classes
+        logits = last(torch.from_numpy(judge.features(X[:40]))).detach().numpy()
+        np.testing.assert_allclose(
+            torch.softmax(torch.from_numpy(logits), 1).numpy(),
+            judge.classifier.predict_proba(X[:40]),
+            atol=1e-6,
+        )
+    assert len({judge.classifier.codec_.high for judge in fitted.judges_}) == 2
+
+
 def test_the_default_length_follows_the_largest_class() -> None:
     def n_steps(counts: list[int]) -> int:
         return CrossFit()._default(np.repeat(np.arange(len(counts)), counts)).n_steps

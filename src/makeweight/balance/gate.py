@@ -16,7 +16,7 @@ from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.images import Progress
 from makeweight.data.lazy import LazyImages
-from makeweight.quality.crossfit import CrossFit, Features, FoldJudge, extract
+from makeweight.quality.crossfit import CrossFit, Features, FoldJudge
 from makeweight.quality.neighbours import K_PRECISION, reach
 from makeweight.sampler import FEW, ImageSampler
 
@@ -86,8 +86,6 @@ class ClassGate:
     ----------
     crossfit : CrossFit
         Classifiers fitted to the real images.
-    codec : ImageCodec
-        The way from arrays to images.
     X : array of shape (n, ...)
         The images given to `crossfit`.
     codes : array of int of shape (n,)
@@ -113,23 +111,22 @@ class ClassGate:
     def __init__(
         self,
         crossfit: CrossFit,
-        codec: ImageCodec,
         X: NDArray[Any],
         codes: NDArray[np.int64],
         answers: NDArray[np.float64],
         code: int,
     ) -> None:
-        self.crossfit, self.codec, self.code = crossfit, codec, code
+        self.crossfit, self.code = crossfit, code
         chance = 1 / answers.shape[1]
         self.probability_ = max(chance, least_probability(answers[:, code], codes == code))
         own = np.flatnonzero(codes == code)
-        images = codec.encode(X[own])
+        images = X[own]
         folds = crossfit.folds_[own]
         shuffled = np.random.default_rng(0).permutation(len(own))  # files may lie in an order
         self.manifolds: list[tuple[FoldJudge, Features]] = []
         reaches = np.empty(len(own))
         for judge in crossfit.judges_:
-            features = extract(judge.trunk, images)
+            features = judge.features(images)
             seen = features[shuffled[folds[shuffled] != judge.fold]][:MOST_IN_MANIFOLD]
             self.manifolds.append((judge, seen))
             held_out = folds == judge.fold
@@ -143,8 +140,7 @@ class ClassGate:
         """Say of each drawn image what is wrong with it, copies apart; empty for one that passes."""
         nobody = np.full(len(X_drawn), -1)
         answers = self.crossfit.drawn_probabilities(X_drawn, nobody)[:, :, self.code].mean(axis=0)
-        images = self.codec.encode(X_drawn)
-        reaches = np.median([reach(seen, extract(judge.trunk, images)) for judge, seen in self.manifolds], axis=0)
+        reaches = np.median([reach(seen, judge.features(X_drawn)) for judge, seen in self.manifolds], axis=0)
         return [
             UNRECOGNISED if unsure else OFF_DATA if off else ""
             for unsure, off in zip(answers < self.probability_, reaches > self.reach_, strict=True)
@@ -226,7 +222,7 @@ class Gate:
         nothing = dict.fromkeys(REASONS, 0)
         if fault := self._cannot_judge(code):
             return GatedRows((), GatedClass(str(label), n_wanted, 0, nothing, replaced=fault))
-        judge = ClassGate(self.crossfit, self.originals.codec, self.X, self.codes, self.answers, code)
+        judge = ClassGate(self.crossfit, self.X, self.codes, self.answers, code)
         taken: list[int] = []
         rejected: Counter[str] = Counter(nothing)
         n_judged = 0

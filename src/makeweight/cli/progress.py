@@ -59,7 +59,9 @@ def step_details(report: StepReport | AutoencoderReport) -> list[str]:
     from makeweight.autoencoder import AutoencoderReport
 
     if isinstance(report, AutoencoderReport):
-        return [f"losses: reconstruction {report.reconstruction_loss:.3g}, exchange {report.exchange_loss:.3g}"]
+        return [
+            f"autoencoder, losses: reconstruction {report.reconstruction_loss:.3g}, exchange {report.exchange_loss:.3g}"
+        ]
     details = [f"losses: discriminator {report.discriminator_loss:.3g}, generator {report.generator_loss:.3g}"]
     if report.temperature is not None:
         details.append(f"temperature {report.temperature:.3g}")

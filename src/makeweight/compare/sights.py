@@ -15,7 +15,7 @@ from makeweight.compare.result import Comparison
 from makeweight.compare.runs import Bench, fitted_sampler, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.data.arrays import ImageCodec
-from makeweight.quality.crossfit import extract
+from makeweight.quality.crossfit import trunk_features
 from makeweight.report.features import Cloud, choose_rows
 from makeweight.report.pictures import SHOWN, ClassImages, side_by_side
 
@@ -85,7 +85,7 @@ def gather_sights(bench: Bench, arms: Sequence[Arm], splits: Sequence[Split], fo
     there = [method for method in methods if models[method].is_dir()]
     codec = ImageCodec.learn(bench.images.X, bench.base.channels)
     drawn = {method: _drawn(bench, arms, splits[0], method) for method in there}
-    train, test, mapped = _clouds(bench, arms, splits[0], found, drawn, codec)
+    train, test, mapped = _clouds(bench, arms, splits[0], found, drawn)
     return Sights(
         confusions={arm.title: _confusion(bench, arm, splits) for arm in _shown_arms(arms, found)},
         histories={name: runs for name, runs in histories.items() if any(runs)},
@@ -143,7 +143,6 @@ def _clouds(
     split: Split,
     found: Comparison,
     drawn: Mapping[str, Mapping[int, NDArray[Any]]],
-    codec: ImageCodec,
 ) -> tuple[Cloud | None, Cloud | None, dict[str, Cloud]]:
     """Features of a classifier that learns the first split as the arm of augmentation does, in 500 steps at most."""
     images = bench.images
@@ -154,15 +153,15 @@ def _clouds(
         return None, None, {}
     classifier = Augmented().classifier(bench.base)
     classifier.set_params(n_steps=min(bench.base.n_steps or MOST_STEPS, MOST_STEPS), random_state=0)
-    trunk = classifier.fit(images.X[split.train], images.codes[split.train]).network_.trunk
+    classifier.fit(images.X[split.train], images.codes[split.train])
 
     def of_real(places: NDArray[np.intp]) -> Cloud:
         chosen = places[choose_rows(images.codes[places])]
-        return Cloud(extract(trunk, codec.encode(images.X[chosen])), images.codes[chosen])
+        return Cloud(trunk_features(classifier, images.X[chosen]), images.codes[chosen])
 
     def of_drawn(own: Mapping[int, NDArray[Any]]) -> Cloud:
         codes = np.repeat(np.array(list(own), np.int64), [len(X) for X in own.values()])
-        return Cloud(extract(trunk, codec.encode(np.concatenate(list(own.values())))), codes)
+        return Cloud(trunk_features(classifier, np.concatenate(list(own.values()))), codes)
 
     clouds = {method_title(method): of_drawn(own) for method, own in mapped.items()}
     return of_real(split.train), of_real(split.test), clouds

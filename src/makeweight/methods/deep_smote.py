@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -186,7 +187,8 @@ class DeepSMOTE(TrainingSampler):
             torch.manual_seed(chance)
             if self._goes_on():
                 self._check_built()
-            learner = self.learner_ if self._goes_on() else self._learner(codec, fabric.device)
+            # A copy goes on, so that an interruption leaves the model as it was.
+            learner = copy.deepcopy(self.learner_) if self._goes_on() else self._learner(codec, fabric.device)
             autoencoder, history = train_autoencoder(
                 learner,
                 self._batches(X, codes, codec, fabric.device, chance),

@@ -158,11 +158,10 @@ class FoldJudge:
             answer[:, self.known] = self.classifier.predict_proba(X)
         return answer
 
-    @property
-    def trunk(self) -> nn.Module:
-        """What turns images into features."""
+    def features(self, X: NDArray[Any]) -> Features:
+        """Features of images, in the layout that was learnt, as its last layer sees them."""
         assert self.classifier is not None
-        return self.classifier.network_.trunk
+        return trunk_features(self.classifier, X)
 
 
 @dataclass
@@ -334,6 +333,16 @@ def extract(extractor: Extractor, images: NDArray[np.float32]) -> Features:
     if not np.isfinite(features).all():
         raise InputError("the extractor answers with NaN or infinity: mend it, or leave it out.")
     return features
+
+
+def trunk_features(classifier: CNNClassifier, X: NDArray[Any]) -> Features:
+    """Give the features that a fitted classifier's last layer sees, of images encoded as it has learnt them.
+
+    Returns
+    -------
+    array of shape (n, n_features)
+    """
+    return extract(classifier.network_.trunk, classifier.codec_.encode(X))
 
 
 def hash_of(extractors: Sequence[Extractor], images: NDArray[np.float32]) -> str:

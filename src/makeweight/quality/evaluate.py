@@ -261,7 +261,8 @@ class _Evaluation:
 
     def _name(self, extractor: Extractor | None) -> tuple[str, str]:
         if extractor is None:
-            trunks: list[Extractor] = [judge.trunk for judge in self.crossfit.judges_ if judge.classifier is not None]
+            classifiers = [judge.classifier for judge in self.crossfit.judges_]
+            trunks: list[Extractor] = [each.network_.trunk for each in classifiers if each is not None]
             digest, name = hash_of(trunks, np.empty((0, 0, 0, 0), np.float32)), "cnn"
         else:
             digest, name = hash_of([extractor], self.data.codec.encode(self.data.X)), _name_of(extractor)
@@ -269,12 +270,13 @@ class _Evaluation:
 
     def _fold_features(self, extractor: Extractor | None) -> list[FoldFeatures]:
         data, folds = self.data, []
-        images, drawn_images = data.codec.encode(data.X), data.codec.encode(data.X_drawn)
-        fixed = None if extractor is None else (extract(extractor, images), extract(extractor, drawn_images))
+        fixed = None
+        if extractor is not None:
+            fixed = extract(extractor, data.codec.encode(data.X)), extract(extractor, data.codec.encode(data.X_drawn))
         for judge in self.crossfit.judges_:
             if fixed is None and judge.classifier is None:
                 continue
-            real, drawn = fixed or (extract(judge.trunk, images), extract(judge.trunk, drawn_images))
+            real, drawn = fixed or (judge.features(data.X), judge.features(data.X_drawn))
             held_out = self.crossfit.folds_ == judge.fold
             parts = (real, data.codes, held_out, drawn, data.drawn_codes)
             folds.append(FoldFeatures.of(*parts, n_components=self.n_components, seed=self.seed))

@@ -9,7 +9,6 @@ import numpy as np
 
 from makeweight.bench.machine import device_name
 from makeweight.data.wording import counted, rounded, shown
-from makeweight.quality.crossfit import extract
 from makeweight.quality.figures import GROUPS, METRICS, Figure
 from makeweight.report.confusion import share_cell
 from makeweight.report.features import Cloud, choose_rows, feature_map
@@ -195,11 +194,11 @@ def _map(found: FolderQuality, labels: Sequence[object], projection: str) -> lis
     judges = [judge for judge in sights.crossfit.judges_ if judge.classifier is not None]
     if not judges:
         return []
-    data, trunk = sights.data, judges[0].trunk
+    data, judge = sights.data, judges[0]
 
     def cloud(X: np.ndarray, codes: np.ndarray) -> Cloud:
         rows = choose_rows(codes)
-        return Cloud(extract(trunk, data.codec.encode(X[rows])), codes[rows])
+        return Cloud(judge.features(X[rows]), codes[rows])
 
     test = None
     if sights.test is not None and (sights.test[1] >= 0).any():
