@@ -103,6 +103,28 @@ class TestContract:
         for each in (sampler, load(tmp_path / "model", device="cpu")):
             assert each.set_params(warm_start=True, callback=None).fit(X, y).model_hash_ == undisturbed.model_hash_
 
+    @pytest.mark.parametrize(
+        ("labels", "words"),
+        [
+            (
+                np.array(["2026-01-01", "2026-01-02"], "datetime64[D]"),
+                "^labels of dtype datetime64.* are not taken: give",
+            ),
+            (np.array([1.0, np.nan]), "^the label of image 9 is nan: give every image a label"),
+            (None, "array-like"),
+        ],
+        ids=str,
+    )
+    def test_what_is_no_label_is_refused_before_anything_is_learnt(
+        self, name: str, labels: Any, words: str, make_images: Any
+    ) -> None:
+        X, _ = make_images({"a": 9, "b": 5}, SHAPES["grey"])
+        sampler = make(name)
+        for fit in (sampler.fit, sampler.fit_resample):
+            with pytest.raises(ValueError, match=words):
+                fit(X, None if labels is None else np.repeat(labels, [9, 5]))
+        assert not hasattr(sampler, "codec_")
+
     def test_a_finished_training_is_taken_from_its_checkpoint(
         self, name: str, make_images: Any, tmp_path: Path
     ) -> None:

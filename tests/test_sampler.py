@@ -6,8 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from imblearn.pipeline import Pipeline
+from sklearn.model_selection import GridSearchCV
 
-from makeweight import ACGAN, AGGAN, BAGAN, EGAN, Annealed, Duplicates, Evolution, load
+from makeweight import (
+    ACGAN,
+    AGGAN,
+    BAGAN,
+    EGAN,
+    Annealed,
+    CNNClassifier,
+    Duplicates,
+    Evolution,
+    GANClassifier,
+    load,
+)
 from makeweight.autoencoder import AutoencoderReport
 from makeweight.component import describe
 from makeweight.errors import InputError
@@ -142,9 +155,13 @@ class TestLength:
         sampler = AGGAN(**{**TINY, "n_steps": None, **lengths})
         with pytest.raises(InputError) as caught:
             sampler.fit(*boots)
+        given = " and ".join(f"{name}={value}" for name, value in lengths.items())
+        ranges = {"budget": "above 0 and at most 2,147,483,647, or None"}
         assert str(caught.value) == (
-            f"n_steps={sampler.n_steps}, n_epochs={sampler.n_epochs}, budget={sampler.budget}: "
-            "give one of them, above 0 and at most 2,147,483,647, steps and epochs in whole numbers."
+            f"{given} say how long to train: give one of them."
+            if len(lengths) > 1
+            else f"{given} is impossible: it must be "
+            f"{ranges.get(*lengths, 'a whole number, 1 to 2,147,483,647, or None')}."
         )
 
     @pytest.mark.parametrize(
@@ -201,6 +218,48 @@ class TestWhatDraws:
         )
 
 
+class TestNestedParameters:
+    def test_of_a_part_that_the_recipe_gives(self) -> None:
+        sampler = AGGAN().set_params(evolution__acceptance__cooling=0.5)
+        assert sampler.evolution.acceptance.cooling == 0.5
+        assert sampler.settings != AGGAN().settings
+        assert sampler.set_params(evolution__acceptance__cooling=Annealed().cooling).settings == AGGAN().settings
+        assert AGGAN().setting("evolution").acceptance.cooling == Annealed().cooling
+
+    def test_of_a_part_that_is_given_by_name(self) -> None:
+        assert ACGAN(augmentation="affine").set_params(augmentation__degrees=3.0).augmentation.degrees == 3.0
+        assert ACGAN().set_params(augmentation="affine", augmentation__degrees=3.0).augmentation.degrees == 3.0
+        assert Evolution(acceptance="annealed").set_params(acceptance__cooling=0.5).acceptance.cooling == 0.5
+        assert CNNClassifier().set_params(loss__gamma=3.0, loss="focal").loss.gamma == 3.0
+        assert GANClassifier().set_params(sampler__n_steps=5).sampler.n_steps == 5
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ({"n_steps__x": 1}, "n_steps=None has no parameters to set by nested names"),
+            ({"evolution__x": 1}, "Invalid parameter 'x' for estimator Evolution"),
+            ({"revolution__x": 1}, "Invalid parameter 'revolution' for estimator AGGAN"),
+        ],
+        ids=str,
+    )
+    def test_that_there_are_not(self, wrong: dict[str, Any], words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            AGGAN().set_params(**wrong)
+
+    def test_are_searched(self, boots: Images) -> None:
+        search = GridSearchCV(
+            Pipeline([("aggan", AGGAN(**TINY)), ("classify", CNNClassifier(n_steps=2))]),
+            {
+                "aggan__evolution__acceptance__cooling": [0.5, 0.9],
+                "classify__loss": ["focal"],
+                "classify__loss__gamma": [1],
+            },
+            cv=2,
+            error_score="raise",
+        )
+        assert set(search.fit(*boots).best_params_) == set(search.param_grid)
+
+
 class TestWarmStart:
     def test_goes_on_from_the_last_fit(self, boots: Images) -> None:
         sampler = AGGAN(**TINY, warm_start=True).fit(*boots)
@@ -252,6 +311,18 @@ class TestWarmStart:
     def test_a_loaded_model_can_be_fitted_whatever_its_random_state_was(self, tmp_path: Any, boots: Images) -> None:
         AGGAN(**{**TINY, "random_state": np.random.RandomState(0)}).fit(*boots).save(tmp_path)
         assert load(tmp_path).set_params(warm_start=True).fit(*boots).players_.n_steps == 2 * TINY["n_steps"]
+
+    def test_images_of_another_range_are_refused(self, boots: Images) -> None:
+        X, y = (boots[0] / 255).astype(np.float32), boots[1]
+        sampler = ACGAN(**TINY, warm_start=True).fit(X, y)
+        with pytest.raises(
+            InputError, match=r"knows values from 0 to 1, and these are from 0 to 255: scale them alike"
+        ):
+            sampler.fit(X * 255, y)
+        with pytest.raises(InputError, match="scale them alike"):
+            sampler.fit(X / 10, y)
+        sampler.fit(0.9 * X, y)
+        sampler.fit(1.5 * X - 0.2, y)
 
     def test_other_images_are_refused(self, boots: Images) -> None:
         X, y = boots
@@ -453,8 +524,8 @@ def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:
         ({"batch_size": 0}, r"^batch_size=0 is impossible: it must be a whole number, 1 to 1,048,576\."),
         ({"learning_rate_decay": 2}, r"^learning_rate_decay=2 is impossible: it must be 0 to 1\."),
         ({"average_decay": 1.0}, r"^average_decay=1.0 is impossible"),
-        ({"n_steps": None, "budget": math.nan}, r"^n_steps=None, n_epochs=None, budget=nan: give one of them"),
-        ({"n_steps": "a"}, r"^n_steps=a, n_epochs=None, budget=None: give one of them"),
+        ({"n_steps": None, "budget": math.nan}, r"^budget=nan is impossible: it must be above 0"),
+        ({"n_steps": "a"}, r"^n_steps='a' is impossible: it must be a whole"),
         ({"evolution": Evolution(diversity_weight="x")}, r"^Evolution\(diversity_weight='x'\) is impossible"),  # type: ignore[arg-type]
     ],
 )

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from makeweight.data.arrays import ImageCodec
+from makeweight.data.arrays import ImageCodec, check_finite
 from makeweight.judges import Judgement
 
 BATCH = 512
@@ -49,6 +49,7 @@ class ClassHead:
         self.discriminator.eval()
         device = next(self.discriminator.parameters()).device
         array = np.asarray(X)
+        check_finite(array)
         answers = [np.empty((0, len(self.classes_)), np.float32)]
         for start in range(0, len(array), BATCH):
             images = torch.from_numpy(self.codec.encode(array[start : start + BATCH])).to(device)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -17,7 +17,38 @@ from makeweight.errors import InputError
 from makeweight.ranges import Ranges, check_ranges
 
 
-class Component(BaseEstimator):
+class Nested(BaseEstimator):
+    """Takes parameters of its parts by nested names, also where a part is told by its name alone or not at all."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of parts by names such as ``evolution__acceptance__cooling``.
+
+        A part that is told by its name, or left to the recipe, becomes an object for that.
+
+        Raises
+        ------
+        ValueError
+            For a parameter that there is not.
+        """
+        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
+        nested = {name: value for name, value in params.items() if "__" in name}
+        own = self.get_params(deep=False)
+        for name in dict.fromkeys(each.partition("__")[0] for each in nested):
+            if name in own and not isinstance(own[name], BaseEstimator):
+                part = self._part(name)
+                if not isinstance(part, BaseEstimator):
+                    raise ValueError(f"{name}={own[name]!r} has no parameters to set by nested names.")
+                setattr(self, name, part)
+        super().set_params(**nested)
+        return self
+
+    def _part(self, name: str) -> Any:
+        """Give the part that a parameter stands for, an object of its own; anything else if it stands for none."""
+        value, registry = getattr(self, name), registry_of(name)
+        return registry.resolve(value) if registry is not None and isinstance(value, str) else value
+
+
+class Component(Nested):
     """A swappable part of a method.
 
     A part's constructor takes keywords and only stores them, so that ``get_params``, ``set_params``, ``clone`` and

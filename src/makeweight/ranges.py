@@ -88,6 +88,7 @@ def or_none(own: Range) -> Range:
     return Range(lambda value: value is None or own.holds(value), f"{own.words}, or None")
 
 
+SEED = whole(0)
 FINITE = Range(is_number, "a finite number")
 SWITCH = Range(lambda value: isinstance(value, (bool, np.bool_)), "True or False")
 DECAYS = Range(

@@ -23,11 +23,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from makeweight.component import Registry, describe, rebuild, without_defaults
-from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.data.arrays import Channels, ImageCodec, check_labels
 from makeweight.data.lazy import LazyImages
 from makeweight.data.memory import available_memory
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
+from makeweight.ranges import SEED
 from makeweight.saving import (
     CARD,
     DAMAGE,
@@ -63,7 +64,7 @@ class ImageSampler(BaseOverSampler):
     class_counts_ : array of int of shape (n_classes,)
         Number of real images of each.
     sampling_strategy_ : dict
-        Label to number of images to add.
+        Label to number of images to add; after `fit`, not after `load`.
     small_classes_ : list
         Labels with fewer than ten images, learnt from duplicates (and augmentation where the method has it).
     codec_ : ImageCodec
@@ -94,7 +95,7 @@ class ImageSampler(BaseOverSampler):
             Images of uint8, uint16 or floats, or flat rows; or `LazyImages`, which a method that trains reads batch by
             batch.
         y : array of shape (n,)
-            Labels of any type that numpy sorts.
+            Labels: numbers, True and False, or strings.
 
         Returns
         -------
@@ -108,7 +109,7 @@ class ImageSampler(BaseOverSampler):
         ValueError
             For a single class, or a strategy that asks for fewer images than there are.
         """
-        _check_labels(y)
+        check_labels(y)
         check_classification_targets(y)
         array, labels, _ = self._check_X_y(X, y)
         self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
@@ -123,7 +124,7 @@ class ImageSampler(BaseOverSampler):
         X : array of shape (n, h, w), (n, h, w, c), (n, c, h, w) or (n, d)
             Images of uint8, uint16 or floats, or flat rows.
         y : array of shape (n,)
-            Labels of any type that numpy sorts.
+            Labels: numbers, True and False, or strings.
 
         Returns
         -------
@@ -139,7 +140,7 @@ class ImageSampler(BaseOverSampler):
         ValueError
             For a single class, or a strategy that asks for fewer images than there are.
         """
-        _check_labels(y)
+        check_labels(y)
         return super().fit_resample(X, y)  # type: ignore[no-any-return]
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
@@ -205,7 +206,8 @@ class ImageSampler(BaseOverSampler):
         code = self._code(label)
         seed = self.seed_ if seed is None else seed
         numbers = np.asarray(rows) if len(rows) else np.zeros(0, np.int64)
-        if numbers.dtype.kind not in "iu" or (numbers < 0).any() or (numbers > LARGEST_ROW).any() or not _is_seed(seed):
+        are_rows = numbers.dtype.kind in "iu" and not ((numbers < 0) | (numbers > LARGEST_ROW)).any()
+        if not (are_rows and SEED.holds(seed)):
             raise InputError("rows are numbered from 0, and a seed is 0 to 2**31 - 1: one of those given is outside.")
         numbers = numbers.astype(np.int64)
         images = np.empty((len(numbers), *self.codec_.shape), self.codec_.dtype)
@@ -327,24 +329,7 @@ class ImageSampler(BaseOverSampler):
         self.codec_, self.classes_, self.class_counts_, self.seed_ = codec, classes, counts, seed
         self.small_classes_ = [label for label, count in zip(classes.tolist(), counts, strict=True) if count < FEW]
         self.rows_drawn_ = dict.fromkeys(classes.tolist(), 0)
-
-
-def _is_seed(seed: Any) -> bool:
-    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and 0 <= int(seed) < 2**31
-
-
-def _check_labels(y: ArrayLike) -> None:
-    """Refuse labels that are no labels: NaN, infinity, None."""
-    labels = np.asarray(y)
-    if labels.dtype.kind == "f":
-        faulty = ~np.isfinite(labels)
-    elif labels.dtype == object:
-        faulty = np.array([value is None or value != value for value in labels.ravel().tolist()]).reshape(labels.shape)
-    else:
-        return
-    if faulty.any():
-        first = int(np.argwhere(faulty)[0][0])
-        raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")
+        self.n_features_in_ = codec.shape[0]
 
 
 def _dense(X: Any) -> NDArray[Any]:

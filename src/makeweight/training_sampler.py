@@ -17,20 +17,24 @@ from torch import Tensor, nn
 
 import makeweight
 from makeweight.checkpoints import Checkpoints, fingerprint, kin_of
-from makeweight.component import Component, describe
+from makeweight.component import Component, Nested, describe
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
-from makeweight.ranges import LARGEST
+from makeweight.ranges import LARGEST, Range, check_ranges, is_number, or_none, up_to, whole
 from makeweight.sampler import ImageSampler
 from makeweight.saving import Arrays
 from makeweight.schedule import Schedule
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 from makeweight.team import team
 
+MOST_TIMES = 8  # by which the range of images to go on with may differ from that of the first ones
+ROUND = Range(lambda value: is_number(value) and whole(1).holds(round(value)) and value == round(value), whole(1).words)
+LENGTHS = {"n_steps": or_none(ROUND), "n_epochs": or_none(ROUND), "budget": or_none(up_to(LARGEST))}  # 1e4 is round
 
-class TrainingSampler(ImageSampler):
+
+class TrainingSampler(Nested, ImageSampler):
     """A sampler that trains networks, step by step, on batches of real images.
 
     Its constructor takes the parameters that are named here; what they mean, the methods say.
@@ -46,6 +50,9 @@ class TrainingSampler(ImageSampler):
     budget: float | None
     warm_start: bool
     checkpoints: str | Path | None
+
+    def _part(self, name: str) -> Any:
+        return self.setting(name)
 
     def _note_built(self) -> None:
         """Remember the settings that networks and optimisers were built with."""
@@ -80,19 +87,10 @@ class TrainingSampler(ImageSampler):
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         """Settle the length of `fit` for so many images of each class."""
-        lengths: list[Any] = [length for length in (self.n_steps, self.n_epochs, self.budget) if length is not None]
-        numbers = all(
-            isinstance(length, (int, float, np.integer, np.floating))
-            and not isinstance(length, bool)
-            and 0 < length <= LARGEST
-            for length in lengths
-        )
-        whole = all(length is None or length == round(length) for length in (self.n_steps, self.n_epochs) if numbers)
-        if len(lengths) > 1 or not (numbers and whole):
-            raise InputError(
-                f"n_steps={self.n_steps}, n_epochs={self.n_epochs}, budget={self.budget}: give one of them, above 0 "
-                f"and at most {LARGEST:,}, steps and epochs in whole numbers."
-            )
+        check_ranges(LENGTHS, {name: getattr(self, name) for name in LENGTHS})
+        given = [f"{name}={getattr(self, name)}" for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} say how long to train: give one of them.")
         steps_per_epoch = self._steps_per_epoch(counts)
         return Schedule(
             n_steps=self._n_steps(steps_per_epoch),
@@ -165,6 +163,12 @@ class TrainingSampler(ImageSampler):
             raise InputError(
                 f"the model to go on from knows images of shape {self.codec_.shape}, {self.codec_.dtype}, and these "
                 f"are {codec.shape}, {codec.dtype}: both must be the same."
+            )
+        (low, high), (own_low, own_high) = self.codec_.reach, codec.reach
+        if 0 < MOST_TIMES * min(high - low, own_high - own_low) < max(high - low, own_high - own_low):
+            raise InputError(
+                f"the model to go on from knows values from {low:g} to {high:g}, and these are from {own_low:g} to "
+                f"{own_high:g}: scale them alike."
             )
         return self.codec_
 

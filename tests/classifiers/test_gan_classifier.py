@@ -51,4 +51,4 @@ def test_heads_without_a_class_output_are_refused_before_training(boots: Any, he
     classifier = GANClassifier(sampler=ACGAN(head=head, **TINY))
     with pytest.raises(InputError, match=f"^the sampler's head='{head}' has no class output to classify with: "):
         classifier.fit(*boots)
-    assert not hasattr(classifier.sampler_, "players_")
+    assert not hasattr(classifier, "sampler_")

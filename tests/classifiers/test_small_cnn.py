@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
 from makeweight import AGGAN, CNNClassifier
@@ -94,8 +95,16 @@ def test_twin_of_the_paper_s_sampler_leaves_images_as_they_are() -> None:
 
 
 def test_one_class_is_refused(boots: Any) -> None:
-    with pytest.raises(InputError, match=r"^there is one class only \(.*'a'.*\): give images of at least two\.$"):
+    with pytest.raises(InputError, match=r"^there is one class only \(a\): give images of at least two\.$"):
         CNNClassifier(**TINY, n_steps=1).fit(boots[0], np.full(20, "a"))
+
+
+def test_a_training_that_is_refused_leaves_no_other(boots: Any) -> None:
+    classifier = CNNClassifier(**TINY, n_steps=1).fit(*boots)
+    with pytest.raises(InputError):
+        classifier.set_params(networks="published_28").fit(*boots)
+    with pytest.raises(NotFittedError):
+        classifier.predict(boots[0])
 
 
 def test_unknown_parts_are_refused(boots: Any) -> None:

@@ -108,9 +108,8 @@ def test_equal_seeds_give_equal_answers_and_leave_global_states_alone() -> None:
         CrossFit(2, CNNClassifier(n_steps=5), random_state=3).fit(X, codes, codec=ImageCodec.learn(X)) for _ in "ab"
     )
     np.testing.assert_array_equal(one.real_probabilities(X), two.real_probabilities(X))
-    assert hash_of([judge.trunk for judge in one.judges_], NONE) == hash_of(
-        [judge.trunk for judge in two.judges_], NONE
-    )
+    first, second = ([judge.classifier.network_.trunk for judge in each.judges_] for each in (one, two))
+    assert hash_of(first, NONE) == hash_of(second, NONE)
     assert torch.equal(before[0], torch.random.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()
 

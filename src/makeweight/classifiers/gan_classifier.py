@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from makeweight.classifiers.inputs import checked_images, checked_training
 from makeweight.classifiers.recipe import CLASSIFIERS
+from makeweight.component import Nested
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import HEADS
@@ -18,7 +19,7 @@ from makeweight.methods.aggan import AGGAN
 
 
 @CLASSIFIERS.register("gan")
-class GANClassifier(ClassifierMixin, BaseEstimator):
+class GANClassifier(ClassifierMixin, Nested):
     """Classify by the class output of a GAN's discriminator, which is what the papers report.
 
     Parameters
@@ -53,6 +54,9 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, *, sampler: GANSampler | None = None) -> None:
         self.sampler = sampler
 
+    def _part(self, name: str) -> Any:
+        return self.default() if self.sampler is None else self.sampler
+
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train the GAN on images (n, h, w), (n, h, w, c), (n, c, h, w) or rows (n, d), and labels (n,).
 
@@ -63,12 +67,12 @@ class GANClassifier(ClassifierMixin, BaseEstimator):
         """
         if self.sampler is not None and not isinstance(self.sampler, GANSampler):
             raise InputError(f"sampler={self.sampler!r} has no class head: give a GAN such as AGGAN().")
-        self.sampler_ = self.default() if self.sampler is None else clone(self.sampler)
-        head = self.sampler_.settings["head"]["name"]
+        sampler = clone(self._part("sampler"))
+        head = sampler.settings["head"]["name"]
         if not HEADS.get(head).classifies:
             raise InputError(f"the sampler's head={head!r} has no class output to classify with: give it another head.")
         array, labels, *_ = checked_training(self, X, y)
-        self.sampler_.fit(array, labels)
+        self.sampler_: GANSampler = sampler.fit(array, labels)
         self.classes_ = self.sampler_.classes_
         return self
 

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from makeweight.data.arrays import ImageCodec, check_finite
+from makeweight.data.arrays import ImageCodec, check_finite, check_labels
+from makeweight.data.wording import shown
 from makeweight.errors import InputError
 
 
@@ -33,13 +34,14 @@ def checked_training(
     Raises
     ------
     InputError
-        If there is one class alone.
+        If there is one class alone, or an image has no label.
     """
+    check_labels(y)
     array, labels = validate_data(classifier, X=X, y=y, allow_nd=True, dtype="numeric", ensure_all_finite=False)
     check_classification_targets(labels)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise InputError(f"there is one class only ({classes[0]!r}): give images of at least two.")
+        raise InputError(f"there is one class only ({shown(classes[0])}): give images of at least two.")
     return array, labels, classes, codes.astype(np.int64)
 
 

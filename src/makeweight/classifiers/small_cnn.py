@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,7 +21,7 @@ from makeweight.classifiers.inputs import checked_images, checked_training
 from makeweight.classifiers.losses import ClassificationLoss
 from makeweight.classifiers.recipe import CLASSIFIERS, PARTS, ClassifierRecipe
 from makeweight.classifiers.risks import Criterion, Risk, Study
-from makeweight.component import describe
+from makeweight.component import Nested, describe
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.batches import encoder
 from makeweight.data.wording import counted
@@ -42,7 +42,7 @@ RANGES = {**{name: LIMITS[name] for name in OF_ALL}, "n_epochs": whole(1), "n_st
 
 
 @CLASSIFIERS.register("cn")
-class CNNClassifier(ClassifierMixin, BaseEstimator):
+class CNNClassifier(ClassifierMixin, Nested):
     """The small CNN with cross-entropy, on the images as they come.
 
     Parameters
@@ -168,7 +168,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             If the weights do not stay finite.
         """
         self._check_settings()
-        array, _, self.classes_, codes = checked_training(self, X, y)
+        array, _, classes, codes = checked_training(self, X, y)
+        self.__dict__.pop("network_", None)  # whatever stops this training, the last one does not answer for it
+        self.classes_ = classes
         self.codec_ = ImageCodec.learn(array, self.channels)
         self.class_counts_ = self._counts(codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -210,6 +212,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if name == "class_weight":
             return as_class_weight(value)
         return PARTS[name].resolve(value) if name in PARTS else value
+
+    def _part(self, name: str) -> Any:
+        return self.setting(name)
 
     def _check_settings(self) -> None:
         check_ranges(RANGES, {name: self.setting(name) for name in RANGES})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from makeweight.errors import InputError
 
@@ -94,6 +94,11 @@ class ImageCodec:
         height, width, channels = self.shape
         return (channels, height, width)
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The least and the largest value that was learnt."""
+        return min(self.low), max(self.high)
+
     def check(self, X: NDArray[Any]) -> None:
         """Refuse an array whose images do not have the shape that was learnt."""
         if X.shape[1:] != self.shape:
@@ -124,6 +129,27 @@ class ImageCodec:
     def _range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         low, high = np.array(self.low), np.array(self.high)
         return low, np.where(high > low, high - low, 1.0)
+
+
+def check_labels(y: ArrayLike) -> None:
+    """Refuse labels that are none, and types that no model holds.
+
+    Raises
+    ------
+    InputError
+        For NaN, infinity and None, and for labels other than numbers, True and False, and strings.
+    """
+    labels = np.asarray(y)
+    if labels.dtype.kind in "mMSV":
+        raise InputError(f"labels of dtype {labels.dtype} are not taken: give numbers, True and False, or strings.")
+    if labels.dtype.kind == "f":
+        faulty = ~np.isfinite(labels)
+    else:
+        own = labels.ravel().tolist() if labels.dtype == object else []
+        faulty = np.array([value is None or value != value for value in own], bool)
+    if labels.ndim and faulty.any():
+        first = int(np.argwhere(faulty)[0][0])
+        raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")
 
 
 def check_finite(X: NDArray[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -175,7 +176,7 @@ class ClassDCGAN(GANSampler):
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
         self._check_settings()
         settings = self.get_params(deep=False)
-        parts = [sampler.set_params(**settings)._training() for sampler in self.samplers_]
+        parts = [copy.copy(sampler).set_params(**settings)._training() for sampler in self.samplers_]
         numbers = [{**own, "history": [], "notes": []} for _, own in parts]
         together = {"history": self.history_, "notes": self.training_notes_, "classes": numbers}
         return _joined(arrays for arrays, _ in parts), together

@@ -22,6 +22,7 @@ from makeweight.quality.leak import LeakReport, leak_test
 from makeweight.quality.report import ClassQuality, QualityReport, warnings_of
 from makeweight.quality.resampling import FoldFeatures, feature_figures
 from makeweight.quality.similarity import has_collapsed, pair_similarity
+from makeweight.ranges import SEED
 
 KINDS = ("identical", "near", "suspect")
 N_CODE_DIGITS = 8
@@ -108,7 +109,7 @@ def evaluate_images(
     (True, 5)
     """
     data = QualityInput.check(X, y, X_drawn, y_drawn, channels)
-    if n_resamples < 2 or n_components < 1 or not 0 <= random_state < 2**31:
+    if n_resamples < 2 or n_components < 1 or not SEED.holds(random_state):
         raise InputError("give n_resamples of 2 at least, n_components of 1 at least, and a seed from 0 to 2**31 - 1.")
     test = data.check_test(X_test, y_test)
     tell = progress or (lambda stage, done, total: None)
