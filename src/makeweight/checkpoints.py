@@ -199,13 +199,13 @@ def restore_chance(tensors: Mapping[str, Tensor], random: torch.Generator, devic
         torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
-def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def joined(parts: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
     """Put the tensors of several parts together, under the part's name and their own; `part_of` takes them apart."""
     return {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
 
 
-def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Give the tensors whose names begin with a prefix, under the rest of their names."""
+def part_of(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """Give the tensors, or arrays, whose names begin with a prefix, under the rest of their names."""
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 

@@ -131,8 +131,8 @@ def test_most_known_sets_tell_of_no_groups(tmp_path: Path, compared: dict[str, A
         ({"groups": [1, 2]}, "2 groups for 4 images"),
         ({"y_test": None}, "of the test set, only X_test are given"),
         ({"X_test": None, "y_test": None, "groups_test": [1]}, "of the test set, only groups_test are given"),
-        ({"X": np.full((4, 8, 8), np.nan)}, "X holds NaN or infinite values"),
-        ({"X_test": np.full((2, 8, 8), np.inf)}, "X_test holds NaN or infinite values"),
+        ({"X": np.full((4, 8, 8), np.nan)}, "image 0 of X holds NaN or infinity"),
+        ({"X_test": np.full((2, 8, 8), np.inf)}, "image 0 of X_test holds NaN or infinity"),
         ({"X": np.full((4, 8, 8), "a")}, "X holds <U1 values: give numbers."),
     ],
 )

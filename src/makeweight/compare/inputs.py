@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from makeweight.compare.splits import Images
 from makeweight.data.archives import array_set, read_test_part
+from makeweight.data.arrays import check_finite
 from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
 from makeweight.data.groups import number_groups
@@ -151,8 +152,7 @@ def _from_arrays(name: str, X: NDArray[Any], y: NDArray[Any], reading: Reading) 
 def _check_numbers(name: str, X: NDArray[Any]) -> None:
     if X.dtype.kind not in "biuf":
         raise InputError(f"{name} holds {X.dtype} values: give numbers.")
-    if X.dtype.kind == "f" and not np.isfinite(X).all():
-        raise InputError(f"{name} holds NaN or infinite values: remove those images, or replace the values.")
+    check_finite(X, name)
 
 
 def _check_test(train: NDArray[Any], classes: NDArray[Any], test: NDArray[Any], labels: NDArray[Any]) -> None:

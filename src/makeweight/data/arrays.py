@@ -152,8 +152,15 @@ def check_labels(y: ArrayLike) -> None:
         raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")
 
 
-def check_finite(X: NDArray[Any]) -> None:
+def check_finite(X: NDArray[Any], of: str = "the array") -> None:
     """Refuse an array of images of which one holds NaN or infinity.
+
+    Parameters
+    ----------
+    X : array of shape (n, ...)
+        The images.
+    of : str, default="the array"
+        What they are called in the message.
 
     Raises
     ------
@@ -162,7 +169,7 @@ def check_finite(X: NDArray[Any]) -> None:
     """
     if X.dtype.kind == "f" and not np.isfinite(X).all():
         bad = int(np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))[0])
-        raise InputError(f"image {bad} of the array holds NaN or infinity: remove or mend it.")
+        raise InputError(f"image {bad} of {of} holds NaN or infinity: remove or mend it.")
 
 
 def _layout(shape: tuple[int, ...], channels: Channels | None) -> Literal["rows", "grey", "first", "last"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.checkpoints import joined, part_of
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import ImageCodec
 from makeweight.errors import InputError, NoClassOutputError
@@ -171,7 +172,7 @@ class ClassDCGAN(GANSampler):
         return self.samplers_[code]._draw_block(0, block, seed)
 
     def _weights(self) -> Arrays:
-        return _joined(sampler._weights() for sampler in self.samplers_)
+        return joined({str(code): sampler._weights() for code, sampler in enumerate(self.samplers_)})
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
         self._check_settings()
@@ -179,13 +180,13 @@ class ClassDCGAN(GANSampler):
         parts = [copy.copy(sampler).set_params(**settings)._training() for sampler in self.samplers_]
         numbers = [{**own, "history": [], "notes": []} for _, own in parts]
         together = {"history": self.history_, "notes": self.training_notes_, "classes": numbers}
-        return _joined(arrays for arrays, _ in parts), together
+        return joined({str(code): arrays for code, (arrays, _) in enumerate(parts)}), together
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         settings = self.get_params(deep=False)
         samplers = [
-            self._revived(code, settings, _part(weights, code), _part(training, code), numbers["classes"][code])
-            for code in range(len(self.classes_))
+            self._revived(code, settings, part_of(weights, f"{code}."), part_of(training, f"{code}."), own)
+            for code, own in zip(range(len(self.classes_)), numbers["classes"], strict=True)
         ]
         self.samplers_, self.history_ = samplers, numbers["history"]
         self.training_notes_ = [str(note) for note in numbers.get("notes", [])]
@@ -196,12 +197,3 @@ def _moved_on(history: list[dict[str, Any]], before: list[dict[str, Any]]) -> li
     """Count the steps and seconds of one training from where the ones before ended."""
     steps, seconds = (before[-1]["step"], before[-1]["seconds"]) if before else (0, 0.0)
     return [{**each, "step": steps + each["step"], "seconds": seconds + each["seconds"]} for each in history]
-
-
-def _joined(parts: Iterable[Arrays]) -> Arrays:
-    return {f"{code}.{name}": value for code, part in enumerate(parts) for name, value in part.items()}
-
-
-def _part(arrays: Arrays, code: int) -> Arrays:
-    prefix = f"{code}."
-    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}

@@ -20,6 +20,7 @@ from makeweight.autoencoder import (
     encoded,
     train_autoencoder,
 )
+from makeweight.checkpoints import joined, part_of
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.devices import fabric_for, repeatable
 from makeweight.individual import Individual, detached_copy
@@ -225,8 +226,8 @@ class DeepSMOTE(TrainingSampler):
         return self.codec_.decode(images.cpu().numpy())
 
     def _weights(self) -> Arrays:
-        decoder = {f"decoder.{name}": value for name, value in self.generator_.state_dict().items()}
-        return {"latent": self.latent_, "codes": self.codes_, **to_arrays(decoder)}
+        decoder = to_arrays(joined({"decoder": self.generator_.state_dict()}))
+        return {"latent": self.latent_, "codes": self.codes_, **decoder}
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
         self._check_settings()
@@ -240,8 +241,6 @@ class DeepSMOTE(TrainingSampler):
             check_size(self._parts, weights, training)
         with repeatable(device):
             learner = self._learner(self.codec_, device)
-        prefix = "decoder."
-        decoder = {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
         with fitting_the_card():
             learner.restore(to_tensors(training))
             self.latent_, self.codes_ = weights["latent"], weights["codes"]
@@ -251,6 +250,6 @@ class DeepSMOTE(TrainingSampler):
             self.learner_ = learner
             self._note_built()
             self.generator_ = detached_copy(self.autoencoder_.decoder).eval()
-            self.generator_.load_state_dict(to_tensors(decoder))
+            self.generator_.load_state_dict(to_tensors(part_of(weights, "decoder.")))
         self.autoencoder_.eval()
         self.history_, self.n_steps_ = numbers["history"], int(numbers["n_steps"])

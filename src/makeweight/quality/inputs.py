@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from makeweight.data.arrays import Channels, ImageCodec
+from makeweight.data.arrays import Channels, ImageCodec, check_finite
 from makeweight.data.groups import number_groups
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -105,5 +105,4 @@ def _check_like(X: NDArray[Any], real: NDArray[Any], codec: ImageCodec, what: st
     codec.check(X)
     if X.dtype != real.dtype:
         raise InputError(f"the {what} images are {X.dtype} and the real ones {real.dtype}: bring them to one dtype.")
-    if X.dtype.kind == "f" and not np.isfinite(X).all():
-        raise InputError(f"the {what} images hold NaN or infinity: remove or mend these.")
+    check_finite(X, f"the {what} images")
