@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-import makeweight.train
+import makeweight.loop
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method
 from makeweight.training_state import state_of
@@ -40,7 +40,7 @@ def train(method: str, kept: Path, out: Path) -> None:
     """Train on a few digits, go on from what is kept, and write a hash of everything at the end."""
     X, y = load_digits(return_X_y=True)
     few = np.flatnonzero(y < 3)[:120]
-    makeweight.train.KEEP_EVERY = 0.02
+    makeweight.loop.KEEP_EVERY = 0.02
     sampler: GANSampler = get_method(method)(
         n_steps=N_STEPS, batch_size=16, best_every=20, random_state=0, device="cpu", checkpoints=kept
     )

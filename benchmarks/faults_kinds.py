@@ -197,7 +197,7 @@ def interrupted(folder: Path) -> None:
         if report.step == 5:
             raise KeyboardInterrupt
 
-    with mock.patch("makeweight.train.KEEP_EVERY", 0.0), contextlib.suppress(KeyboardInterrupt):
+    with mock.patch("makeweight.loop.KEEP_EVERY", 0.0), contextlib.suppress(KeyboardInterrupt):
         small_training(folder, callback=stop)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SCRIPT = "import makeweight.train as t; t.KEEP_EVERY = 0.05; from makeweight.cli import main; main()"
+SCRIPT = "import makeweight.loop as t; t.KEEP_EVERY = 0.05; from makeweight.cli import main; main()"
 TELLS_SECONDS = {"model/training.json", "report.html"}
 
 

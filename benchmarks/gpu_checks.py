@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import makeweight.loop as loop
 import makeweight.train as training
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, RowFile, Run, compute_row
@@ -159,7 +160,7 @@ def check_resume() -> Found:
         if report.step >= 40:
             raise KeyboardInterrupt
 
-    with mock.patch.object(training, "KEEP_EVERY", 0.0):
+    with mock.patch.object(loop, "KEEP_EVERY", 0.0):
         for name in ("acgan", "aggan", "wgan_gp"):
             settings = {"n_steps": 60}
             whole = weights(make(name, **settings).fit(X, y))

@@ -1,4 +1,7 @@
+import itertools
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +12,11 @@ from torch import Tensor, nn
 from makeweight.autoencoder import (
     Autoencoder,
     AutoencoderReport,
+    AutoencoderTraining,
     build_autoencoder,
     decoded,
     hand_over,
     partners,
-    train_autoencoder,
 )
 from makeweight.errors import InputError, TrainingError
 from makeweight.individual import Individual
@@ -45,12 +48,13 @@ def batches(images: Tensor, codes: Tensor, size: int = 32) -> Iterator[tuple[Ten
         yield images[index], codes[index]
 
 
-def trained(n_steps: int, exchange_weight: float = 0.0) -> tuple[Autoencoder, list[AutoencoderReport]]:
+def trained(n_steps: int, exchange_weight: float = 0.0) -> tuple[Autoencoder, list[dict[str, Any]]]:
     autoencoder = build(DCGAN(width=8, generator_width=8), (1, 8, 8), latent_dim=16)
     learner = Individual(autoencoder, 2e-3, (0.9, 0.999))
     schedule = Schedule(n_steps, None, 1, 2e-3, 0.5, 0)
     random = torch.Generator().manual_seed(0)
-    return train_autoencoder(learner, batches(*digits(600)), schedule, random, exchange_weight=exchange_weight)
+    training = AutoencoderTraining(learner, schedule, random, exchange_weight=exchange_weight)
+    return autoencoder, training.run(batches(*digits(600))).history
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -117,9 +121,9 @@ class TestTraining:
         of_mean = (learnt.mean(dim=0) - unseen).square().mean().item()
         assert error < 0.4 * of_mean
         assert not autoencoder.training
-        assert history[-1].step == history[-1].n_steps == 150
+        assert history[-1]["step"] == history[-1]["n_steps"] == 150
         assert len(history) == 150
-        assert history[-1].reconstruction_loss < 0.4 * history[0].reconstruction_loss
+        assert history[-1]["reconstruction_loss"] < 0.4 * history[0]["reconstruction_loss"]
 
     def test_equal_seeds_give_equal_bytes(self) -> None:
         first, second = (trained(3, exchange_weight=0.5)[0].state_dict() for _ in range(2))
@@ -141,21 +145,37 @@ class TestTraining:
         reports: list[AutoencoderReport] = []
         learner = Individual(build(DCGAN(width=2, generator_width=2), (1, 8, 8)), 1e-3, (0.9, 0.999))
         schedule = Schedule(None, 0.3, 1, 1e-3, 0.5, 0)
-        _, history = train_autoencoder(
-            learner, batches(*digits(64)), schedule, torch.Generator(), callback=reports.append
-        )
+        training = AutoencoderTraining(learner, schedule, torch.Generator(), callback=reports.append)
+        history = training.run(batches(*digits(64))).history
         assert [report.step for report in reports] == list(range(1, len(reports) + 1))
-        assert history[-1] == reports[-1]
+        assert history[-1] == {**asdict(reports[-1]), "notes": []}
         assert reports[-1].step == reports[-1].n_steps
         assert learner.learning_rate < 1e-3
 
-    def test_a_loss_that_is_no_number_ends_it(self) -> None:
+    def test_a_loss_that_is_no_number_is_taken_back(self) -> None:
         learner = Individual(build(DCGAN(width=2, generator_width=2), (1, 8, 8)), 1e-3, (0.9, 0.999))
         images, codes = digits(32)
-        with pytest.raises(TrainingError, match="^the training broke down at step 1: a loss is nan"):
-            train_autoencoder(
-                learner, iter([(images * torch.nan, codes)]), Schedule(1, None, 1, 1e-3, 0.0, 0), torch.Generator()
-            )
+        told: list[AutoencoderReport] = []
+        training = AutoencoderTraining(
+            learner, Schedule(3, None, 1, 1e-3, 0.0, 0), torch.Generator(), callback=told.append
+        )
+        scales = itertools.chain([1.0, torch.nan], itertools.repeat(1.0))
+        progress = training.run((images * scale, codes) for scale in scales)
+        note = "a loss was nan at step 2: went back to step 0, with half the learning rate."
+        assert [(report.step, report.notes) for report in told] == [(1, ()), (1, (note,)), (2, ()), (3, ())]
+        assert (progress.told, progress.n_batches, learner.learning_rate) == ([note], 5, 5e-4)
+        assert all(bool(value.isfinite().all()) for value in learner.network.parameters())
+
+    def test_losses_that_are_never_a_number_end_it(self) -> None:
+        learner = Individual(build(DCGAN(width=2, generator_width=2), (1, 8, 8)), 1e-3, (0.9, 0.999))
+        images, codes = digits(32)
+        training = AutoencoderTraining(learner, Schedule(1, None, 1, 1e-3, 0.0, 0), torch.Generator())
+        sentence = (
+            r"^the training broke down, even after 3 returns to .*: a loss was nan at step 1\. Try a smaller "
+            r"learning_rate, or precision 32-true\.$"
+        )
+        with pytest.raises(TrainingError, match=sentence):
+            training.run(itertools.repeat((images * torch.nan, codes)))
 
 
 class TestHandOver:

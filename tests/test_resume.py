@@ -17,6 +17,7 @@ from safetensors.torch import save
 from sklearn.datasets import load_digits
 from torch import nn
 
+import makeweight.loop as loop
 import makeweight.train as training
 from makeweight.checkpoints import Checkpoints, State
 from makeweight.errors import InputError, TrainingError
@@ -49,7 +50,7 @@ def digits() -> tuple[NDArray[Any], NDArray[Any]]:
 
 @pytest.fixture(autouse=True)
 def keep_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "KEEP_EVERY", 0.0)
+    monkeypatch.setattr(loop, "KEEP_EVERY", 0.0)
 
 
 def dropping_trunk(shape: tuple[int, int, int]) -> nn.Module:
@@ -119,7 +120,7 @@ def test_a_training_goes_on_where_it_was_interrupted(
 def test_what_a_callback_ends_is_kept_at_once(
     digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "KEEP_EVERY", 1e9)
+    monkeypatch.setattr(loop, "KEEP_EVERY", 1e9)
     with pytest.raises(Stop):
         fitted("aggan", digits, checkpoints=tmp_path, callback=stop_at(11))
     told: list[StepReport] = []
@@ -284,7 +285,8 @@ def test_a_model_that_goes_on_can_be_interrupted(digits: tuple[NDArray[Any], NDA
 
 
 def healthy_training(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Training:
-    monkeypatch.setattr(training, "LOOK_EVERY", 10)
+    for module in (loop, training):
+        monkeypatch.setattr(module, "LOOK_EVERY", 10)
     game = make_game()
     watch = Watch(game, np.ones(N_CLASSES), ["bag", "boot", "coat"], seed=0)
     players = make_players(game)
@@ -371,7 +373,8 @@ def test_classes_that_never_came_alive_are_told(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_model_whose_classes_never_came_alive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "LOOK_EVERY", 10)
+    for module in (loop, training):
+        monkeypatch.setattr(module, "LOOK_EVERY", 10)
     find(monkeypatch, *[Finding(dull=(0, 1, 2), n_looked=3)] * 9)
     with pytest.raises(TrainingError, match=r"^after \d+ steps the drawn images of .* are all alike, so the model is"):
         healthy_training(monkeypatch).run(real_batches())

@@ -456,7 +456,7 @@ class TestSettings:
 
 def test_estimate_where_reports_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, which is asked for figures every twentieth step."""
-    for module in ("estimate", "train"):
+    for module in ("estimate", "loop"):
         monkeypatch.setattr(f"makeweight.{module}.report_every", lambda device: 20)
     steps: list[int] = []
     fit = ACGAN.fit

@@ -117,7 +117,7 @@ class TestAutoencoder:
     def test_an_interrupted_training_ends_with_the_same_bytes(
         self, boots: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+        monkeypatch.setattr("makeweight.loop.KEEP_EVERY", 0.0)
         whole = BAGAN(**TINY).fit(*boots)
 
         def stop(report: StepReport) -> None:

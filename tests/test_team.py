@@ -122,12 +122,12 @@ assert game.team.agree(game.team.rank + 0.5, game.device) == 0.5
 LONGER = """
 import sys
 import numpy as np
-import makeweight.train
+import makeweight.loop
 from safetensors.torch import save_file
 from makeweight import AGGAN
 from makeweight.team import team
 from makeweight.training_state import state_of
-makeweight.train.KEEP_EVERY = 0.0
+makeweight.loop.KEEP_EVERY = 0.0
 folder, stop, out = sys.argv[1:]
 def listen(report):
     if report.step == int(stop):

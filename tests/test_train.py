@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import makeweight.loop as loop
 import makeweight.train as training
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed
@@ -27,7 +28,7 @@ def test_reports_come_at_their_steps_and_miss_nothing(monkeypatch: pytest.Monkey
     """On a GPU figures are read every twentieth step, and at the end; the window is that of every step all the same."""
     game = make_game(THREE, Annealed())
     each = play(game, schedule(45))
-    monkeypatch.setattr(training, "report_every", lambda device: 20)
+    monkeypatch.setattr(loop, "report_every", lambda device: 20)
     some = play(game, schedule(45))
     assert [report.step for report in some] == [20, 40, 45]
 
@@ -44,7 +45,7 @@ def test_a_broken_training_is_named_by_its_step(monkeypatch: pytest.MonkeyPatch)
         return replace(outcome, generator_loss=outcome.generator_loss / 0) if broken else outcome
 
     monkeypatch.setattr(training, "step", breaking)
-    monkeypatch.setattr(training, "report_every", lambda device: 20)
+    monkeypatch.setattr(loop, "report_every", lambda device: 20)
     with pytest.raises(InputError, match=r"^the training broke down, .*: a loss was inf at step 7\. Try a smaller "):
         play(make_game(), schedule(45))
 
@@ -204,7 +205,7 @@ def test_losses_of_a_report_are_means_over_the_window(monkeypatch: pytest.Monkey
         return outcome
 
     monkeypatch.setattr(training, "step", listen)
-    monkeypatch.setattr(training, "REPORT_WINDOW", 3)
+    monkeypatch.setattr(loop, "REPORT_WINDOW", 3)
     told = play(make_game(), schedule(5))
     assert told[1].discriminator_loss == pytest.approx(sum(found[:2]) / 2)
     assert told[4].discriminator_loss == pytest.approx(sum(found[2:]) / 3)
@@ -271,7 +272,7 @@ def test_best_is_rescored_at_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_budget_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second a step and ten seconds: settled after five, and the rate falls over the other five."""
     clock = itertools.count()
-    monkeypatch.setattr(training.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(clock)))
     game = make_game(("non_saturating",))
     players = make_players(game)
     rates: list[float] = []

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,27 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from makeweight.checkpoints import (
-    Checkpoints,
-    State,
-    Whole,
-    chance_of,
-    check_alike,
-    check_chance,
-    joined,
-    numbers_as,
-    part_of,
-    restore_chance,
-)
+from makeweight.checkpoints import Checkpoints, State, check_alike
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
-from makeweight.errors import InputError, TrainingError
+from makeweight.errors import InputError
 from makeweight.individual import Individual
+from makeweight.loop import Loop
 from makeweight.networks import LabelledGenerator, NetworkPair, Networks, OwnNetworks, Shape
 from makeweight.networks.resnet import keep_scale
-from makeweight.progress import Report, timing
-from makeweight.schedule import KEEP_EVERY, Schedule, report_every
+from makeweight.progress import Progress, Report, timing
+from makeweight.schedule import Schedule
 from makeweight.team import Team
 
 ENCODED = 256  # images encoded at once
@@ -214,27 +203,13 @@ def partners(codes: Tensor, random: torch.Generator) -> Tensor:
     return found
 
 
-def train_autoencoder(
-    learner: Individual,
-    batches: Iterator[tuple[Tensor, Tensor]],
-    schedule: Schedule,
-    random: torch.Generator,
-    *,
-    exchange_weight: float = 0.0,
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
-    team: Team | None = None,
-    checkpoints: Checkpoints | None = None,
-    callback: Callable[[AutoencoderReport], None] | None = None,
-) -> tuple[Autoencoder, list[AutoencoderReport]]:
-    """Train an autoencoder to give images back, by their mean squared error.
+class AutoencoderTraining(Loop):
+    """The training of an autoencoder to give images back, by their mean squared error.
 
     Parameters
     ----------
     learner : Individual
-        An `Autoencoder` with its optimiser.
-    batches : iterator of (Tensor, Tensor)
-        Images (batch, c, h, w) in [-1, 1] and class codes (batch,), on the learner's device; of several processes, each
-        has its own part of a batch.
+        An `Autoencoder` with its optimiser; changed in place.
     schedule : Schedule
         How long to train; `best_every` is of no account.
     random : torch.Generator
@@ -243,149 +218,81 @@ def train_autoencoder(
         Weight of the error between each image and what another one of its class in the batch is decoded to.
     autocast : callable, optional
         Context in which networks compute.
-    team : Team, optional
+    together : Team, optional
         The processes that train together; by default this one alone.
     checkpoints : Checkpoints, optional
-        Where to keep the state, and to go on from; none by default. Batches that were learnt before are passed over.
+        Where to keep the state, and to go on from; none by default.
     callback : callable, optional
-        Called with an `AutoencoderReport`.
-
-    Returns
-    -------
-    Autoencoder
-        The learner's network, in evaluation mode.
-    list of AutoencoderReport
-        One report for every hundredth of the training, and the last.
-
-    Raises
-    ------
-    TrainingError
-        If a loss is infinite or not a number.
-    InputError
-        If the checkpoints are of another training.
+        Told each `AutoencoderReport`.
     """
-    autoencoder, together = learner.network, team or Team()
-    assert isinstance(autoencoder, Autoencoder)
-    autoencoder.train()
-    waiting: list[Tensor] = []
-    stand = _resumed(learner, schedule, random, checkpoints, together) or _Stand(schedule.settle(0, 0.0))
-    begin, kept_at, pause = time.perf_counter() - stand.seconds, stand.seconds, report_every(learner.weights.device)
-    batches = itertools.islice(batches, stand.done, None)
-    while stand.n_steps is None or stand.done < stand.n_steps:
-        learner.learning_rate = schedule.rate(stand.done, stand.n_steps)
-        images, codes = next(batches)
-        waiting.append(_step(learner, images, codes, partners(codes, random), exchange_weight, autocast, together))
-        stand.done += 1
-        stand.seconds = time.perf_counter() - begin
-        if stand.n_steps is None:
-            stand.n_steps = schedule.settle(stand.done, together.agree(stand.seconds, images.device))
-        at_end = stand.done == stand.n_steps
-        if stand.done % pause and not at_end:
-            continue
-        report = _report(waiting, stand, schedule.budget)
-        waiting.clear()
-        stand.notes.clear()
-        if stand.done - stand.noted >= max(1, report.n_steps // 100) or at_end:
-            stand.history.append(report)
-            stand.noted = stand.done
-        try:
-            if callback is not None:
-                callback(report)
-        except Exception:
-            _keep(learner, random, checkpoints, together, stand)  # whoever ends a training here may go on later
-            raise
-        if at_end or stand.seconds - kept_at >= KEEP_EVERY:
-            kept_at = stand.seconds
-            _keep(learner, random, checkpoints, together, stand)
-    autoencoder.eval()
-    return autoencoder, stand.history
 
+    reports = AutoencoderReport
+    n_figures = 2
+    advice = "a smaller learning_rate, or precision 32-true"
 
-@dataclass
-class _Stand:
-    """Where a training stands."""
+    def __init__(
+        self,
+        learner: Individual,
+        schedule: Schedule,
+        random: torch.Generator,
+        *,
+        exchange_weight: float = 0.0,
+        autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+        together: Team | None = None,
+        checkpoints: Checkpoints | None = None,
+        callback: Callable[[AutoencoderReport], None] | None = None,
+    ) -> None:
+        super().__init__(schedule, random, learner.weights.device, together or Team(), checkpoints, callback)
+        self.learner, self.exchange_weight, self.autocast = learner, exchange_weight, autocast
+        self._begin()
 
-    n_steps: Whole | None
-    done: Whole = 0
-    noted: Whole = 0
-    seconds: float = 0.0
-    history: list[AutoencoderReport] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    def run(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Progress:
+        """Train to the end, and leave the autoencoder in evaluation mode.
 
+        Parameters
+        ----------
+        batches : iterator of (Tensor, Tensor)
+            Images (batch, c, h, w) in [-1, 1] and class codes (batch,), on the learner's device, from the first; those
+            that were learnt before are passed over. Of several processes, each has its own part of a batch.
 
-def _step(
-    learner: Individual,
-    images: Tensor,
-    codes: Tensor,
-    partner: Tensor,
-    exchange_weight: float,
-    autocast: Callable[[], AbstractContextManager[object]],
-    together: Team,
-) -> Tensor:
-    """Take one step; return both losses."""
-    with autocast():
-        given_back = learner.network(images, codes)
-    # What a partner is decoded to is already here, since partners are the same batch in another order.
-    losses = torch.stack([mse_loss(given_back, images), mse_loss(given_back[partner], images)])
-    gradient = learner.gradient(losses[0] + exchange_weight * losses[1])
-    together.average(gradient, losses)
-    learner.step(gradient)
-    together.average(learner.statistics)
-    return losses.detach()
+        Raises
+        ------
+        TrainingError
+            If the training breaks down again and again.
+        """
+        self.learner.network.train()
+        progress = super().run(itertools.islice(batches, self.progress.n_batches, None))
+        self.learner.network.eval()
+        return progress
 
+    def _step(self, images: Tensor, codes: Tensor) -> Tensor:
+        learner, partner = self.learner, partners(codes, self.random)
+        learner.learning_rate = self._rate
+        with self.autocast():
+            given_back = learner.network(images, codes)
+        # What a partner is decoded to is already here, since partners are the same batch in another order.
+        losses = torch.stack([mse_loss(given_back, images), mse_loss(given_back[partner], images)])
+        gradient = learner.gradient(losses[0] + self.exchange_weight * losses[1])
+        self.together.average(gradient, losses)
+        learner.step(gradient)
+        self.together.average(learner.statistics)
+        self.progress.done += 1
+        return losses.detach()
 
-def _keep(
-    learner: Individual, random: torch.Generator, checkpoints: Checkpoints | None, together: Team, stand: _Stand
-) -> None:
-    if checkpoints is None or together.rank > 0:
-        return
-    parts = {"learner": learner.named_tensors(), "chance": chance_of(random, learner.weights.device)}
-    checkpoints.write(stand.done, State(joined(parts), asdict(stand)))
-    stand.notes += checkpoints.notes
-    checkpoints.notes.clear()
+    def _state(self) -> State:
+        return State(self.learner.named_tensors(), {"n_steps": self.progress.done, "temperature": None})
 
+    def _restore(self, state: State) -> None:
+        self.learner.restore(state.tensors)
 
-def _resumed(
-    learner: Individual,
-    schedule: Schedule,
-    random: torch.Generator,
-    checkpoints: Checkpoints | None,
-    together: Team,
-) -> _Stand | None:
-    """Go on from the last checkpoint, if there is one."""
-    if checkpoints is None:
-        return None
+    def _check(self, state: State, progress: Progress) -> None:
+        check_alike(state.tensors, self.learner.named_tensors())
 
-    def taken(state: State) -> tuple[_Stand, dict[str, Tensor], dict[str, Tensor]]:
-        stand = numbers_as(_Stand, state.numbers)
-        named, chance = (part_of(state.tensors, f"{part}.") for part in ("learner", "chance"))
-        if not schedule.allows(stand.done, stand.n_steps):
-            raise ValueError("steps that the schedule does not have")
-        check_alike(named, learner.named_tensors())
-        check_chance(chance, learner.weights.device)
-        return stand, named, chance
-
-    kept = together.gather(checkpoints.latest(taken) if together.rank == 0 else None)[0]
-    if kept is None:
-        return None
-    stand, named, chance = kept
-    learner.restore(named)
-    restore_chance(chance, random, learner.weights.device)
-    stand.notes += [*checkpoints.notes, f"went on from step {stand.done}, where the training was interrupted."]
-    checkpoints.notes.clear()
-    return stand
-
-
-def _report(waiting: list[Tensor], stand: _Stand, budget: float | None) -> AutoencoderReport:
-    reconstruction, exchange = torch.stack(waiting).mean(dim=0).tolist()
-    if not math.isfinite(reconstruction + exchange):
-        raise TrainingError(
-            f"the training broke down at step {stand.done}: a loss is {reconstruction + exchange}. Try a smaller "
-            "learning_rate, or precision 32-true."
+    def _summary(self, figures: list[list[float]]) -> AutoencoderReport:
+        progress, (reconstruction, exchange) = self.progress, np.mean(figures, axis=0).tolist()
+        return AutoencoderReport(
+            **timing(progress.done, progress.n_steps, progress.seconds, self.schedule.budget),
+            reconstruction_loss=reconstruction,
+            exchange_loss=exchange,
+            notes=tuple(progress.notes),
         )
-    return AutoencoderReport(
-        **timing(stand.done, stand.n_steps, stand.seconds, budget),
-        reconstruction_loss=reconstruction,
-        exchange_loss=exchange,
-        notes=tuple(stand.notes),
-    )

@@ -16,9 +16,9 @@ from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.data.wording import listed
 from makeweight.priors import Request
+from makeweight.progress import LOOK_EVERY
 from makeweight.rules import Game, Players
 
-LOOK_EVERY = 100
 N_DRAWN = 8  # images a class
 N_CLASSES = 64  # classes a look; of more, others come at the next look
 GROWTH = 20.0  # of the norm of the weights since the last look

@@ -13,10 +13,11 @@ from makeweight.rules import Game, Players
 REPORT_WINDOW = 100
 MOST_ROLLBACKS = 3
 LARGEST_LOSS = 1e6
-N_FIGURES = 4  # that a step tells: both losses, the winner, whether it was accepted
+LOOK_EVERY = 100  # steps between two looks at what learns
+MOST_FIGURES = 4  # that a step tells; of a game both losses, the winner, whether it was accepted
 NotNegative = Annotated[float, Field(ge=0)]
 Figure = Annotated[float, Field(ge=-LARGEST_LOSS, le=LARGEST_LOSS)]
-Figures = Annotated[list[Figure], Field(min_length=N_FIGURES, max_length=N_FIGURES)]
+Figures = Annotated[list[Figure], Field(min_length=2, max_length=MOST_FIGURES)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,14 +136,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Position:
-    """Numbers of the players, beside their tensors; JSON data.
+    """Numbers of what learns, beside its tensors; JSON data.
 
     Attributes
     ----------
     n_steps : int
-        Steps that the players have taken, those of earlier trainings too.
+        Steps taken, of players those of earlier trainings too.
     temperature : float or None
-        Of the acceptance rule.
+        Of the acceptance rule; None without one.
     done : int
         Steps of this training.
     """
@@ -154,8 +155,8 @@ class Position:
 
 def broken_losses(figures: list[list[float]], done: int) -> str | None:
     """Say which of the last steps had a loss that is no number, or none that any training has."""
-    for step_number, (discriminator_loss, generator_loss, *_) in enumerate(figures, done - len(figures) + 1):
-        for loss in (discriminator_loss, generator_loss):
+    for step_number, (first, second, *_) in enumerate(figures, done - len(figures) + 1):
+        for loss in (first, second):
             if not abs(loss) < LARGEST_LOSS:
                 return f"a loss was {loss:g} at step {step_number}"
     return None

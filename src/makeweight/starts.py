@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from makeweight.autoencoder import (
     Autoencoder,
     AutoencoderReport,
+    AutoencoderTraining,
     build_autoencoder,
     encoded,
     hand_over,
-    train_autoencoder,
 )
 from makeweight.checkpoints import Checkpoints
 from makeweight.component import Component, Registry
@@ -175,17 +175,17 @@ class _Encoding(Start):
             budget=schedule.budget and share / (1 + share) * schedule.budget,
             learning_rate=self.learning_rate,
         )
-        autoencoder, _ = train_autoencoder(
+        training = AutoencoderTraining(
             Individual(fresh, self.learning_rate, self.betas),
-            material.batches(),
             shorter,
             torch.Generator().manual_seed(material.seed),
             autocast=material.autocast,
-            team=material.team,
+            together=material.team,
             checkpoints=material.checkpoints,
             callback=material.callback,
         )
-        return autoencoder
+        training.run(material.batches())
+        return fresh
 
 
 @STARTS.register("autoencoder")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import makeweight.train
+import makeweight.loop
 from makeweight.balance import Listener, balance_folder
 from makeweight.balance.output import MARKER, training_folder
 from makeweight.balance.resuming import check_kept, keep_in, kept_training, settle_finished
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def keep_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(makeweight.train, "KEEP_EVERY", 0.0)
+    monkeypatch.setattr(makeweight.loop, "KEEP_EVERY", 0.0)
 
 
 class Stopping(Listener):

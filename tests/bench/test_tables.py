@@ -668,7 +668,7 @@ def test_the_best_that_draws_is_told_first() -> None:
 
 def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = settings(paper=ReadingSettings(methods=["acgan"], epochs=5), seeds=1)
-    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("makeweight.loop.KEEP_EVERY", 0.0)
     job, case = Job(TABLES.get("aggan-multiclass")(), own, tmp_path), Case("paper", "mnist", "acgan", 0)
     split = job.table.split(running.load_named("mnist"), case, own)
     kept = tmp_path / "training" / "one"
@@ -688,7 +688,7 @@ def test_a_limit_stops_and_a_training_goes_on(tmp_path: Path, monkeypatch: pytes
 
 def test_a_damaged_training_begins_anew_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = settings(paper=ReadingSettings(methods=["acgan"], epochs=1), seeds=1)
-    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("makeweight.loop.KEEP_EVERY", 0.0)
     table = TABLES.get("aggan-multiclass")()
     job, case = Job(table, own, tmp_path), Case("paper", "mnist", "acgan", 0)
     split = table.split(running.load_named("mnist"), case, own)
@@ -714,7 +714,7 @@ def test_a_training_is_kept_until_its_row_is_written(tmp_path: Path, monkeypatch
     def full(rows: RowFile, row: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("makeweight.loop.KEEP_EVERY", 0.0)
     monkeypatch.setattr(RowFile, "append", full)
     with pytest.raises(OSError, match="No space"):
         run(tmp_path, "aggan-multiclass", own)

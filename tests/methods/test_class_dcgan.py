@@ -68,7 +68,7 @@ def test_going_on_is_kept_in_checkpoints_too(boots: Any, tmp_path: Path) -> None
 def test_an_interrupted_training_ends_with_the_same_bytes(
     boots: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("makeweight.train.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("makeweight.loop.KEEP_EVERY", 0.0)
     whole = ClassDCGAN(**TINY).fit(*boots)
 
     def stop(report: StepReport) -> None:

@@ -134,7 +134,7 @@ class TestCheckpoints:
     def test_an_interrupted_training_ends_with_the_same_bytes(
         self, boots: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("makeweight.autoencoder.KEEP_EVERY", 0.0)
+        monkeypatch.setattr("makeweight.loop.KEEP_EVERY", 0.0)
         whole = DeepSMOTE(**TINY).fit(*boots)
 
         def stop(report: AutoencoderReport) -> None:

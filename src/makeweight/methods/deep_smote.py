@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 from makeweight.autoencoder import (
     Autoencoder,
     AutoencoderReport,
+    AutoencoderTraining,
     build_autoencoder,
     decoded,
     encoded,
-    train_autoencoder,
 )
 from makeweight.checkpoints import joined, part_of
 from makeweight.data.arrays import Channels, ImageCodec
@@ -190,24 +189,24 @@ class DeepSMOTE(TrainingSampler):
                 self._check_built()
             # A copy goes on, so that an interruption leaves the model as it was.
             learner = copy.deepcopy(self.learner_) if self._goes_on() else self._learner(codec, fabric.device)
-            autoencoder, history = train_autoencoder(
+            training = AutoencoderTraining(
                 learner,
-                self._batches(X, codes, codec, fabric.device, chance),
                 schedule,
                 torch.Generator().manual_seed(chance),
                 exchange_weight=self.exchange_weight,
                 autocast=fabric.autocast,
-                team=team(),
+                together=team(),
                 checkpoints=self._checkpoints(X, codes, seed),
                 callback=self.callback if team().rank == 0 else None,
             )
+            progress = training.run(self._batches(X, codes, codec, fabric.device, chance))
         self.learner_ = learner
         self._note_built()
-        self.history_ = [{**asdict(report), "notes": list(report.notes)} for report in history]
-        self.n_steps_ = history[-1].step
+        self.history_, self.n_steps_ = progress.history, progress.done
+        self.training_notes_ = [*progress.told, *progress.notes]
         self.codes_ = codes
-        self.latent_ = encoded(autoencoder, X, codes, codec, fabric.device)
-        self.generator_ = detached_copy(autoencoder.decoder).eval()
+        self.latent_ = encoded(self.autoencoder_, X, codes, codec, fabric.device)
+        self.generator_ = detached_copy(self.autoencoder_.decoder).eval()
 
     def _learner(self, codec: ImageCodec, device: torch.device) -> Individual:
         autoencoder = build_autoencoder(self.setting("networks"), codec.image_shape, self.latent_dim)
@@ -232,7 +231,8 @@ class DeepSMOTE(TrainingSampler):
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
         self._check_settings()
         self._check_built()
-        return to_arrays(self.learner_.named_tensors()), {"n_steps": self.n_steps_, "history": self.history_}
+        told = {"n_steps": self.n_steps_, "history": self.history_, "notes": self.training_notes_}
+        return to_arrays(self.learner_.named_tensors()), told
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         device = fabric_for(self.device, self.precision).device
@@ -253,3 +253,4 @@ class DeepSMOTE(TrainingSampler):
             self.generator_.load_state_dict(to_tensors(part_of(weights, "decoder.")))
         self.autoencoder_.eval()
         self.history_, self.n_steps_ = numbers["history"], int(numbers["n_steps"])
+        self.training_notes_ = [str(note) for note in numbers.get("notes", [])]  # older models have none
