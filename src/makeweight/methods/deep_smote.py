@@ -97,6 +97,8 @@ class DeepSMOTE(TrainingSampler):
         Losses through the training.
     n_steps_ : int
         Steps that the last fit took.
+    training_notes_ : list of str
+        What happened in the last fit that a person should read, such as a return to an earlier state.
 
     Notes
     -----
