@@ -12,12 +12,13 @@ from PIL import Image
 import makeweight.loop
 from makeweight.balance import Listener, balance_folder
 from makeweight.balance.output import MARKER, training_folder
-from makeweight.balance.resuming import check_kept, keep_in, kept_training, settle_finished
+from makeweight.balance.resuming import check_kept, keep_in, kept_training
 from makeweight.errors import InputError, TrainingError
 from makeweight.progress import StepReport
 
 Contents = Callable[[Path], dict[str, bytes]]
 STEPS = 8
+LABELS = ("boot", "clog")
 
 
 @pytest.fixture
@@ -63,7 +64,12 @@ def test_a_folder_of_somebody_else_is_left_alone(folder: Path, tmp_path: Path, m
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match=r"out\.training is in the way of what training keeps: move it\.$"):
-        balance(folder, tmp_path / "out", method=method, **({"n_steps": None} if method == "duplicates" else {}))
+        balance(
+            folder,
+            tmp_path / "out",
+            method=method,
+            **({"n_steps": None, "device": "auto"} if method == "duplicates" else {}),
+        )
     assert (other / "thesis.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()
 
@@ -89,13 +95,64 @@ def test_a_link_within_what_is_kept(folder: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_was_killed_after_its_end(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert not settle_finished(out)
     balance(folder, out)
     keep_in(training_folder(out))
     (out / MARKER).touch()
-    assert settle_finished(out)
+    assert balance(folder, out, resume=True).steps == []
     assert not training_folder(out).exists()
     assert not (out / MARKER).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_steps": STEPS + 1}, "method, length, seed or settings"),
+        ({"seed": 7}, "method, length, seed or settings"),
+        ({"method": "duplicates", "n_steps": None, "device": "auto"}, "method, length, seed or settings"),
+        ({"settings": {"head": "projection"}}, "method, length, seed or settings"),
+        ({"method": "augmentation", "n_steps": None, "device": "auto"}, "method, length, seed or settings"),
+        ({"method": "acgan", "sampling_strategy": {"clog": 12}}, "method, length, seed or settings"),
+        (
+            {"fill": "auto", "method": "duplicates", "n_steps": None, "device": "auto"},
+            "method, length, seed or settings",
+        ),
+        ({}, "images"),
+    ],
+    ids=str,
+)
+def test_the_finished_output_of_another_run(options: dict[str, Any], words: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    balance(folder, out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    if not options:
+        (folder / "boot" / "0.png").write_bytes((folder / "clog" / "0.png").read_bytes())
+    sentence = rf"out is the finished output of another run \({words}\): name another folder, or replace it with --over"
+    with pytest.raises(InputError, match=sentence):
+        balance(folder, out, resume=True, **options)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "duplicates", "n_steps": None, "device": "auto"},
+        {"method": "smote", "n_steps": None, "device": "auto", "gate": True},
+        {"method": "smote", "n_steps": None, "device": "auto", "fill": "auto"},
+        {"method": "smote", "n_steps": None, "device": "auto", "fill": 0.9},
+        {"method": "smote", "n_steps": None, "device": "auto", "sampling_strategy": {"clog": 12}},
+        {"settings": {"head": "projection"}},
+    ],
+    ids=str,
+)
+def test_the_finished_output_of_the_same_run(options: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    balance(folder, out, **options)
+    given = {"method": "acgan", "n_steps": STEPS, "device": "cpu", **options}
+    again = balance_folder(folder, out, resume=True, **given)
+    assert again.was_finished
+    assert [each.total for each in again.classes] == [
+        len(list((out / "images" / c).iterdir())) for c in ("boot", "clog")
+    ]
 
 
 def test_a_run_without_a_checkpoint_leaves_nothing(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from makeweight.balance.manifest import MANIFEST, require_manifest
+from makeweight.balance.manifest import MANIFEST, is_output, require_manifest
 from makeweight.balance.models import check_length, find_model
 from makeweight.balance.options import Fill, check_fill, check_gate
 from makeweight.balance.output import OutputFolder
@@ -51,7 +51,9 @@ def check_balance(
         or beside a strategy, a gate for a method that copies, or a model that is none.
     """
     check_exists(source)
-    _output(out, overwrite).check([Path(path) for path in (source, labels, groups_file(groups)) if path is not None])
+    if not (resume and not overwrite and is_output(out)):
+        inputs = (source, labels, groups_file(groups))
+        _output(out, overwrite).check([Path(path) for path in inputs if path is not None])
     check_kept(out, resume)
     if method is not None:
         check_shipped(method)

@@ -19,7 +19,7 @@ from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
-from makeweight.balance.resuming import check_kept, kept_training, remove_kept
+from makeweight.balance.resuming import check_kept, kept_training, remove_kept, settle_finished
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
@@ -78,6 +78,9 @@ class BalanceSummary:
         How the fill was chosen, with ``fill="auto"``.
     gate : tuple of GatedClass or None
         What was rejected, with ``gate=True``.
+    was_finished : bool
+        Whether the output was there already, and nothing was left to do; how fill and gate went is then in its
+        ``balance.json``.
     """
 
     out: Path
@@ -92,6 +95,7 @@ class BalanceSummary:
     seconds: float
     fill: FillReport | None = None
     gate: tuple[GatedClass, ...] | None = None
+    was_finished: bool = False
 
     @property
     def drawn_by(self) -> list[str]:
@@ -187,7 +191,8 @@ def balance_folder(
         Hard-link the originals instead of copying them.
     resume : bool, default=False
         Go on with what an interrupted run with the same arguments has learnt, kept in ``OUT.training`` every half a
-        minute; the output is the same, byte for byte. What is copied, judged and drawn is done again.
+        minute; the output is the same, byte for byte. What is copied, judged and drawn is done again. An output that is
+        finished already is left as it is, if it is that of the same run.
     settings : mapping of str to str, optional
         Parameters of the method as they are typed after ``--set``: dots reach into a part.
     listener : Listener, optional
@@ -205,7 +210,9 @@ def balance_folder(
     begin = time.perf_counter()
     listener = listener or Listener()
     output = OutputFolder(Path(out), overwrite, output_fault)
-    output.check([Path(path) for path in (source, labels, groups_file(groups)) if path is not None])
+    is_finished = resume and not overwrite and is_output(Path(out))
+    if not is_finished:
+        output.check([Path(path) for path in (source, labels, groups_file(groups)) if path is not None])
     if team().rank == 0:
         check_kept(Path(out), resume)
     if from_model is not None:
@@ -243,6 +250,29 @@ def balance_folder(
     to_add = _numbers(fill, sampling_strategy or "auto", images, sampler)
     folders = class_folders(images.classes)
     _check_size(sampler, images)
+    counts = Counter(images.labels.tolist())
+    summary = partial(
+        BalanceSummary,
+        out=Path(out),
+        method=sampler.name,
+        learns=sampler.learns,
+        small_classes=[c for c in images.classes if counts[c] < FEW],
+        skipped=list(images.skipped),
+    )
+    if is_finished:
+        chosen = fill == AUTO
+        drawing = None if chosen else sampler.settings_hash
+        rows = settle_finished(Path(out), images, drawing, sampler.name, None if chosen else to_add)
+        drawn = Counter(row.label for row in rows if row.origin != "real")
+        own = next((row for row in rows if row.method == sampler.name), None)
+        return summary(
+            model_hash=own.model_hash if own else "",
+            settings_hash=sampler.settings_hash,
+            seed=own.seed if own else None,
+            classes=[ClassCount(c, folders[c], counts[c], drawn[c]) for c in images.classes],
+            seconds=time.perf_counter() - begin,
+            was_finished=True,
+        )
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
     (together,) = groups_of(groups, [Part(TRAIN, Path(source), images, labels)], listener.note)
@@ -259,17 +289,11 @@ def balance_folder(
         work.draw(gate)
         if team().rank == 0:
             work.finish()
-    counts = Counter(images.labels.tolist())
-    return BalanceSummary(
-        out=Path(out),
-        method=sampler.name,
+    return summary(
         model_hash=work.model_hash,
         settings_hash=sampler.settings_hash,
         seed=sampler.seed_ if work.to_add else None,
         classes=[ClassCount(c, folders[c], counts[c], work.to_add.get(c, 0)) for c in images.classes],
-        learns=sampler.learns,
-        small_classes=[c for c in images.classes if counts[c] < FEW],
-        skipped=list(images.skipped),
         seconds=time.perf_counter() - begin,
         fill=work.fill,
         gate=None if work.gated is None else tuple(work.gated),

@@ -206,15 +206,11 @@ def balance(
     """Learn the classes of IN, draw what the rare ones lack, and write the balanced folder OUT."""
     from makeweight.balance.early import check_balance
     from makeweight.balance.options import parse_fill, parse_settings
-    from makeweight.balance.resuming import settle_finished
     from makeweight.cli.options import parse_duration, parse_strategy
     from makeweight.cli.printing import say
     from makeweight.cli.progress import shown_progress
     from makeweight.cli.tables import print_balance
 
-    if resume and not overwrite and settle_finished(out):
-        say(f"{out} is finished already, so nothing is left to do")
-        return
     strategy = None if sampling_strategy is None else parse_strategy(sampling_strategy)
     share = None if fill is None else parse_fill(fill)
     seconds = None if budget is None else parse_duration(budget)
@@ -267,7 +263,9 @@ def balance(
             settings=chosen,
             listener=listener,
         )
-    if team().rank == 0:
+    if summary.was_finished:
+        say(f"{shown(out)} is finished already, so nothing is left to do")
+    elif team().rank == 0:
         print_balance(summary)
 
 

@@ -163,6 +163,10 @@ class ImageSource(ABC):
         """
 
     @abstractmethod
+    def digest(self, index: int) -> str:
+        """Give the sha256 of the file that `write` would write, 64 hex digits."""
+
+    @abstractmethod
     def n_bytes(self) -> int:
         """Give the size of the originals on disk, in bytes; an upper estimate for arrays."""
 

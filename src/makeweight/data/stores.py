@@ -96,6 +96,11 @@ class FolderSource(ImageSource):
                     copy.write(chunk)
             return digest.hexdigest()
 
+    def digest(self, index: int) -> str:
+        """Hash an original; see `ImageSource.digest`."""
+        with self._opened(index) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def _opened(self, index: int) -> BufferedReader:
         try:
             return open_regular(self.paths[index])
@@ -149,6 +154,10 @@ class ArraySource(ImageSource):
         with target.open("xb") as file:
             file.write(data)
         return hashlib.sha256(data).hexdigest()
+
+    def digest(self, index: int) -> str:
+        """Hash an original; see `ImageSource.digest`."""
+        return hashlib.sha256(self.to_png(self._data.X[index])).hexdigest()
 
     def n_bytes(self) -> int:
         """Give the size of the originals in bytes."""
