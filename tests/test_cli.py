@@ -438,6 +438,34 @@ def test_the_module_runs_and_ends_cleanly(shoes: Path, how: signal.Signals, stat
     assert os.listdir(shoes.parent) == ["in"]
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.parametrize("command", ["methods", "inspect IN"])
+def test_a_reader_that_ends_first_is_told_apart_from_a_problem(shoes: Path, command: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m makeweight {command} | true; exit ${{PIPESTATUS[0]}}"
+    line = line.replace("IN", shlex.quote(str(shoes)))
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=_environment())
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_characters_that_the_output_lacks_are_escaped(shoes: Path) -> None:
+    (shoes / "boot").rename(shoes / "boot−")
+    command = [sys.executable, "-m", "makeweight", "inspect", str(shoes)]
+    environment = _environment() | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert b"boot\\u2212" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_an_output_that_is_finished_is_told_where_printing_fails(shoes: Path) -> None:
+    target = shoes.with_name("out")
+    command = [sys.executable, "-m", "makeweight", "balance", str(shoes), str(target), "--method", "duplicates"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=_environment())
+    sentence = "out is finished and whole; what it came to could not be printed (No space left on device)."
+    assert (done.returncode, done.stderr.splitlines()[-1].endswith(sentence)) == (2, True)
+    assert run("verify", target)[0] == 0
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
 

@@ -1,3 +1,4 @@
+import copy
 import itertools
 import math
 from pathlib import Path
@@ -269,6 +270,12 @@ class TestWarmStart:
         assert sampler.players_.n_steps == 6
         assert sampler.players_.temperature == pytest.approx(1000 * 0.99**6)
         assert weights(sampler) != first
+
+    def test_in_a_copy_the_generator_is_one_of_the_population_as_before(self, boots: Images) -> None:
+        players = AGGAN(**TINY).fit(*boots).players_
+        copied = copy.deepcopy(players)
+        assert copied.generator is copied.population.parent is not players.generator
+        assert len(copied.offspring) == len(players.offspring) == 3
 
     def test_starts_afresh_without_it(self, boots: Images) -> None:
         sampler = AGGAN(**TINY).fit(*boots)

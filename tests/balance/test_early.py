@@ -60,6 +60,7 @@ def test_sources_and_outputs_are_refused_with_the_words_of_the_job(balanced: Bal
 
 def test_inspections_samples_and_checks_are_refused(balanced: BalanceSummary, tmp_path: Path) -> None:
     assert sentence(check_inspect, "nothing").startswith("there is no folder or file nothing, ")
+    assert sentence(check_inspect, "").startswith("the name of the input is empty: give a folder, ")
     assert sentence(check_inspect, "digits", "magic").startswith("there is no method called 'magic'")
     check_inspect("digits", "egan")
     assert sentence(check_sample, tmp_path, tmp_path / "x").startswith(f"{tmp_path} holds no model of makeweight: ")

@@ -267,6 +267,18 @@ def test_what_follows_an_output_happens_under_its_lock(tmp_path: Path) -> None:
     assert seen == [(True, True)]
 
 
+def test_where_all_files_lie(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is where all files lie: name a new folder inside it"):
+        folder(Path(tmp_path.anchor)).check()
+
+
+def test_a_name_without_room_for_what_is_added_to_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"cannot be used \(File name too long\): name another place, or give a shorter"
+    ):
+        folder(tmp_path / ("y" * 250)).check()
+
+
 def test_leftovers_of_an_interrupted_swap_are_named(tmp_path: Path) -> None:
     (tmp_path / "out.replaced").mkdir()
     with pytest.raises(InputError, match=r"out\.replaced is left from an interrupted run: move it away or delete it"):

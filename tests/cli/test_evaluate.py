@@ -112,6 +112,7 @@ def test_json_holds_everything_and_out_stays_as_it_was(out: Path, tmp_path: Path
         (("out", "--json", "none/quality.json"), "cannot be written: name a file in a folder that exists"),
         (("out", "--json", "mine.csv"), "--json mine.csv is there and holds something else: name another file, or"),
         (("out", "--json", "q.html", "--html", "q.html"), "--json and --html both name q.html: name two files."),
+        (("out", "--html", ""), "--html is empty: name a file, such as report.html, or leave it out."),
         (("out", "--html", "-"), "--html writes a file, not to the output: name one, such as report.html."),
         (("out", "--test", "held", "--json", "held/q.json"), "lies inside held, which is to stay as it is"),
         (("out", "--test", "none"), "there is no folder or file none"),

@@ -27,6 +27,9 @@ def test_strategies(text: str, strategy: object) -> None:
         ("a=1,b", "'b' is not of the form NAME=TOTAL"),
         ("a=-5", "'a=-5' is not of the form"),
         ("a=1,a=2", "names 'a' twice: keep one total"),
+        (f"a={10**12}", "asks for a total of 13 digits: give a smaller one"),
+        (f"a={'9' * 5000}", "asks for a total of 5000 digits: give a smaller one"),
+        (" ", "--sampling-strategy is empty: give auto, a ratio or NAME=TOTAL, or leave it out"),
     ],
 )
 def test_strategies_that_cannot_be_read(text: str, message: str) -> None:

@@ -77,8 +77,11 @@ class OutputFolder:
         """
         if team().rank > 0:
             return
+        if not self.path.name:
+            raise InputError(f"{self.given} is where all files lie: name a new folder inside it.")
         with self._told("used"):
-            _ = self.path.exists() and self.lock.exists()
+            for path in (self.path, self.lock):  # the longest name of all
+                path.exists()
         for source in inputs:
             self._check_apart(source)
         with self._told("used"):

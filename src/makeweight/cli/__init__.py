@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +24,7 @@ from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
 from makeweight.team import team
 
-BAD_INPUT, PROBLEMS, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+BAD_INPUT, PROBLEMS, INTERRUPTED, UNREAD, TERMINATED = 2, 1, 130, 141, 143
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,8 +46,9 @@ class Commands(TyperGroup):
             _tell(str(error), *(f"{note}." for note in _notes(error)))
             raise typer.Exit(BAD_INPUT) from None
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read the output has gone
-                raise
+            if error.errno == errno.EPIPE:  # whoever read the output has gone, and what is left of it is let go
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(UNREAD) from None
             _tell(_refused_by_system(error), *(f"{note}." for note in _notes(error)))
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt as interrupt:
@@ -72,6 +77,29 @@ class _Warned:
         if sentence not in self.told:
             self.told.add(sentence)
             typer.echo(f"makeweight: note: {sentence}", err=True)
+
+
+@contextmanager
+def finished(out: Path) -> Iterator[None]:
+    """Say that an output is whole, where nothing but the printing of what it came to is ended.
+
+    Raises
+    ------
+    InputError
+        Where what is printed to refuses it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"{shown(out)} is finished and whole")
+        raise
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        reason = reason_of(error)
+        raise InputError(
+            f"{shown(out)} is finished and whole; what it came to could not be printed ({reason})."
+        ) from None
 
 
 def _refused_by_system(error: OSError) -> str:
@@ -266,7 +294,8 @@ def balance(
     if summary.was_finished:
         say(f"{shown(out)} is finished already, so nothing is left to do")
     elif team().rank == 0:
-        print_balance(summary)
+        with finished(out):
+            print_balance(summary)
 
 
 @app.command(short_help="Draw more images from a saved model.")
@@ -291,7 +320,8 @@ def sample(
     with shown_progress() as listener:
         summary = sample_folder(model, number, label=label, out=out, seed=seed, overwrite=overwrite, listener=listener)
     if team().rank == 0:
-        print_sample(summary)
+        with finished(out):
+            print_sample(summary)
 
 
 @app.command(short_help="Check a balanced folder.")
@@ -334,5 +364,8 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _terminate)
     warnings.showwarning = _Warned()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a character that it does not have ends no run
+            stream.reconfigure(errors="backslashreplace")
     # By this name, so that completion that was asked for by `python -m makeweight` completes the command.
     app(prog_name="makeweight")

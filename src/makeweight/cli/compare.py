@@ -22,7 +22,7 @@ from makeweight.cli.options import (
     Source,
     parse_duration,
 )
-from makeweight.cli.printing import say, show_table
+from makeweight.cli.printing import console, say, show_table
 from makeweight.data.wording import points, shown, signed_points
 from makeweight.errors import InputError
 
@@ -220,15 +220,14 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def _tell(sentence: str) -> None:
     """Print a sentence: broken between words on a terminal, in one line elsewhere."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    console = Console()
-    if console.is_terminal:
-        lines = Text(f"- {sentence}").wrap(console, console.width - 2)
+    terminal = console()
+    if terminal.is_terminal:
+        lines = Text(f"- {sentence}").wrap(terminal, terminal.width - 2)
         for number, line in enumerate(lines):
-            console.print(Padding(line, (0, 0, 0, 2 if number else 0)), highlight=False)
+            terminal.print(Padding(line, (0, 0, 0, 2 if number else 0)), highlight=False)
     else:
         say(f"- {sentence}")
 

@@ -51,6 +51,7 @@ Mode = Annotated[str | None, typer.Option(help="Convert the images: L (grey) or 
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")]
 
 NONE = "none"
+MOST_DIGITS = 12  # of a total
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
 
 
@@ -77,6 +78,8 @@ def parse_strategy(text: str) -> str | float | dict[str, int]:
     >>> parse_strategy("0.5"), parse_strategy("scratches=200,patches=150")
     (0.5, {'scratches': 200, 'patches': 150})
     """
+    if not text.strip():
+        raise InputError("--sampling-strategy is empty: give auto, a ratio or NAME=TOTAL, or leave it out.")
     if "=" not in text:
         try:
             return float(text)
@@ -87,6 +90,10 @@ def parse_strategy(text: str) -> str | float | dict[str, int]:
         label, equals, total = part.rpartition("=")
         if not equals or not total.strip().isdecimal():
             raise InputError(f"--sampling-strategy: {shown(part)!r} is not of the form NAME=TOTAL with a whole number.")
+        if len(total.strip()) > MOST_DIGITS:
+            raise InputError(
+                f"--sampling-strategy asks for a total of {len(total.strip())} digits: give a smaller one."
+            )
         if label in totals:
             raise InputError(f"--sampling-strategy names {shown(label)!r} twice: keep one total.")
         totals[label] = int(total)
@@ -117,6 +124,8 @@ def report_file(given: str | None, default: Path | None, inputs: Sequence[Path])
     """
     from makeweight.report.render import is_report
 
+    if given == "":
+        raise InputError("--html is empty: name a file, such as report.html, or leave it out.")
     if given == "-":
         raise InputError("--html writes a file, not to the output: name one, such as report.html.")
     file = default if given is None else Path(given)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
 
 from makeweight.data.wording import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console() -> Console:
+    """Give what prints on the output; where that has been closed, it says so as any file does."""
+    from rich.console import Console
+
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # what rich has caught, in place of status 1
+
+    return Printer()
 
 
 def say(text: str) -> None:
     """Print text without breaking it, so that names and paths can be copied; control characters are escaped."""
-    from rich.console import Console
-
-    Console().print(shown(text), markup=False, highlight=False, soft_wrap=True)
+    console().print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def show(thing: object) -> None:
     """Print a table, or whatever else rich can lay out, as it is."""
-    from rich.console import Console
-
-    Console().print(thing, markup=False, highlight=False)
+    console().print(thing, markup=False, highlight=False)
 
 
 def show_table(

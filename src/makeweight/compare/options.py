@@ -16,6 +16,8 @@ from makeweight.errors import InputError
 from makeweight.methods import get_method
 from makeweight.report.features import check_projection
 
+MOST_SEEDS = 1000
+
 
 @dataclass(frozen=True)
 class Options:
@@ -26,7 +28,7 @@ class Options:
     methods : sequence of str, optional
         Methods that draw; by default all of the registry.
     n_seeds : int, default=5
-        Seeds, at least 2: with one, chance cannot be told from difference.
+        Seeds, 2 to 1,000: with one, chance cannot be told from difference.
     fills : sequence of float
         How far rare classes are filled, as shares of the largest class; above 0, at most 1.
     shares : sequence of float
@@ -82,12 +84,16 @@ class Options:
             raise InputError(
                 f"{counted(self.n_seeds, 'seed')} cannot tell chance from difference: give 2 or more, 5 are usual."
             )
+        if self.n_seeds > MOST_SEEDS:
+            raise InputError(f"{self.n_seeds:,} seeds are more than {MOST_SEEDS:,}: give fewer, 5 are usual.")
         if not self.fills or not all(0 < fill <= 1 for fill in self.fills):
             raise InputError(f"fills are shares of the largest class, above 0 and at most 1: not {list(self.fills)}.")
         if not all(0 < share < 1 for share in self.shares):
             raise InputError(f"shares of drawn images lie above 0 and below 1: not {list(self.shares)}.")
         if not 0 < self.worthwhile < 1:
-            raise InputError(f"a worthwhile gain of recall is above 0 and below 100 points: not {self.worthwhile}.")
+            raise InputError(
+                f"a worthwhile gain of recall is above 0 and below 100 points: not {100 * self.worthwhile:g}."
+            )
         if self.n_jobs < 1 and self.n_jobs != -1:
             raise InputError(f"{self.n_jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
         check_projection(self.projection)

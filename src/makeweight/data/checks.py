@@ -45,6 +45,8 @@ def check_exists(source: str | Path) -> None:
     """
     from makeweight.data.named import names
 
+    if not str(source):
+        raise InputError("the name of the input is empty: give a folder, an archive or the name of a known set.")
     if not Path(source).exists() and str(source) not in names():
         raise InputError(
             f"there is no folder or file {shown(source)}, and no set of that name: check the path, or give one of the "
