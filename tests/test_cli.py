@@ -461,7 +461,7 @@ def test_an_output_that_is_finished_is_told_where_printing_fails(shoes: Path) ->
     command = [sys.executable, "-m", "makeweight", "balance", str(shoes), str(target), "--method", "duplicates"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=_environment())
-    sentence = "out is finished and whole; what it came to could not be printed (No space left on device)."
+    sentence = "the output cannot be printed (No space left on device); files that the command writes are written."
     assert (done.returncode, done.stderr.splitlines()[-1].endswith(sentence)) == (2, True)
     assert run("verify", target)[0] == 0
 

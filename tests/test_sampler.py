@@ -20,6 +20,7 @@ from makeweight import (
     Duplicates,
     Evolution,
     GANClassifier,
+    autoencoder,
     load,
 )
 from makeweight.autoencoder import AutoencoderReport
@@ -505,6 +506,18 @@ def test_the_callback_hears_of_the_autoencoder_before_the_game(boots: Images) ->
         *((AutoencoderReport, step, 2) for step in (1, 2)),
         *((StepReport, step, 4) for step in (1, 2, 3, 4)),
     ]
+
+
+def test_notes_of_the_autoencoder_before_the_game_are_kept(boots: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, losses = autoencoder.mse_loss, itertools.count()
+
+    def breaking(*images: Any) -> Any:
+        return shipped(*images) * (math.nan if next(losses) == 2 else 1.0)
+
+    monkeypatch.setattr(autoencoder, "mse_loss", breaking)
+    sampler = BAGAN(**{**TINY, "n_steps": 4}).fit(*boots)
+    note = "autoencoder: a loss was nan at step 2: went back to step 0, with half the learning rate."
+    assert note in sampler.training_notes_
 
 
 def test_estimate_foretells_the_steps_of_epochs(boots: Images) -> None:

@@ -23,7 +23,8 @@ class Nested(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of parts by names such as ``evolution__acceptance__cooling``.
 
-        A part that is told by its name, or left to the recipe, becomes an object for that.
+        A part that is told by its name, or left to the recipe, becomes an object for that, and follows neither the
+        recipe nor a short name such as ``objective`` from then on.
 
         Raises
         ------

@@ -73,8 +73,12 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], class_counts: ArrayL
     *before, of_game = map(_seconds_of_a_step, marks.values())
     a_step = of_game + share * sum(before)
     schedule = sampler._schedule(counts)
-    n_steps = schedule.n_steps or round((schedule.budget or 0.0) / a_step)
-    return Estimate(n_steps, n_steps * a_step, _peak_memory() + n_images * int(np.prod(image_shape)))
+    if schedule.budget is not None:  # of which the game has its part, whatever the pace of what comes before
+        n_steps, seconds = round(schedule.budget / (1 + share) / of_game), schedule.budget
+    else:
+        n_steps = schedule.n_steps or 0
+        seconds = n_steps * a_step
+    return Estimate(n_steps, seconds, _peak_memory() + n_images * int(np.prod(image_shape)))
 
 
 def _seconds_of_a_step(reports: list[Report]) -> float:

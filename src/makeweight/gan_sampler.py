@@ -300,12 +300,15 @@ class GANSampler(TrainingSampler):
         with repeatable(fabric.device):
             torch.manual_seed(chance)
             game = self._game(np.bincount(codes), fabric.device, fabric.autocast)
+            before: list[str] = []  # notes of what is trained before the game
             if self._goes_on():
                 self._check_classes(classes)
                 players = copy.deepcopy(self.players_)  # so that an interruption leaves the model as it was
                 house(players, game, players.parents)
             else:
-                players = self._players(codec.image_shape, game, self._material(X, codes, codec, game, seed))
+                material = self._material(X, codes, codec, game, seed)
+                players = self._players(codec.image_shape, game, material)
+                before = material.notes
             training = Training(
                 game,
                 players,
@@ -317,11 +320,11 @@ class GANSampler(TrainingSampler):
             )
             batches = self._batches(X, codes, codec, game.device, chance, training.progress.n_batches)
             progress = training.run(batches)
+        self.generator_ = drawer(players, self.setting("draws"))
         self.players_ = players
         self._note_built()
         self.history_, self.n_steps_ = progress.history, progress.done
-        self.training_notes_ = [*in_vain(game, players), *progress.told, *progress.notes]
-        self.generator_ = drawer(players, self.setting("draws"))
+        self.training_notes_ = [*in_vain(game, players), *before, *progress.told, *progress.notes]
 
     def _material(
         self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64], codec: ImageCodec, game: Game, seed: int

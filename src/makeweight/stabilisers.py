@@ -200,6 +200,8 @@ def _normalise(layer: nn.Module, norm: SpectralNorm) -> None:
 
 def _pickled(layer: nn.Module) -> tuple[Any, ...]:
     state, own = dict(vars(layer)), layer.get_submodule("parametrizations.weight")
+    if len(list(layer.get_submodule("parametrizations").children())) > 1 or len(list(own.children())) > 1:
+        raise TypeError("a layer with parametrizations of its own is not pickled: save the model instead.")
     state["_modules"] = {name: part for name, part in state["_modules"].items() if name != "parametrizations"}
     state["_parameters"] = {"weight": own.get_parameter("original"), **state["_parameters"]}
     return _normalised, (parametrize.type_before_parametrizations(layer), state, own.get_submodule("0"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,6 +83,8 @@ class Material:
         Where and with whom to compute.
     callback : callable or None
         Told an `AutoencoderReport` after each step of what is trained before the game.
+    notes : list of str
+        What happened meanwhile that a person should read; grows.
     """
 
     X: NDArray[Any] | LazyImages
@@ -96,6 +98,7 @@ class Material:
     autocast: Callable[[], AbstractContextManager[object]]
     team: Team
     callback: Callable[[AutoencoderReport], None] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class Start(Component):
@@ -184,7 +187,8 @@ class _Encoding(Start):
             checkpoints=material.checkpoints,
             callback=material.callback,
         )
-        training.run(material.batches())
+        progress = training.run(material.batches())
+        material.notes.extend(f"autoencoder: {note}" for note in [*progress.told, *progress.notes])
         return fresh
 
 

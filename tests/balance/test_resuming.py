@@ -112,10 +112,8 @@ def test_a_run_that_was_killed_after_its_end(folder: Path, tmp_path: Path) -> No
         ({"settings": {"head": "projection"}}, "method, length, seed or settings"),
         ({"method": "augmentation", "n_steps": None, "device": "auto"}, "method, length, seed or settings"),
         ({"method": "acgan", "sampling_strategy": {"clog": 12}}, "method, length, seed or settings"),
-        (
-            {"fill": "auto", "method": "duplicates", "n_steps": None, "device": "auto"},
-            "method, length, seed or settings",
-        ),
+        ({"fill": "auto"}, "fill or gate"),
+        ({"gate": True}, "fill or gate"),
         ({}, "images"),
     ],
     ids=str,

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from makeweight.data.arrays import ImageCodec
+from makeweight.data.arrays import ImageCodec, check_labels
 from makeweight.errors import InputError
 
 DTYPES = ["uint8", "uint16", "int32", "float32", "float64", "bool"]
@@ -196,3 +196,9 @@ def test_images_of_another_shape_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         codec.encode(values((2, 11, 8), "uint8"))
     assert str(caught.value) == "images of shape (11, 8) do not fit what was learnt, (8, 11): resize them."
+
+
+def test_labels_of_two_dimensions_are_left_to_scikit_learn() -> None:
+    check_labels(np.array([["a", "b"], ["c", None]], object))
+    with pytest.raises(InputError, match="^the label of image 1 is None: give every image a label"):
+        check_labels(np.array(["a", None], object))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_out_folds, numbers_at, strategy_at
+from makeweight.balance.finished import settle_finished
 from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_output
@@ -19,7 +20,7 @@ from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
-from makeweight.balance.resuming import check_kept, kept_training, remove_kept, settle_finished
+from makeweight.balance.resuming import check_kept, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
@@ -260,9 +261,7 @@ def balance_folder(
         skipped=list(images.skipped),
     )
     if is_finished:
-        chosen = fill == AUTO
-        drawing = None if chosen else sampler.settings_hash
-        rows = settle_finished(Path(out), images, drawing, sampler.name, None if chosen else to_add)
+        rows = settle_finished(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate)
         drawn = Counter(row.label for row in rows if row.origin != "real")
         own = next((row for row in rows if row.method == sampler.name), None)
         return summary(

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from makeweight.balance import output
-from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
-from makeweight.balance.names import RECORD
-from makeweight.balance.options import FALLBACK_METHOD
 from makeweight.balance.output import training_folder
-from makeweight.data.base import ImageSource
 from makeweight.data.wording import shown
 from makeweight.errors import InputError, TrainingError
 from makeweight.team import team
@@ -38,54 +32,6 @@ def check_kept(out: Path, resume: bool) -> None:
         raise InputError(
             f"{shown(kept)} holds a training that was interrupted: go on with --resume, or delete it to begin anew."
         )
-
-
-def settle_finished(
-    out: Path, images: ImageSource, settings_hash: str | None, method: str, to_add: Mapping[str, int] | None
-) -> list[ManifestRow]:
-    """Give the manifest of an output that is there already, and remove its marker and what was kept for it.
-
-    A run that is killed between putting its output in place and clearing up leaves these.
-
-    Parameters
-    ----------
-    out : Path
-        The output.
-    images : ImageSource
-        What this run would learn from.
-    settings_hash : str or None
-        Hash of the settings that this run would draw with; None where it would choose some of them.
-    method : str
-        What it would draw with.
-    to_add : mapping of str to int, or None
-        How many images of each class it would draw; None where it would choose that.
-
-    Raises
-    ------
-    InputError
-        If the output is that of another run.
-    """
-    rows = read_manifest(out / MANIFEST)
-    real = [(row.label, row.source, row.sha256) for row in rows if row.origin == "real"]
-    drawn = [row for row in rows if row.origin == "drawn"]
-    hashes = {row.settings_hash for row in drawn if row.method == method}
-    others = {row.method for row in drawn} - {method}
-    if (out / RECORD).exists():  # where the gate may have had classes filled by another method
-        others -= {FALLBACK_METHOD}
-    if others or (settings_hash is not None and hashes - {settings_hash}):
-        other = "method, length, seed or settings"
-    elif to_add is not None and Counter(row.label for row in drawn) != Counter(dict(to_add)):
-        other = "number of drawn images"
-    elif real != [(str(images.labels[i]), images.files[i], images.digest(i)) for i in range(len(images.labels))]:
-        other = "images"
-    else:
-        (out / output.MARKER).unlink(missing_ok=True)
-        remove_kept(training_folder(out))
-        return rows
-    raise InputError(
-        f"{shown(out)} is the finished output of another run ({other}): name another folder, or replace it with "
-        "--overwrite."
-    )
 
 
 def keep_in(kept: Path) -> None:

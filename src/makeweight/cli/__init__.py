@@ -8,8 +8,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from makeweight.cli.bench import bench_commands
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
 from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
+from makeweight.cli.printing import UnprintedError
 from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
 from makeweight.team import team
@@ -45,10 +45,14 @@ class Commands(TyperGroup):
         except InputError as error:
             _tell(str(error), *(f"{note}." for note in _notes(error)))
             raise typer.Exit(BAD_INPUT) from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read the output has gone, and what is left of it is let go
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except UnprintedError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it is let go
+            if error.errno == errno.EPIPE:  # whoever read the output has gone
                 raise typer.Exit(UNREAD) from None
+            reason = reason_of(error)
+            _tell(f"the output cannot be printed ({reason}); files that the command writes are written.")
+            raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
             _tell(_refused_by_system(error), *(f"{note}." for note in _notes(error)))
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt as interrupt:
@@ -58,8 +62,9 @@ class Commands(TyperGroup):
 
 
 def _tell(*lines: str) -> None:
-    for line in lines:
-        typer.echo(f"makeweight: {shown(line)}", err=True)
+    with suppress(OSError):  # who does not listen, is told by the status
+        for line in lines:
+            typer.echo(f"makeweight: {shown(line)}", err=True)
 
 
 def _notes(error: BaseException) -> list[str]:
@@ -77,29 +82,6 @@ class _Warned:
         if sentence not in self.told:
             self.told.add(sentence)
             typer.echo(f"makeweight: note: {sentence}", err=True)
-
-
-@contextmanager
-def finished(out: Path) -> Iterator[None]:
-    """Say that an output is whole, where nothing but the printing of what it came to is ended.
-
-    Raises
-    ------
-    InputError
-        Where what is printed to refuses it.
-    """
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(f"{shown(out)} is finished and whole")
-        raise
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise
-        reason = reason_of(error)
-        raise InputError(
-            f"{shown(out)} is finished and whole; what it came to could not be printed ({reason})."
-        ) from None
 
 
 def _refused_by_system(error: OSError) -> str:
@@ -291,11 +273,12 @@ def balance(
             settings=chosen,
             listener=listener,
         )
+    if team().rank > 0:
+        return
     if summary.was_finished:
         say(f"{shown(out)} is finished already, so nothing is left to do")
-    elif team().rank == 0:
-        with finished(out):
-            print_balance(summary)
+    else:
+        print_balance(summary)
 
 
 @app.command(short_help="Draw more images from a saved model.")
@@ -320,8 +303,7 @@ def sample(
     with shown_progress() as listener:
         summary = sample_folder(model, number, label=label, out=out, seed=seed, overwrite=overwrite, listener=listener)
     if team().rank == 0:
-        with finished(out):
-            print_sample(summary)
+        print_sample(summary)
 
 
 @app.command(short_help="Check a balanced folder.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from makeweight.data.wording import shown
 
@@ -11,13 +11,23 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+class UnprintedError(OSError):
+    """What is printed to refuses it, or has been closed."""
+
+
 def console() -> Console:
-    """Give what prints on the output; where that has been closed, it says so as any file does."""
+    """Give what prints on the output."""
     from rich.console import Console
 
     class Printer(Console):
         def on_broken_pipe(self) -> None:
             raise  # what rich has caught, in place of status 1
+
+        def print(self, *things: Any, **options: Any) -> None:
+            try:
+                super().print(*things, **options)
+            except OSError as error:
+                raise UnprintedError(error.errno, error.strerror) from None
 
     return Printer()
 

@@ -145,10 +145,10 @@ def check_labels(y: ArrayLike) -> None:
     if labels.dtype.kind == "f":
         faulty = ~np.isfinite(labels)
     else:
-        own = labels.ravel().tolist() if labels.dtype == object else []
+        own = labels.tolist() if labels.dtype == object and labels.ndim == 1 else []
         faulty = np.array([value is None or value != value for value in own], bool)
-    if labels.ndim and faulty.any():
-        first = int(np.argwhere(faulty)[0][0])
+    if labels.ndim == 1 and faulty.any():  # other shapes are refused by scikit-learn
+        first = int(np.flatnonzero(faulty)[0])
         raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")
 
 

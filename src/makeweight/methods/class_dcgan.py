@@ -19,7 +19,7 @@ from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.duplicates import block_seed
 from makeweight.networks import DCGAN
-from makeweight.progress import StepReport
+from makeweight.progress import Report, StepReport
 from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
 from makeweight.saving import Arrays
@@ -125,7 +125,7 @@ class ClassDCGAN(GANSampler):
             return {"n_steps": None, "n_epochs": None, "budget": schedule.budget / k}
         return {"n_steps": max(1, (schedule.n_steps or 0) // k), "n_epochs": None, "budget": None}
 
-    def _one(self, code: int, length: dict[str, Any], callback: Callable[[StepReport], None] | None) -> OneClass:
+    def _one(self, code: int, length: dict[str, Any], callback: Callable[[Any], None] | None) -> OneClass:
         """Make the GAN of a class, or copy the one that there is, to let it go on."""
         settings = self.get_params(deep=False) | length | {"callback": callback}
         settings["checkpoints"] = None if self.checkpoints is None else Path(self.checkpoints) / str(code)
@@ -147,14 +147,17 @@ class ClassDCGAN(GANSampler):
         sampler._restore(weights, training, numbers)
         return sampler
 
-    def _told_of(self, history: list[dict[str, Any]], code: int, n_classes: int) -> Callable[[StepReport], None] | None:
+    def _told_of(self, history: list[dict[str, Any]], code: int, n_classes: int) -> Callable[[Report], None] | None:
         """Let the callback hear of one training, of as many steps as all classes take."""
         callback = self.callback
         if callback is None:
             return None
         steps, seconds = (history[-1]["step"], history[-1]["seconds"]) if history else (0, 0.0)
 
-        def tell(report: StepReport) -> None:
+        def tell(report: Report) -> None:
+            if not isinstance(report, StepReport):  # of an autoencoder, which each class has by itself
+                callback(report)
+                return
             later = (n_classes - code - 1) * report.n_steps
             callback(
                 replace(

@@ -1,0 +1,78 @@
+"""An output that is there already, held against the run that was to write it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
+from makeweight.balance.names import MODEL, RECORD
+from makeweight.balance.output import MARKER, training_folder
+from makeweight.balance.resuming import remove_kept
+from makeweight.data.base import ImageSource
+from makeweight.data.files import read_regular
+from makeweight.data.wording import shown
+from makeweight.errors import InputError
+from makeweight.sampler import ImageSampler
+from makeweight.saving import CARD, ModelCard, read_json
+
+
+def settle_finished(
+    out: Path,
+    images: ImageSource,
+    sampler: ImageSampler,
+    to_add: Mapping[str, int],
+    *,
+    chooses: bool,
+    gate: bool,
+) -> list[ManifestRow]:
+    """Give the manifest of an output that is there already, and remove its marker and what was kept for it.
+
+    A run that is killed between putting its output in place and clearing up leaves these.
+
+    Parameters
+    ----------
+    out : Path
+        The output.
+    images : ImageSource
+        What this run would learn from.
+    sampler : ImageSampler
+        What it would draw with.
+    to_add : mapping of str to int
+        How many images of each class it would draw, unless it chooses.
+    chooses, gate : bool
+        Whether it would choose the fill, and whether a gate would judge what is drawn.
+
+    Raises
+    ------
+    InputError
+        If the output is that of another run. Which model it went on from, an output does not tell.
+    """
+    rows = read_manifest(out / MANIFEST)
+    record = json.loads(read_regular(out / RECORD)) if (out / RECORD).exists() else {}
+    card = read_json(out / MODEL / CARD, ModelCard) if (out / MODEL).exists() else None
+    mine, theirs = json.loads(json.dumps(sampler.settings)), card.settings if card else None
+    if chooses:
+        for settings in (mine, theirs or {}):
+            settings.pop("sampling_strategy", None)
+    real = ((row.label, row.source, row.sha256) for row in rows if row.origin == "real")
+    own = ((str(images.labels[i]), images.files[i], images.digest(i)) for i in range(len(images.labels)))
+    if (chooses, gate) != tuple(record.get(name) is not None for name in ("fill", "gate")):
+        other = "fill or gate"
+    elif theirs not in (None, mine):
+        other = "method, length, seed or settings"
+    elif not chooses and Counter(row.label for row in rows if row.origin == "drawn") != Counter(dict(to_add)):
+        other = "number of drawn images"
+    elif any(one != another for one, another in itertools.zip_longest(real, own)):
+        other = "images"
+    else:
+        (out / MARKER).unlink(missing_ok=True)
+        remove_kept(training_folder(out))
+        return rows
+    raise InputError(
+        f"{shown(out)} is the finished output of another run ({other}): name another folder, or replace it with "
+        "--overwrite."
+    )
