@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from style import COLOURS, HERE, save_both
 
 from makeweight.bench.curves import curves
-from makeweight.bench.results import Line, Section, sections
+from makeweight.bench.results import FEWEST_SEEDS, Line, Section, sections
 from makeweight.bench.rows import RowFile
 from makeweight.bench.table_rows import Group, grouped
 
@@ -78,7 +78,10 @@ def lines_of(dataset: str) -> dict[str, Line]:
 
 def means() -> Shown:
     """Mean recall of what plays no game and what does."""
-    found = {dataset: lines_of(dataset) for dataset in SETS}
+    found = {
+        dataset: {name: line for name, line in lines_of(dataset).items() if line.n_seeds >= FEWEST_SEEDS}
+        for dataset in SETS
+    }
     names = [name for name in (*NO_GAME, *GAME) if any(name in lines for lines in found.values())]
 
     def draw(ink: str) -> Figure:
