@@ -439,7 +439,7 @@ def test_the_module_runs_and_ends_cleanly(shoes: Path, how: signal.Signals, stat
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-@pytest.mark.parametrize("command", ["methods", "inspect IN"])
+@pytest.mark.parametrize("command", ["methods", "inspect IN", "inspect IN --json"])
 def test_a_reader_that_ends_first_is_told_apart_from_a_problem(shoes: Path, command: str) -> None:
     line = f"{shlex.quote(sys.executable)} -m makeweight {command} | true; exit ${{PIPESTATUS[0]}}"
     line = line.replace("IN", shlex.quote(str(shoes)))

@@ -19,7 +19,7 @@ from makeweight.cli.bench import bench_commands
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
 from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
-from makeweight.cli.printing import UnprintedError
+from makeweight.cli.printing import UnprintedError, put
 from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
 from makeweight.team import team
@@ -152,7 +152,7 @@ def inspect_command(
 
         write_report(html_file, inspection_page(found, images, plan))
     if as_json:
-        typer.echo(json.dumps({**found.as_dict(), "balance": plan.as_dict() if plan else None}, indent=2))
+        put(json.dumps({**found.as_dict(), "balance": plan.as_dict() if plan else None}, indent=2))
     else:
         print_inspection(found, plan)
 

@@ -32,6 +32,16 @@ def console() -> Console:
     return Printer()
 
 
+def put(text: str) -> None:
+    """Print text as it is, for programs."""
+    import typer
+
+    try:
+        typer.echo(text)
+    except OSError as error:
+        raise UnprintedError(error.errno, error.strerror) from None
+
+
 def say(text: str) -> None:
     """Print text without breaking it, so that names and paths can be copied; control characters are escaped."""
     console().print(shown(text), markup=False, highlight=False, soft_wrap=True)
