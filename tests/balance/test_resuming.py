@@ -130,6 +130,15 @@ def test_the_finished_output_of_another_run(options: dict[str, Any], words: str,
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000])
+def test_a_finished_output_whose_record_is_damaged(content: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    balance(folder, out, method="duplicates", n_steps=None, device="auto")
+    (out / "balance.json").write_text(content)
+    with pytest.raises(InputError, match=r"balance\.json is damaged: name another folder, or replace the output with"):
+        balance(folder, out, resume=True, method="duplicates", n_steps=None, device="auto")
+
+
 @pytest.mark.parametrize(
     "options",
     [

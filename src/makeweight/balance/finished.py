@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.names import MODEL, RECORD
@@ -52,7 +53,7 @@ def settle_finished(
         If the output is that of another run. Which model it went on from, an output does not tell.
     """
     rows = read_manifest(out / MANIFEST)
-    record = json.loads(read_regular(out / RECORD)) if (out / RECORD).exists() else {}
+    record = _record(out / RECORD)
     card = read_json(out / MODEL / CARD, ModelCard) if (out / MODEL).exists() else None
     mine, theirs = json.loads(json.dumps(sampler.settings)), card.settings if card else None
     if chooses:
@@ -76,3 +77,16 @@ def settle_finished(
         f"{shown(out)} is the finished output of another run ({other}): name another folder, or replace it with "
         "--overwrite."
     )
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Read what was decided; nothing where nothing was to be decided."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(read_regular(path))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{shown(path)} is damaged: name another folder, or replace the output with --overwrite.")
+    return found
