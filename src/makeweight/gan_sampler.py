@@ -39,7 +39,7 @@ from makeweight.saving import Arrays
 from makeweight.schedule import Schedule
 from makeweight.stabilisers import AveragedWeights, Mixing
 from makeweight.starts import Material, Setting, Start
-from makeweight.team import Team, team
+from makeweight.team import team
 from makeweight.train import Training
 from makeweight.training_sampler import TrainingSampler, fitting_the_card, to_arrays, to_tensors
 from makeweight.training_state import restore, state_of
@@ -316,7 +316,7 @@ class GANSampler(TrainingSampler):
                 torch.Generator().manual_seed(chance),
                 Watch(game, real_spreads(X, codes, codec, len(classes)), classes.tolist(), seed),
                 self._checkpoints(X, codes, seed),
-                self._heard(game.team),
+                self._heard,
             )
             batches = self._batches(X, codes, codec, game.device, chance, training.progress.n_batches)
             progress = training.run(batches)
@@ -340,12 +340,8 @@ class GANSampler(TrainingSampler):
             game.device,
             game.autocast,
             game.team,
-            self._heard(game.team),
+            self._heard,
         )
-
-    def _heard(self, together: Team) -> Callable[[Any], None] | None:
-        """Give what hears reports: of several processes the first one's alone."""
-        return self.callback if together.rank == 0 else None
 
     def _game(self, counts: NDArray[np.int64], device: torch.device, autocast: Callable[[], Any]) -> Game:
         evolution: Evolution = self.setting("evolution")

@@ -269,15 +269,14 @@ class Loop(ABC):
             raise ValueError("steps that the schedule does not have")
         if not (0 <= progress.n_batches - progress.done <= MOST_BATCHES_LOST and progress.noted <= progress.done):
             raise ValueError("numbers that no training has")
-        if len(progress.norms) != len(self.progress.norms) or len(progress.recent) > REPORT_WINDOW:
-            raise ValueError("other figures")
-        if any(len(figures) != self.n_figures for figures in progress.recent):
+        others = any(len(figures) != self.n_figures for figures in progress.recent)
+        if others or len(progress.norms) != len(self.progress.norms) or len(progress.recent) > REPORT_WINDOW:
             raise ValueError("other figures")
         kept = Kept(State(now, numbers["now"]), State(healthy or now, numbers["healthy"]), progress, chance)
-        for state in (kept.now, kept.healthy):
-            if numbers_as(Position, state.numbers).done > progress.done:
+        for part in (kept.now, kept.healthy):
+            if numbers_as(Position, part.numbers).done > progress.done:
                 raise ValueError("another position")
-            self._check(state, progress)
+            self._check(part, progress)
         check_chance(chance, self.device)
         return kept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,6 +50,7 @@ class TrainingSampler(Nested, ImageSampler):
     budget: float | None
     warm_start: bool
     checkpoints: str | Path | None
+    callback: Callable[[Any], None] | None
 
     def _part(self, name: str) -> Any:
         return self.setting(name)
@@ -74,6 +75,11 @@ class TrainingSampler(Nested, ImageSampler):
         if isinstance(value, Component) and name != "networks":
             told = {key: each for key, each in told.items() if key not in value.ranges}
         return told
+
+    @property
+    def _heard(self) -> Callable[[Any], None] | None:
+        """What hears reports: of several processes the first one's alone."""
+        return self.callback if team().rank == 0 else None
 
     def _check_team(self) -> None:
         """Refuse what several processes cannot train together."""

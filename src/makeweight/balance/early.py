@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from makeweight.balance.manifest import MANIFEST, is_output, require_manifest
+from makeweight.balance.manifest import MANIFEST, require_manifest
 from makeweight.balance.models import check_length, find_model
 from makeweight.balance.options import Fill, check_fill, check_gate
 from makeweight.balance.output import OutputFolder
-from makeweight.balance.resuming import check_kept
+from makeweight.balance.resuming import check_kept, is_finished
 from makeweight.balance.strategy import Strategy, check_name
 from makeweight.data.checks import check_exists, check_options
 from makeweight.data.groups import groups_file
@@ -51,7 +51,7 @@ def check_balance(
         or beside a strategy, a gate for a method that copies, or a model that is none.
     """
     check_exists(source)
-    if not (resume and not overwrite and is_output(out)):
+    if not is_finished(out, resume, overwrite):
         inputs = (source, labels, groups_file(groups))
         _output(out, overwrite).check([Path(path) for path in inputs if path is not None])
     check_kept(out, resume)

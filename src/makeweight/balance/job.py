@@ -20,7 +20,7 @@ from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
-from makeweight.balance.resuming import check_kept, kept_training, remove_kept
+from makeweight.balance.resuming import check_kept, is_finished, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
@@ -211,8 +211,8 @@ def balance_folder(
     begin = time.perf_counter()
     listener = listener or Listener()
     output = OutputFolder(Path(out), overwrite, output_fault)
-    is_finished = resume and not overwrite and is_output(Path(out))
-    if not is_finished:
+    finished = is_finished(Path(out), resume, overwrite)
+    if not finished:
         output.check([Path(path) for path in (source, labels, groups_file(groups)) if path is not None])
     if team().rank == 0:
         check_kept(Path(out), resume)
@@ -260,7 +260,7 @@ def balance_folder(
         small_classes=[c for c in images.classes if counts[c] < FEW],
         skipped=list(images.skipped),
     )
-    if is_finished:
+    if finished:
         rows = settle_finished(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate)
         drawn = Counter(row.label for row in rows if row.origin != "real")
         own = next((row for row in rows if row.method == sampler.name), None)

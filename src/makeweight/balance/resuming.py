@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from makeweight.balance.manifest import is_output
 from makeweight.balance.output import training_folder
 from makeweight.data.wording import shown
 from makeweight.errors import InputError, TrainingError
@@ -15,6 +16,11 @@ from makeweight.team import team
 
 CHOOSING, LEARNING = "choosing", "learning"
 MARKER = ".makeweight-training"
+
+
+def is_finished(out: Path, resume: bool, overwrite: bool) -> bool:
+    """Tell whether a run is to go on with an output that is there already."""
+    return resume and not overwrite and is_output(out)
 
 
 def check_kept(out: Path, resume: bool) -> None:

@@ -199,7 +199,7 @@ class DeepSMOTE(TrainingSampler):
                 autocast=fabric.autocast,
                 together=team(),
                 checkpoints=self._checkpoints(X, codes, seed),
-                callback=self.callback if team().rank == 0 else None,
+                callback=self._heard,
             )
             progress = training.run(self._batches(X, codes, codec, fabric.device, chance))
         self.learner_ = learner
