@@ -10,6 +10,8 @@ inputs.
     python benchmarks/step_cost.py --precisions                     # float32 and bfloat16, in turn: AGGAN, a matrix
                                                                     # product, a convolution and its gradients
     python benchmarks/step_cost.py --compiled                       # ACGAN as it is and with networks of torch.compile
+    python benchmarks/step_cost.py --allocator                      # freed memory given back and kept, in turn: ACGAN,
+                                                                    # E-GAN, AGGAN
     python benchmarks/step_cost.py --arithmetic                     # floating-point operations, without a clock
     python benchmarks/step_cost.py --table
 """
@@ -17,12 +19,16 @@ inputs.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +38,8 @@ from torch.nn.functional import conv2d
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from makeweight.allocator import SETTINGS as KEPT
+from makeweight.allocator import keep_freed_memory
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
@@ -65,6 +73,7 @@ COUNTED = {
 }
 WORK = ("step", "matrix product", "convolution", "its gradients")  # compared in both precisions; maps lie channels last
 Stepper = Callable[[], object]
+WAYS = ("given back", "kept")  # what is done with freed memory
 
 
 def make(method: str, shape: tuple[int, int, int], published: bool, device: str, precision: str | None) -> GANSampler:
@@ -320,6 +329,61 @@ def measure_compiled(name: str, device: str, n_rounds: int) -> dict[str, Any]:
     return {"compiling_seconds": round(time.perf_counter() - begin, 1)} | of_two(name, device, n_rounds, ways)
 
 
+class Alone:
+    """Steps of some methods in a process of their own, which keeps freed memory or gives it back."""
+
+    steppers: ClassVar[dict[str, Stepper]] = {}
+
+    @classmethod
+    def begin(cls, name: str, threads: int, kept: bool) -> None:
+        """Make the process ready."""
+        if kept:
+            keep_freed_memory()
+        torch.set_num_threads(threads)
+        shape, published = SETTINGS[name]
+        for method in METHODS[:3]:
+            table = set_table(make(method, shape, published, "cpu", PRECISIONS[0]), shape)
+            cls.steppers[method] = shipped(*table, shape)
+
+    @classmethod
+    def take(cls, method: str) -> tuple[float, float, int]:
+        """Take a step, and tell its seconds, those of them that the system worked for it, and the peak of memory."""
+        before, begin = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        cls.steppers[method]()
+        seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF)
+        return seconds, after.ru_stime - before.ru_stime, after.ru_maxrss // 1024
+
+
+def measure_allocator(name: str, n_rounds: int) -> dict[str, Any]:
+    """Time steps in two processes in turn, of which one keeps freed memory."""
+    context = multiprocessing.get_context("spawn")
+    taken: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
+    with ExitStack() as stack:
+        pools = {}
+        for way in WAYS:
+            start = (name, torch.get_num_threads(), way == "kept")
+            pool = ProcessPoolExecutor(1, mp_context=context, initializer=Alone.begin, initargs=start)
+            pools[way] = stack.enter_context(pool)
+        for number in range(n_rounds + WARM_UP):
+            for method in METHODS[:3]:
+                for way, pool in pools.items():
+                    found = pool.submit(Alone.take, method).result()
+                    if number >= WARM_UP:
+                        taken.setdefault((method, way), []).append(found)
+    figures = {key: np.array(found) for key, found in taken.items()}
+    of_system = {key: found[:, 1].sum() / found[:, 0].sum() for key, found in figures.items()}
+    faster = {m: quartiles(figures[m, WAYS[0]][:, 0] / figures[m, WAYS[1]][:, 0]) for m in METHODS[:3]}
+    return {
+        "setting": name,
+        "threads": torch.get_num_threads(),
+        "rounds": n_rounds,
+        "milliseconds": {way: {m: quartiles(1e3 * figures[m, way][:, 0]) for m in METHODS[:3]} for way in WAYS},
+        "share_of_system": {way: {m: round(of_system[m, way], 3) for m in METHODS[:3]} for way in WAYS},
+        "peak_megabytes": {way: int(max(figures[m, way][:, 2].max() for m in METHODS[:3])) for way in WAYS},
+        "faster_by_keeping": faster,
+    }
+
+
 def of_two(name: str, device: str, n_rounds: int, ways: dict[str, Stepper]) -> dict[str, Any]:
     """Time two ways of the same work in turn, and tell how much faster the second is."""
     seconds = in_turn(ways, n_rounds, device.startswith("cuda"), at_once=tuple(ways))
@@ -352,7 +416,7 @@ def print_table(rows: RowFile) -> None:
     print("|" + "---|" * (len(COLUMNS) + 1))
     for row in rows:
         found = row.metrics
-        if "times_faster" in found:
+        if "aggan_to_acgan" not in found:
             continue
         ratios = ["{} ({}–{})".format(*found[key]) for key in ("aggan_to_acgan", "egan_to_acgan", "reference_to_aggan")]
         cells = [
@@ -397,6 +461,24 @@ def print_table_of_two(rows: RowFile) -> None:
             print("|", " | ".join([*cells_of_two(row), ratio, f"{found['compiling_seconds']:.0f}"]), "|")
 
 
+def print_table_of_allocators(rows: RowFile) -> None:
+    """Print what keeping freed memory gains, in Markdown."""
+    print("\n| setting | device | method | given back, ms | system | kept, ms | system | times faster | peak, MB |")
+    print("|" + "---|" * 9)
+    for row in rows:
+        found = row.metrics
+        for method in METHODS[:3] if "faster_by_keeping" in found else ():
+            cells = [found["setting"], place_of(row), method]
+            for way in WAYS:
+                cells += [
+                    f"{found['milliseconds'][way][method][0]:.3g}",
+                    f"{found['share_of_system'][way][method]:.0%}",
+                ]
+            cells.append("{} ({}–{})".format(*found["faster_by_keeping"][method]))
+            cells.append(" → ".join(str(found["peak_megabytes"][way]) for way in WAYS))
+            print("|", " | ".join(cells), "|")
+
+
 def cells_of_two(row: Row) -> list[str]:
     """Give setting, device and both medians of a comparison of two ways."""
     times = [f"{milliseconds[0]:.3g}" for milliseconds in row.metrics["milliseconds"].values()]
@@ -419,6 +501,7 @@ def main() -> None:
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--precisions", action="store_true", help="compare precisions in place of methods")
     other.add_argument("--compiled", action="store_true", help="compare with compiled networks in place of methods")
+    other.add_argument("--allocator", action="store_true", help="compare what is done with freed memory")
     other.add_argument("--arithmetic", action="store_true", help="count operations in place of seconds, and stop")
     parser.add_argument("--rows", type=Path, default=HERE / "results" / "step_cost.jsonl")
     parser.add_argument("--table", action="store_true", help="print the table of the rows that are there, and stop")
@@ -429,6 +512,7 @@ def main() -> None:
     rows = RowFile(options.rows)
     if not options.table:
         set_threads()
+        kept = not options.allocator and keep_freed_memory()
         for name in options.settings.split(","):
             shape, published = SETTINGS[name]
             settings = {
@@ -440,6 +524,10 @@ def main() -> None:
                 settings |= {"precision": "both", "methods": ", ".join(("aggan", *WORK[1:]))}
             if options.compiled:
                 settings |= {"methods": "acgan, compiled"}
+            if options.allocator:
+                settings |= {"methods": ", ".join(METHODS[:3]), "allocator": ", ".join(WAYS)}
+            elif kept:
+                settings |= {"allocator": {variable: n_bytes for variable, (_, n_bytes) in KEPT.items()}}
             run = Run(
                 protocol=f"step-cost/{name}",
                 data_hash=hash_data(np.zeros((1, *shape)), np.zeros(1)),
@@ -453,6 +541,8 @@ def main() -> None:
                 with repeatable(torch.device(options.device)):
                     if options.precisions:
                         found = measure_precisions(name, options.device, options.rounds)
+                    elif options.allocator:
+                        found = measure_allocator(name, options.rounds)
                     elif options.compiled:
                         found = measure_compiled(name, options.device, options.rounds)
                     else:
@@ -464,6 +554,7 @@ def main() -> None:
     print_table(rows)
     print_table_of_gpus(rows)
     print_table_of_two(rows)
+    print_table_of_allocators(rows)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def compete(
     shown = abreast([partial(drawn_and_judged, individual) for individual in individuals], game.device)
     shown += [(litter.images, litter.half) for litter in litters if litter.half is not None]
     images, halves = zip(*shown, strict=True)
-    gradients = torch.stack([half.gradient for half in halves]) + real.gradient
+    gradients = torch.stack([half.gradient for half in halves]).add_(real.gradient)
     losses = torch.stack([half.loss for half in halves]) + real.loss
     realness = torch.stack([half.realness for half in halves])
     game.team.average(gradients, losses, realness)

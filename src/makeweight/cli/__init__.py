@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from makeweight.allocator import keep_freed_memory
 from makeweight.cli.bench import bench_commands
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
@@ -344,6 +345,7 @@ def main() -> None:
     """Run the command line."""
     # Before torch is loaded: waiting threads that spin stall each other on a core that something else wants as well.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     signal.signal(signal.SIGTERM, _terminate)
     warnings.showwarning = _Warned()
     for stream in (sys.stdout, sys.stderr):
