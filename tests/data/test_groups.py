@@ -23,7 +23,7 @@ def parts(tmp_path: Path) -> list[Part]:
                 paint(tmp_path / "shoes" / part / label / f"{number}.png", 10 * place + number)
     paint(tmp_path / "shoes" / "train" / "clog" / "only.png", 50)
     shoes = tmp_path / "shoes"
-    return [Part("train", shoes, open_source(shoes)), Part("test", shoes / "test", open_source(shoes / "test"))]
+    return [Part("train", open_source(shoes)), Part("test", open_source(shoes / "test"))]
 
 
 def table(tmp_path: Path, *lines: str) -> str:
@@ -87,7 +87,7 @@ def labelled(root: Path, header: str, *cells: str) -> None:
 
 def test_a_column_of_the_labels(tmp_path: Path) -> None:
     labelled(tmp_path / "in", "file_name,label,Patient", "p0", "p0", "p1", "")
-    part = Part("train", tmp_path / "in", open_source(tmp_path / "in"))
+    part = Part("train", open_source(tmp_path / "in"))
     found, notes = read_groups("patient", [part])
     assert dict(zip(part.source.files, found[0], strict=True)) == {
         "0.png": "p0",
@@ -103,15 +103,39 @@ def test_a_column_of_the_labels(tmp_path: Path) -> None:
 def test_a_column_of_both_tables(tmp_path: Path) -> None:
     labelled(tmp_path / "in", "file_name,label,patient", "p0", "p0", "p1", "p1")
     labelled(tmp_path / "held", "file_name,label,patient", "p2", "p3")
-    parts = [Part(name, tmp_path / at, open_source(tmp_path / at)) for name, at in (("train", "in"), ("test", "held"))]
+    parts = [Part(name, open_source(tmp_path / at)) for name, at in (("train", "in"), ("test", "held"))]
     assert read_groups("patient", parts) == ([["p0", "p1", "p0", "p1"], ["p2", "p3"]], [])
 
 
 def test_test_images_without_a_table(parts: list[Part], tmp_path: Path) -> None:
     labelled(tmp_path / "in", "file_name,label,patient", "p0", "p0", "p1", "p1")
-    found, notes = read_groups("patient", [Part("train", tmp_path / "in", open_source(tmp_path / "in")), parts[1]])
+    found, notes = read_groups("patient", [Part("train", open_source(tmp_path / "in")), parts[1]])
     assert found[1] == [None] * 6
     assert notes == ["6 test images without a group: each is a group of its own."]
+
+
+def test_a_column_is_read_where_the_table_names_files_in_another_way(tmp_path: Path) -> None:
+    labelled(tmp_path / "in", "image_id,label,patient", "p0", "p0", "p1", "p1")
+    written = (tmp_path / "in" / "metadata.csv").read_text()
+    for name in ("{}", "./{}.png", str(tmp_path / "in" / "{}.png")):
+        text = written
+        for number in range(4):
+            text = text.replace(f"{number}.png", name.format(number))
+        (tmp_path / "in" / "metadata.csv").write_text(text)
+        found, notes = read_groups("patient", [Part("train", open_source(tmp_path / "in"))])
+        assert found == [["p0", "p1", "p0", "p1"]]
+        assert notes == []
+
+
+def test_a_column_of_a_table_in_the_train_folder(tmp_path: Path) -> None:
+    labelled(tmp_path / "in" / "train", "file_name,label,patient", "p0", "p0", "p1", "p1")
+    for place, name in enumerate(("0.png", "1.png"), 50):  # of the same names, beside the folder
+        paint(tmp_path / "in" / name, place)
+    part = Part("train", open_source(tmp_path / "in", skip_bad=True))
+    assert part.source.files == ["0.png", "2.png", "1.png", "3.png"]
+    own = open_source(tmp_path / "in" / "train")
+    np.testing.assert_array_equal(part.source.load(), own.load())
+    assert read_groups("patient", [part])[0] == [["p0", "p1", "p0", "p1"]]
 
 
 def test_neither_a_file_nor_a_column(parts: list[Part]) -> None:

@@ -274,7 +274,7 @@ def balance_folder(
         )
     output.check_space(_room_needed(images, sum(to_add.values()), link))
     _note_drawn_originals(images, listener)
-    (together,) = groups_of(groups, [Part(TRAIN, Path(source), images, labels)], listener.note)
+    (together,) = groups_of(groups, [Part(TRAIN, images)], listener.note)
     _check_groups(together, images, gate, fill == AUTO, seed)
     join_team(device)
     done = partial(remove_kept, training_folder(Path(out)))

@@ -206,7 +206,7 @@ def compare_folder(
             OutputFolder(target, False, lambda path: None).check_outside(Path(place))
     heard.stage("reading")
     train, held = _opened(source, test, folds, how)
-    train_groups, test_groups = _groups(groups, train, Path(source), how, held, Path(test) if test else None, heard)
+    train_groups, test_groups = _groups(groups, train, held, heard)
     return compare(
         train.load(),
         train.labels,
@@ -241,18 +241,12 @@ def _opened(
 
 
 def _groups(
-    given: str | None,
-    train: ImageSource,
-    source: Path,
-    how: Reading,
-    held: ImageSource | None,
-    test: Path | None,
-    heard: Listener,
+    given: str | None, train: ImageSource, held: ImageSource | None, heard: Listener
 ) -> tuple[Membership | None, Membership | None]:
     """Read which images belong together, of both parts; where nothing is given, a known set tells for folds."""
-    parts = [Part(TRAIN, source, train, how.labels)]
+    parts = [Part(TRAIN, train)]
     if held is not None:
-        parts.append(Part(TEST, source / held.name if test is None else test, held))
+        parts.append(Part(TEST, held))
     own, *other = groups_of(given, parts, heard.note)
     return own, other[0] if other else None
 

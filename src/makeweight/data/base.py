@@ -48,6 +48,10 @@ class ImageSource(ABC):
         Binary attributes of each class, where a table tells them in place of labels; else empty.
     groups : ndarray of shape (n,), str, or None
         What each image belongs to, such as a track, where a known set tells; None where it does not.
+    table : Path, optional
+        The table of labels, if there is one.
+    lines : list of int
+        The line of each image in it; empty where there is none.
     """
 
     def __init__(
@@ -73,6 +77,8 @@ class ImageSource(ABC):
         self.notes = list(notes)
         self.attributes: dict[str, tuple[int, ...]] = {}
         self.groups: NDArray[np.str_] | None = None
+        self.table: Path | None = None
+        self.lines: list[int] = []
 
     def __len__(self) -> int:
         """Give the number of images."""

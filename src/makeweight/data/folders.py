@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from makeweight.data.images import FORMAT_NAMES, is_image_name
@@ -41,12 +41,16 @@ class BadFile:
 
 @dataclass(frozen=True)
 class Entry:
-    """One image file of the training part: where it is, its label, its name within the class, and in the source."""
+    """One image file of the training part.
+
+    Where it is, its label, its name within the class, and in the source; its line in the table of labels, if any.
+    """
 
     path: Path
     label: str
     file: str
     shown: str
+    line: int = 0
 
 
 @dataclass
@@ -73,6 +77,8 @@ class Listing:
         Folders beside the splits, which are no splits by their names.
     attributes : dict of str to tuple of int
         Binary attributes of each class, where a table tells them in place of labels.
+    table : Path, optional
+        The table that told the labels, if one did.
     """
 
     root: Path
@@ -84,6 +90,7 @@ class Listing:
     stray: int = 0
     unused: list[str] = field(default_factory=list)
     attributes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    table: Path | None = None
 
 
 def list_folder(root: Path, labels: Path | None = None) -> Listing:
@@ -114,7 +121,7 @@ def list_folder(root: Path, labels: Path | None = None) -> Listing:
     others = [name for name in subfolders if train is not None and name.lower() in OTHER_SPLIT_NAMES]
     if table is None and train is not None and (root / train / TABLE_NAME).is_file():
         table = root / train / TABLE_NAME
-    listing = Listing(root)
+    listing = Listing(root, table=table)
     if train is not None and table is None:
         listing.unused = [name for name in subfolders if name != train and name not in others]
     if table is not None:
@@ -197,7 +204,9 @@ def _list_table(listing: Listing, table: Path, train: str | None, others: list[s
     for split in others:
         listing.other_splits[split] = [root / name for name in names if name.startswith(f"{split}/")]
     outside = tuple(f"{split}/" for split in others)
-    find = _Finder(root, names, ["", f"{train}/"] if train else [""])
+    prefixes = ["", f"{train}/"] if train else [""]
+    inside = train is not None and table.parent == root / train
+    find = _Finder(root, names, prefixes[::-1] if inside else prefixes)
     unlabelled = {name for name in names if not (outside and name.startswith(outside))}
     for row in read_table(table):
         name = find(row.file)
@@ -207,12 +216,12 @@ def _list_table(listing: Listing, table: Path, train: str | None, others: list[s
             if name not in unlabelled:
                 raise InputError(f"{shown(table)} names {shown(name)} more than once: keep one row for each file.")
             unlabelled.discard(name)
-            listing.entries.append(Entry(root / name, row.label, name, name))
+            listing.entries.append(Entry(root / name, row.label, name, name, row.line))
             if row.attributes:
                 listing.attributes[row.label] = row.attributes
     listing.troubles.extend(BadFile(name, f"no label in {table.name}") for name in sorted(unlabelled))
     if train is not None and all(entry.file.startswith(f"{train}/") for entry in listing.entries):
-        listing.entries = [Entry(e.path, e.label, e.file[len(train) + 1 :], e.shown) for e in listing.entries]
+        listing.entries = [replace(e, file=e.file[len(train) + 1 :]) for e in listing.entries]
 
 
 class _Finder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.data.base import ImageSource
-from makeweight.data.folders import TABLE_NAME
 from makeweight.data.tables import FILE_COLUMNS, find_column, read_records
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
@@ -32,24 +30,12 @@ class Part:
     ----------
     name : {"train", "test"}
         Which part.
-    root : Path
-        The folder, archive or set that was given.
     source : ImageSource
         The images.
-    labels : str or Path, optional
-        The table of labels, where it is not metadata.csv in the folder.
     """
 
     name: str
-    root: Path
     source: ImageSource
-    labels: str | Path | None = None
-
-    @cached_property
-    def table(self) -> Path | None:
-        """The table of labels, if there is one."""
-        places = [Path(self.labels), self.root / self.labels] if self.labels else [self.root / TABLE_NAME]
-        return next((place for place in places if place.is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,7 @@ def read_groups(given: str, parts: Sequence[Part]) -> tuple[list[Membership], li
     elif Path(given).suffix.lower() in TABLES or len(Path(given).parts) > 1:
         raise InputError(f"there is no file {shown(given)}, which --groups names: check the path.")
     else:
-        found, notes = _from_columns(given, parts)
+        found, notes = _from_columns(given, parts), []
     for part, groups in zip(parts, found, strict=True):
         lacking = groups.count(None)
         if lacking:
@@ -177,21 +163,20 @@ def _is_none(group: Any) -> bool:
         return True
 
 
-def _from_columns(column: str, parts: Sequence[Part]) -> tuple[list[Membership], list[str]]:
-    if parts[0].table is None:
+def _from_columns(column: str, parts: Sequence[Part]) -> list[Membership]:
+    if parts[0].source.table is None:
         raise InputError(
-            f"--groups '{shown(column)}' is neither a file nor a column, since {shown(parts[0].root)} has no table of "
-            f"labels: give a CSV file with the columns file_name and group."
+            f"--groups '{shown(column)}' is neither a file nor a column, since '{shown(parts[0].source.name)}' has no "
+            f"table of labels: give a CSV file with the columns file_name and group."
         )
     found: list[Membership] = []
-    for part in parts:
-        if part.table is None:
-            found.append([None] * len(part.source))
+    for source in (part.source for part in parts):
+        if source.table is None:
+            found.append([None] * len(source))
             continue
-        own = set(part.source.files)
-        entries = [entry for entry in _entries(part.table, (column.strip().lower(),)) if entry.file in own]
-        found += _assigned(part.table, entries, [part])[0]
-    return found, []
+        group_of = {entry.line: entry.group for entry in _entries(source.table, (column.strip().lower(),))}
+        found.append([group_of.get(line) for line in source.lines])
+    return found
 
 
 def _entries(table: Path, columns: tuple[str, ...]) -> list[_Entry]:
@@ -243,7 +228,7 @@ def _assigned(table: Path, entries: Sequence[_Entry], parts: Sequence[Part]) -> 
 def _names(part: Part, index: int, *, whole: bool = True) -> list[str]:
     """Give the names that an image answers to; the first tells it from all others, or, if not `whole`, in its part."""
     file, label = part.source.files[index], str(part.source.labels[index])
-    within = [f"{label}/{file}", file][:: 1 if part.table is None else -1]
+    within = [f"{label}/{file}", file][:: 1 if part.source.table is None else -1]
     if not whole:
         return within
     return [f"{prefix}/{name}" for prefix in (part.name, part.source.name) for name in within] + within

@@ -63,6 +63,8 @@ class FolderSource(ImageSource):
             notes=folder_notes(listing, [facts for _, facts in found]),
         )
         self.attributes = listing.attributes
+        self.table = listing.table
+        self.lines = [entry.line for entry, _ in found]
         self.paths = [entry.path for entry, _ in found]
         self._n_bytes = sum(facts.n_bytes for _, facts in found)
         self._resize = resize
