@@ -64,17 +64,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fresh-noise-always": {"evolution": Evolution(acceptance="always", fresh_noise=True)},
     "fresh-noise-elitist": {"evolution": Evolution(acceptance="elitist", fresh_noise=True)},
     "slow-cooling": {"evolution": Evolution(acceptance=Annealed(cooling=0.999))},
-    # A discriminator that judges differently in training and evaluation, as the papers' does, at this package's width.
-    "batch-norm": {"networks": DCGAN(batch_norm=True)},
-    "batch-norm-by-batches": {
-        "networks": DCGAN(batch_norm=True),
-        "evolution": Evolution(acceptance=Annealed(), batch_statistics=True),
-    },
-    "batch-norm-warm": {
-        "networks": DCGAN(batch_norm=True),
-        "evolution": Evolution(acceptance=Annealed(temperature=0.01, cooling=1.0)),
-    },
-    "batch-norm-elitist": {"networks": DCGAN(batch_norm=True), "evolution": Evolution(acceptance="elitist")},
     "bfloat16": {"precision": "bf16-mixed"},
     "single-precision": {"precision": "32-true"},  # what the default is on a processor, for a GPU
 }
