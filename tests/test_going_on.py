@@ -8,14 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from makeweight import ACGAN, AGGAN, BAGAN, CAGAN, ClassDCGAN, CNNClassifier, DeepSMOTE, GANClassifier, load
+from makeweight import (
+    ACGAN,
+    AGGAN,
+    BAGAN,
+    CAGAN,
+    Augmented,
+    ClassDCGAN,
+    CNNClassifier,
+    DeepSMOTE,
+    GANClassifier,
+    load,
+)
 from makeweight.errors import InputError
-from makeweight.evolution import Evolution
+from makeweight.evolution import Annealed, Evolution
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.networks import DCGAN
 from makeweight.penalties import GradientPenalty
 from makeweight.rules import MIXES_NOTHING, NO_BATCH_NORM, NOTHING_SCORED
-from makeweight.starts import AutoencoderStart
+from makeweight.starts import STARTS, AutoencoderStart
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
 RANDOM = np.random.default_rng(0)
@@ -49,33 +60,48 @@ def test_what_the_networks_were_built_with_stays(changes: dict[str, Any], loaded
     sampler.set_params(warm_start=True, **changes)
     with pytest.raises(InputError, match=REFUSED):
         sampler.fit(X, y)
-    with pytest.raises(InputError, match=REFUSED):
-        sampler.save(tmp_path / "other")
-    assert not (tmp_path / "other").exists()
+    sampler.save(tmp_path / "other")
+    assert np.array_equal(load(tmp_path / "other").draw("clog", range(3)), before)
     assert np.array_equal(sampler.draw("clog", range(3)), before)
     sampler.set_params(warm_start=False).fit(X, y).save(tmp_path / "anew")
     load(tmp_path / "anew")
 
 
 @pytest.mark.parametrize(
-    ("sampler", "changes", "words"),
+    ("sampler", "changes"),
     [
-        (ACGAN(**TINY), {"evolution": Evolution(n_survivors=3)}, r"^the model has 1 survivor, and n_survivors=3"),
-        (ACGAN(**TINY), {"objective": "wasserstein"}, "is a distance only where"),
-        (ACGAN(**TINY), {"feature_matching": -1}, "^feature_matching=-1 is impossible"),
-        (DeepSMOTE(**TINY), {"exchange_weight": -1}, "^exchange_weight=-1 is impossible"),
-        (ClassDCGAN(**TINY), {"latent_dim": 9}, "^latent_dim is not what the model has learnt with"),
-        (ClassDCGAN(**TINY), {"head": "projection"}, "^class_dcgan learns each class by itself"),
+        (ACGAN(**TINY), {"evolution": Evolution(n_survivors=3)}),
+        (ACGAN(**TINY), {"objective": "wasserstein", "draws": "last", "n_steps": 9, "random_state": 3}),
+        (ACGAN(**TINY), {"feature_matching": -1}),
+        (ACGAN(**TINY), {"head": "opposed_classifier"}),
+        (DeepSMOTE(**TINY), {"exchange_weight": -1}),
+        (ClassDCGAN(**TINY), {"latent_dim": 9}),
+        (ClassDCGAN(**TINY), {"head": "projection"}),
+        (Augmented(random_state=0), {"degrees": 90.0, "crop": 0.5}),
     ],
     ids=str,
 )
-def test_what_could_not_be_loaded_is_not_saved(
-    sampler: Any, changes: dict[str, Any], words: str, tmp_path: Path
+def test_what_is_changed_after_the_fit_changes_nothing_that_was_learnt(
+    sampler: Any, changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    sampler.fit(X, y).set_params(**changes)
-    with pytest.raises(InputError, match=words):
-        sampler.save(tmp_path / "model")
-    assert not (tmp_path / "model").exists()
+    sampler.fit(X, y)
+    before, drawn, learnt = sampler.model_hash_, sampler.draw("clog", range(3)), sampler.settings
+    classifies = isinstance(sampler, ACGAN)
+    answers = sampler.classifier_.predict_proba(X) if classifies else None
+    sampler.set_params(**changes).save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert sampler.settings != learnt == sampler.settings_ == again.settings
+    for each in (sampler, again):
+        assert each.model_hash_ == before
+        assert np.array_equal(each.draw("clog", range(3)), drawn)
+        if classifies:
+            assert np.array_equal(each.classifier_.predict_proba(X), answers)
+
+
+def test_another_loss_changes_no_answer_of_a_fitted_classifier() -> None:
+    classifier = CNNClassifier(n_steps=2, random_state=0).fit(X, y)
+    before = classifier.predict_proba(X)
+    assert np.array_equal(classifier.set_params(loss="sigmoid").predict_proba(X), before)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +125,51 @@ def test_the_rest_may_change(sampler: Any, changes: dict[str, Any], tmp_path: Pa
     sampler.fit(X, y).set_params(warm_start=True, n_steps=3, **changes).fit(X, y).save(tmp_path / "model")
     again = load(tmp_path / "model")
     assert np.array_equal(again.draw("clog", range(3)), sampler.draw("clog", range(3)))
+
+
+@pytest.mark.parametrize("start", [start.name for start in STARTS])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_going_on_with_other_images(start: str, loaded: bool, tmp_path: Path) -> None:
+    sampler: Any = ACGAN(**TINY, start=start).fit(X, y)
+    if loaded:
+        sampler.save(tmp_path / "model")
+        sampler = load(tmp_path / "model")
+    sampler.set_params(warm_start=True).fit(X, y)
+    hash_before, others = sampler.model_hash_, (np.maximum(X, 3), y)
+    if start in ("convex", "convex_latent"):
+        with pytest.raises(
+            InputError, match=rf"^the model draws from the images .* as start='{start}' has it, and these"
+        ):
+            sampler.fit(*others)
+        assert sampler.model_hash_ == hash_before
+    else:
+        sampler.fit(*others)
+        assert sampler.model_hash_ != hash_before
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "begins"),
+    [(Annealed(temperature=5.0), 5.0), (Annealed(), None), ("always", "none"), ("annealed_linearly", 1.0)],
+    ids=str,
+)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_another_acceptance_begins_at_its_own_temperature(
+    acceptance: Any, begins: Any, loaded: bool, tmp_path: Path
+) -> None:
+    sampler: Any = AGGAN(**TINY).fit(X, y)
+    last = sampler.players_.temperature
+    assert last < 1000
+    if loaded:
+        sampler.save(tmp_path / "model")
+        sampler = load(tmp_path / "model")
+    sampler.set_params(warm_start=True, n_steps=1, evolution=Evolution(acceptance=acceptance)).fit(X, y)
+    told = sampler.history_[-1]["temperature"]
+    if begins == "none":
+        assert told is None
+    else:  # after one step
+        assert told == pytest.approx(sampler.acceptance_.cooled(last if begins is None else begins))
+    sampler.save(tmp_path / "again")
+    load(tmp_path / "again")
 
 
 @pytest.mark.parametrize("draws", ["average", "xyz"])

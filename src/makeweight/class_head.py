@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
 from makeweight.data.arrays import ImageCodec, check_finite
@@ -16,7 +17,16 @@ from makeweight.judges import Judgement
 BATCH = 512
 
 
-class ClassHead:
+class MostProbable(ClassifierMixin):
+    """A classifier whose answer is the most probable class; has `classes_` and `predict_proba`."""
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable label of each image, of shape (n,)."""
+        labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+
+class ClassHead(MostProbable, BaseEstimator):
     """Predicts classes with a fitted discriminator, which is what the papers report as their classifier.
 
     Parameters
@@ -40,8 +50,12 @@ class ClassHead:
     ) -> None:
         self.discriminator = discriminator
         self.codec = codec
-        self.classes_ = classes
+        self.classes = self.classes_ = classes
         self.probabilities = probabilities
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell that it was learnt already."""
+        return True
 
     @torch.no_grad()
     def class_logits(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -61,8 +75,3 @@ class ClassHead:
         """Probability of each class, of shape (n, n_classes), for images in the layout that was learnt."""
         chances: NDArray[np.float32] = self.probabilities(torch.from_numpy(self.class_logits(X))).numpy()
         return chances
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Most probable label of each image, of shape (n,)."""
-        labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return labels

@@ -16,13 +16,14 @@ from torch import nn
 
 from makeweight.augmentations import Augmentation
 from makeweight.casting import build_discriminator, check_draws, drawer, house
+from makeweight.checkpoints import fingerprint
 from makeweight.class_head import ClassHead
+from makeweight.component import describe
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.lazy import LazyImages
-from makeweight.data.wording import counted
 from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import InputError, NoClassOutputError
-from makeweight.evolution import Evolution
+from makeweight.evolution import Acceptance, Evolution
 from makeweight.heads import HEADS, AuxiliaryClassifier, Head
 from makeweight.health import Watch, real_spreads
 from makeweight.individual import Individual, detached_copy
@@ -146,6 +147,9 @@ class GANSampler(TrainingSampler):
     """
 
     players_: Players
+    head_: Head
+    acceptance_: Acceptance
+    held_: str | None  # what images the generator holds
     recipe: ClassVar[Recipe] = Recipe()
     later: ClassVar[dict[str, Any]] = {
         "discriminator_steps": 1,
@@ -261,7 +265,7 @@ class GANSampler(TrainingSampler):
             If the head has no class output; an AttributeError, too.
         """
         check_is_fitted(self, "players_")
-        head = self.setting("head")
+        head = self.head_
         if not head.classifies:
             with_one = ", ".join(repr(each.name) for each in HEADS if each.classifies)
             raise NoClassOutputError(f"head={head.name!r} has no class output to classify with: choose {with_one}.")
@@ -294,6 +298,7 @@ class GANSampler(TrainingSampler):
         keeps_best = self.setting("best_every")
         if self._goes_on():
             self._check_built()
+            self._check_held(X, codes)
             keeps_best = keeps_best or int(self.players_.best is not None)
         check_draws(self.setting("draws"), self.setting("average_decay"), keeps_best, schedule.n_steps)
         fabric, chance = fabric_for(self.device, self.precision), self._seed_of_training(seed)
@@ -305,6 +310,8 @@ class GANSampler(TrainingSampler):
                 self._check_classes(classes)
                 players = copy.deepcopy(self.players_)  # so that an interruption leaves the model as it was
                 house(players, game, players.parents)
+                if describe(game.acceptance) != describe(self.acceptance_):
+                    players.temperature = game.acceptance.start()
             else:
                 material = self._material(X, codes, codec, game, seed)
                 players = self._players(codec.image_shape, game, material)
@@ -321,8 +328,9 @@ class GANSampler(TrainingSampler):
             batches = self._batches(X, codes, codec, game.device, chance, training.progress.n_batches)
             progress = training.run(batches)
         self.generator_ = drawer(players, self.setting("draws"))
-        self.players_ = players
+        self.players_, self.head_, self.acceptance_ = players, game.head, game.acceptance
         self._note_built()
+        self.held_ = self._fingerprint(X, codes)
         self.history_, self.n_steps_ = progress.history, progress.done
         self.training_notes_ = [*in_vain(game, players), *before, *progress.told, *progress.notes]
 
@@ -433,6 +441,17 @@ class GANSampler(TrainingSampler):
                 f"{', '.join(map(str, classes[:20]))}: both must be the same."
             )
 
+    def _fingerprint(self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64]) -> str | None:
+        """Identify the images, where the generator holds them."""
+        return fingerprint(X, codes) if self.setting("start").holds_images else None
+
+    def _check_held(self, X: NDArray[Any] | LazyImages, codes: NDArray[np.int64]) -> None:
+        if self._fingerprint(X, codes) != self.held_:
+            raise InputError(
+                f"the model draws from the images that it has learnt, as start='{self.setting('start').name}' has it, "
+                "and these are others: give it the same ones, or learn anew with warm_start=False."
+            )
+
     def _weights(self) -> Arrays:
         return to_arrays(self.generator_.state_dict())
 
@@ -455,19 +474,13 @@ class GANSampler(TrainingSampler):
             )
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
-        self._check_settings()
-        self._check_built()
-        asked, there = self.setting("evolution").n_survivors, len(self.players_.parents)
-        if asked != there:
-            raise InputError(
-                f"the model has {counted(there, 'survivor')}, and n_survivors={asked}: set it back, or let it go on."
-            )
         state = state_of(self.players_)
         return to_arrays(state.tensors), {
             **state.numbers,
             "history": self.history_,
             "steps_of_fit": self.n_steps_,
             "notes": self.training_notes_,
+            "held": self.held_,
         }
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
@@ -481,8 +494,10 @@ class GANSampler(TrainingSampler):
             restore(players, to_tensors(training), numbers)
             self.generator_ = detached_copy(players.generator.network).eval()
             self.generator_.load_state_dict(to_tensors(weights))
-        self.players_, self.history_ = players, numbers["history"]
+        self.players_, self.head_, self.acceptance_ = players, game.head, game.acceptance
+        self.history_ = numbers["history"]
         self._note_built()
-        # Models of older versions hold neither.
+        # Models of older versions hold none of these.
+        self.held_ = numbers.get("held")
         self.n_steps_ = int(numbers.get("steps_of_fit", players.n_steps))
         self.training_notes_ = [str(note) for note in numbers.get("notes", [])]

@@ -11,6 +11,7 @@ import numpy as np
 from makeweight.errors import InputError
 
 LARGEST = (1 << 31) - 1
+LARGEST_ROW = 2**62  # of the images that a model draws
 
 
 class Range(NamedTuple):
@@ -89,6 +90,7 @@ def or_none(own: Range) -> Range:
 
 
 SEED = whole(0)
+ROUND = Range(lambda value: is_number(value) and whole(1).holds(round(value)) and value == round(value), whole(1).words)
 FINITE = Range(is_number, "a finite number")
 SWITCH = Range(lambda value: isinstance(value, (bool, np.bool_)), "True or False")
 DECAYS = Range(

@@ -28,11 +28,10 @@ from makeweight.data.lazy import LazyImages
 from makeweight.data.memory import available_memory
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
-from makeweight.ranges import SEED
+from makeweight.ranges import LARGEST_ROW, SEED
 from makeweight.saving import (
     CARD,
     DAMAGE,
-    LARGEST_ROW,
     STATE,
     TRAINING,
     WEIGHTS,
@@ -73,6 +72,8 @@ class ImageSampler(BaseOverSampler):
         Seed of the drawing.
     rows_drawn_ : dict
         Label to the row number that `sample` takes next.
+    settings_ : dict
+        `settings` as they were at the fit.
     model_hash_, settings_hash : str
         SHA-256 of what draws, and of the settings, in hexadecimal.
     """
@@ -219,7 +220,15 @@ class ImageSampler(BaseOverSampler):
         return images
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted model into `folder`, made if need be: JSON and safetensors, never pickle."""
+        """Write the fitted model into `folder`, made if need be: JSON and safetensors, never pickle.
+
+        Its settings are those of the fit; what was changed after it is not saved.
+
+        Raises
+        ------
+        InputError
+            If a label is one that JSON cannot hold.
+        """
         check_is_fitted(self, "codec_")
         training, numbers = self._training()
         drawn = [int(self.rows_drawn_[label]) for label in self.classes_.tolist()]
@@ -318,7 +327,7 @@ class ImageSampler(BaseOverSampler):
     def _card(self) -> ModelCard:
         return ModelCard(
             method=self.name,
-            settings=self.settings,
+            settings=self.settings_,
             pixels=Pixels(**asdict(self.codec_)),
             classes=Labels.of(self.classes_),
             class_counts=self.class_counts_.tolist(),
@@ -327,6 +336,7 @@ class ImageSampler(BaseOverSampler):
 
     def _learnt(self, codec: ImageCodec, classes: NDArray[Any], counts: NDArray[np.int64], seed: int) -> None:
         self.codec_, self.classes_, self.class_counts_, self.seed_ = codec, classes, counts, seed
+        self.settings_ = self.settings
         self.small_classes_ = [label for label, count in zip(classes.tolist(), counts, strict=True) if count < FEW]
         self.rows_drawn_ = dict.fromkeys(classes.tolist(), 0)
         self.n_features_in_ = codec.shape[0]

@@ -26,11 +26,11 @@ from makeweight.data.arrays import COUNTS, ImageCodec
 from makeweight.data.files import read_regular, write_together
 from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
+from makeweight.ranges import LARGEST_ROW
 
 CARD, WEIGHTS, STATE, TRAINING = "model.json", "weights.safetensors", "training.json", "training.safetensors"
 # Bytes of a file, and lists and objects in it: a card is small, a state has an object for each step of the training.
 LARGEST_CARD, LARGEST_STATE = (8 << 20, 50_000), (512 << 20, 2_000_000)
-LARGEST_ROW = 2**62
 MOST_LETTERS = 1 << 24  # of all labels together, where their type is wider than the longest
 # What a model that somebody changed makes its parts raise, when they are put together.
 DAMAGE = (

@@ -73,6 +73,27 @@ class Schedule:
         return self.learning_rate * min(1.0, max(left, 0.0))
 
 
+def steps_of_epoch(class_counts: NDArray[np.int64], batch_size: int, *, balanced: bool) -> int:
+    """Give the steps in which every image is shown once, the last of them perhaps with some of the next epoch.
+
+    Parameters
+    ----------
+    class_counts : array of int
+        Images of each class.
+    batch_size : int
+        Images a step.
+    balanced : bool
+        Whether every class comes as often as the largest.
+
+    Examples
+    --------
+    >>> steps_of_epoch(np.array([12, 6]), 8, balanced=False), steps_of_epoch(np.array([12, 6]), 8, balanced=True)
+    (3, 3)
+    """
+    shown = len(class_counts) * int(class_counts.max()) if balanced else int(class_counts.sum())
+    return max(1, math.ceil(shown / batch_size))
+
+
 def balanced_steps(class_counts: NDArray[np.int64], batch_size: int, least: int, most: int | None = None) -> int:
     """Give the steps of a classifier by default: twenty epochs in which every class comes as often as the largest.
 
@@ -92,8 +113,7 @@ def balanced_steps(class_counts: NDArray[np.int64], batch_size: int, least: int,
     >>> balanced_steps(np.array([6400, 10]), 64, least=1000), balanced_steps(np.array([6400, 10]), 64, 1000, most=3000)
     (4000, 3000)
     """
-    epoch = math.ceil(len(class_counts) * int(class_counts.max()) / batch_size)
-    steps = max(least, EPOCHS_OF_CLASSIFIERS * epoch)
+    steps = max(least, EPOCHS_OF_CLASSIFIERS * steps_of_epoch(class_counts, batch_size, balanced=True))
     return steps if most is None else min(most, steps)
 
 

@@ -108,11 +108,14 @@ class Start(Component):
     ----------
     fits_prior : bool
         Whether images are encoded to latent vectors, and a prior fitted to them.
+    holds_images : bool
+        Whether the generator draws from the real images themselves, so that it cannot go on with others.
     share : float
         Length of what is trained before the game, as a share of the game's own length.
     """
 
     fits_prior: ClassVar[bool] = False
+    holds_images: ClassVar[bool] = False
     share: float = 0.0
 
     def framed(self, generator: nn.Module, setting: Setting) -> nn.Module:
@@ -253,6 +256,7 @@ class AutoencoderStart(_Encoding):
 class _Blending(Start):
     """What both spaces of convex generators share."""
 
+    holds_images = True
     most_images: int
     width: int
     tilt: float | None

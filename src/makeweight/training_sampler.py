@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,16 +23,15 @@ from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
-from makeweight.ranges import LARGEST, Range, check_ranges, is_number, or_none, up_to, whole
+from makeweight.ranges import LARGEST, ROUND, check_ranges, or_none, up_to
 from makeweight.sampler import ImageSampler
 from makeweight.saving import Arrays
-from makeweight.schedule import Schedule
+from makeweight.schedule import Schedule, steps_of_epoch
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 from makeweight.team import team
 
 MOST_TIMES = 8  # by which the range of images to go on with may differ from that of the first ones
-ROUND = Range(lambda value: is_number(value) and whole(1).holds(round(value)) and value == round(value), whole(1).words)
-LENGTHS = {"n_steps": or_none(ROUND), "n_epochs": or_none(ROUND), "budget": or_none(up_to(LARGEST))}  # 1e4 is round
+LENGTHS = {"n_steps": or_none(ROUND), "n_epochs": or_none(ROUND), "budget": or_none(up_to(LARGEST))}
 
 
 class TrainingSampler(Nested, ImageSampler):
@@ -52,6 +52,13 @@ class TrainingSampler(Nested, ImageSampler):
     checkpoints: str | Path | None
     callback: Callable[[Any], None] | None
 
+    def __sklearn_clone__(self) -> Self:
+        """Copy the parameters; who is told stays the same, since a copy would hear what nobody reads."""
+        silent = copy.copy(self)
+        silent.callback = None
+        cloned: Self = super(TrainingSampler, silent).__sklearn_clone__()
+        return cloned.set_params(callback=self.callback)
+
     def _part(self, name: str) -> Any:
         return self.setting(name)
 
@@ -60,7 +67,7 @@ class TrainingSampler(Nested, ImageSampler):
         self.built_ = {name: self._shape(name) for name in self.shaping}
 
     def _check_built(self) -> None:
-        """Refuse to go on, or to save, with settings that would need other networks or optimisers."""
+        """Refuse to go on with settings that would need other networks or optimisers."""
         for name, was in self.built_.items():
             if self._shape(name) != was:
                 raise InputError(
@@ -114,8 +121,7 @@ class TrainingSampler(Nested, ImageSampler):
         return None if n_steps is None else int(n_steps)
 
     def _steps_per_epoch(self, counts: NDArray[np.int64]) -> int:
-        shown = len(counts) * counts.max() if self.setting("balanced_batches") else counts.sum()
-        return max(1, int(shown) // self._images_a_step())
+        return steps_of_epoch(counts, self._images_a_step(), balanced=self.setting("balanced_batches"))
 
     def _images_a_step(self) -> int:
         """Return how many real images a step takes, in all processes together."""

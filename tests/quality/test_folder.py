@@ -150,7 +150,7 @@ def test_depths_and_sizes(form: dict[str, object], shape: list[int], resize: int
 def test_target_keeps_what_networks_take() -> None:
     assert target(ImageSpec(20, 64, 1, "uint8", "L"), None).shape == (20, 64)
     assert target(ImageSpec(4, 500, 1, "uint16", "I;16"), None).shape == (8, 64)
-    assert target(ImageSpec(20, 64, 3, "uint8", "RGB"), 300).shape == (64, 64, 3)
+    assert target(ImageSpec(20, 64, 3, "uint8", "RGB"), 100).shape == (100, 100, 3)
 
 
 def test_progress_is_told(out: Path) -> None:

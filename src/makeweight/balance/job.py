@@ -29,6 +29,7 @@ from makeweight.data.source import ImageSource, open_source
 from makeweight.data.wording import counted, listed
 from makeweight.devices import join_team
 from makeweight.errors import InputError
+from makeweight.ranges import SEED, check_ranges
 from makeweight.report.balance import REPORT
 from makeweight.sampler import FEW, ImageSampler
 from makeweight.team import team
@@ -167,7 +168,7 @@ def balance_folder(
     budget : float, optional
         Length of the training in seconds, instead.
     seed : int, default=0
-        Seed of training and drawing; equal seeds give equal bytes on the same machine.
+        Seed of training and drawing, 0 to 2**31 - 1; equal seeds give equal bytes on the same machine.
     device : str, default="auto"
         Where to train: "auto", "cpu", "cuda", "cuda:1", "mps".
     precision : str, optional
@@ -220,6 +221,7 @@ def balance_folder(
         output.check_outside(find_model(from_model))
     check_fill(fill, sampling_strategy, from_model)
     check_gate(gate, method)
+    check_ranges({"seed": SEED}, {"seed": seed})
     new_sampler = partial(
         prepare_sampler,
         method=method,

@@ -15,6 +15,7 @@ from makeweight.balance.names import IMAGES
 from makeweight.data.files import open_regular
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
+from makeweight.ranges import LARGEST, LARGEST_ROW
 
 MANIFEST = "manifest.csv"
 COLUMNS = (
@@ -36,7 +37,6 @@ COLUMNS = (
 _STARTS_FORMULA = "=+-@\t\r\n"
 _cells = attrgetter(*COLUMNS)
 _DIGITS = re.compile(r"[0-9]{1,20}")
-_LARGEST_SEED, _LARGEST_ROW = 2**31 - 1, 2**63 - 1
 _DISTANCE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _LONGEST_LINE = 1 << 20
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -221,8 +221,8 @@ def _row(cells: list[str], line: int) -> ManifestRow:
         label,
         origin,
         method,
-        _number(seed, _LARGEST_SEED, f"line {line}: the seed"),
-        _number(row, _LARGEST_ROW, f"line {line}: the row"),
+        _number(seed, LARGEST, f"line {line}: the seed"),
+        _number(row, LARGEST_ROW, f"line {line}: the row"),
         model_hash,
         settings_hash,
         sha256,

@@ -20,10 +20,9 @@ from makeweight.balance.output import MARKER, OutputFolder
 from makeweight.data.wording import listed, no_such
 from makeweight.devices import join_team
 from makeweight.errors import InputError
+from makeweight.ranges import LARGEST, SEED
 from makeweight.sampler import ImageSampler
 from makeweight.team import team
-
-LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ def sample_folder(
     _check_outside_outputs(output)
     if n_images < 1:
         raise InputError(f"{n_images} images cannot be drawn: ask for 1 or more.")
-    if seed is not None and not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"the seed {seed} is out of range: give a whole number from 0 to {LARGEST_SEED}.")
+    if seed is not None and not SEED.holds(seed):
+        raise InputError(f"the seed {seed} is out of range: give a whole number from 0 to {LARGEST}.")
     sampler = load_model(model)
     check_draws_images(sampler.codec_)
     key = find_label(sampler, label)

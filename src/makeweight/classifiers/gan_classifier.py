@@ -6,20 +6,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from makeweight.class_head import MostProbable
 from makeweight.classifiers.inputs import checked_images, checked_training
 from makeweight.classifiers.recipe import CLASSIFIERS
 from makeweight.component import Nested
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
-from makeweight.heads import HEADS
 from makeweight.methods.aggan import AGGAN
 
 
 @CLASSIFIERS.register("gan")
-class GANClassifier(ClassifierMixin, Nested):
+class GANClassifier(MostProbable, Nested):
     """Classify by the class output of a GAN's discriminator, which is what the papers report.
 
     Parameters
@@ -68,9 +68,11 @@ class GANClassifier(ClassifierMixin, Nested):
         if self.sampler is not None and not isinstance(self.sampler, GANSampler):
             raise InputError(f"sampler={self.sampler!r} has no class head: give a GAN such as AGGAN().")
         sampler = clone(self._part("sampler"))
-        head = sampler.settings["head"]["name"]
-        if not HEADS.get(head).classifies:
-            raise InputError(f"the sampler's head={head!r} has no class output to classify with: give it another head.")
+        head = sampler.setting("head")
+        if not head.classifies:
+            raise InputError(
+                f"the sampler's head={head.name!r} has no class output to classify with: give it another head."
+            )
         array, labels, *_ = checked_training(self, X, y)
         self.sampler_: GANSampler = sampler.fit(array, labels)
         self.classes_ = self.sampler_.classes_
@@ -80,9 +82,3 @@ class GANClassifier(ClassifierMixin, Nested):
         """Return the probability of each class, of shape (n, n_classes)."""
         check_is_fitted(self, "sampler_")
         return self.sampler_.classifier_.predict_proba(checked_images(self, self.sampler_.codec_, X))
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable label of each image, of shape (n,)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[best]
-        return labels

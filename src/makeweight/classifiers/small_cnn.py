@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from makeweight.augmentations import Augmentation
-from makeweight.class_head import ClassHead
+from makeweight.class_head import ClassHead, MostProbable
 from makeweight.classifiers.class_weights import ClassWeight, as_class_weight
 from makeweight.classifiers.inputs import checked_images, checked_training
 from makeweight.classifiers.losses import ClassificationLoss
@@ -29,8 +27,9 @@ from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import TrainingError
 from makeweight.judges import Discriminator
 from makeweight.networks import Networks
-from makeweight.ranges import check_ranges, or_none, whole
+from makeweight.ranges import ROUND, check_ranges, or_none
 from makeweight.recipe import LIMITS
+from makeweight.schedule import steps_of_epoch
 from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
 from makeweight.transfer import moved
 
@@ -38,11 +37,11 @@ if TYPE_CHECKING:
     from makeweight.gan_sampler import GANSampler
 
 OF_ALL = ("batch_size", "learning_rate", "learning_rate_decay", "betas", "balanced_batches")
-RANGES = {**{name: LIMITS[name] for name in OF_ALL}, "n_epochs": whole(1), "n_steps": or_none(whole(1))}
+RANGES = {**{name: LIMITS[name] for name in OF_ALL}, "n_epochs": ROUND, "n_steps": or_none(ROUND)}
 
 
 @CLASSIFIERS.register("cn")
-class CNNClassifier(ClassifierMixin, Nested):
+class CNNClassifier(MostProbable, Nested):
     """The small CNN with cross-entropy, on the images as they come.
 
     Parameters
@@ -170,7 +169,7 @@ class CNNClassifier(ClassifierMixin, Nested):
         self._check_settings()
         array, _, classes, codes = checked_training(self, X, y)
         self.__dict__.pop("network_", None)  # whatever stops this training, the last one does not answer for it
-        self.classes_ = classes
+        self.classes_, self.loss_ = classes, self.setting("loss")
         self.codec_ = ImageCodec.learn(array, self.channels)
         self.class_counts_ = self._counts(codes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -186,14 +185,8 @@ class CNNClassifier(ClassifierMixin, Nested):
         check_is_fitted(self, "network_")
         array = checked_images(self, self.codec_, X)
         counts = torch.from_numpy(self.class_counts_.astype(np.float32))
-        probabilities = partial(self.setting("loss").probabilities, counts=counts)
+        probabilities = partial(self.loss_.probabilities, counts=counts)
         return ClassHead(self.network_, self.codec_, self.classes_, probabilities).predict_proba(array)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Most probable label of each image, of shape (n,)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[best]
-        return labels
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -241,8 +234,8 @@ class CNNClassifier(ClassifierMixin, Nested):
 
     def _length(self, counts: NDArray[np.int64]) -> int:
         """Give the number of steps."""
-        shown = len(counts) * counts.max() if self.setting("balanced_batches") else counts.sum()
-        return self.n_steps or self.n_epochs * math.ceil(shown / self.batch_size)
+        balanced = self.setting("balanced_batches")
+        return int(self.n_steps or self.n_epochs * steps_of_epoch(counts, self.batch_size, balanced=balanced))
 
     def _study(self, X: NDArray[Any], codes: NDArray[np.int64], n_steps: int, device: torch.device, seed: int) -> Study:
         """Give what the training may look at."""

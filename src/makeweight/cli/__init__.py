@@ -192,7 +192,7 @@ def balance(
     steps: Annotated[int | None, typer.Option(help="Length of the training in steps.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length of the training in epochs.")] = None,
     budget: Annotated[str | None, typer.Option(help="Length of the training in time: 90s, 20m, 1h30m.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Equal seeds give equal bytes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Precision = None,
     from_model: Annotated[

@@ -44,7 +44,7 @@ def evaluate(
     fail_on_copies: Annotated[
         bool, typer.Option("--fail-on-copies", help="End with status 3 if drawn images are copies.")
     ] = False,
-    resize: Annotated[int | None, typer.Option(help="Compare images of this many pixels a side.")] = None,
+    resize: Annotated[int | None, typer.Option(help="Compare images at this many pixels a side, 8 to 128.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Equal seeds give equal figures.")] = 0,
     device: Device = "auto",
 ) -> None:

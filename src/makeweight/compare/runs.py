@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.compare.splits import Images, Split
 from makeweight.component import describe, without_defaults
-from makeweight.data.files import write_whole
+from makeweight.data.files import partial_name, write_whole
 from makeweight.data.npz import open_npz
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -302,7 +301,7 @@ def _learn(bench: Bench, method: str, split: Split, run: Run) -> Outcome:
     sampler.fit(images.X[split.train], images.classes[images.codes[split.train]])
     target = bench.model(run)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial_target = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    partial_target = target.with_name(partial_name(target.name))
     sampler.save(partial_target)
     if target.is_dir():
         shutil.rmtree(target)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
+from makeweight.team import processes_here
 from makeweight.transfer import moved
 
 WORKERS = "MAKEWEIGHT_WORKERS"
@@ -129,7 +130,7 @@ def end_at_once(_: int = 0) -> None:
 
 def cores_for_this_process() -> int:
     """Give the number of cores that this process may use, which those of one torchrun share."""
-    return max(1, int(joblib.cpu_count()) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, int(joblib.cpu_count()) // processes_here())
 
 
 def is_looked_up(codec: ImageCodec) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-import threading
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
@@ -87,6 +87,11 @@ def room_for(limit: int | None = None) -> int:
     return room if limit is None else min(room, limit)
 
 
+def partial_name(name: str) -> str:
+    """Give a name for a file while it is written, which no other writer has: not on another machine, either."""
+    return f".{name}.{secrets.token_hex(6)}.partial"
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file for good, whole or not at all; a link in its place is replaced, never written through.
 
@@ -97,7 +102,7 @@ def write_whole(path: Path, data: bytes) -> None:
     data : bytes
         What it holds.
     """
-    partial = path.with_name(f".{path.name}.{threading.get_native_id()}.partial")
+    partial = path.with_name(partial_name(path.name))
     partial.unlink(missing_ok=True)
     try:
         write_synced(partial, data, mode="xb")
@@ -121,7 +126,7 @@ def write_together(folder: Path, seal: str, files: Mapping[str, bytes]) -> None:
         Names and what they hold, the seal among them; older files of these names are replaced, and removed where they
         hold nothing.
     """
-    partials = {name: folder / f".{name}.{threading.get_native_id()}.partial" for name, data in files.items() if data}
+    partials = {name: folder / partial_name(name) for name, data in files.items() if data}
     try:
         for name, partial in partials.items():
             partial.unlink(missing_ok=True)

@@ -127,10 +127,11 @@ def rounded(number: float) -> str:
 
     Examples
     --------
-    >>> rounded(0.123), rounded(-12.34)
-    ('0.12', '−12.3')
+    >>> rounded(0.123), rounded(-12.34), rounded(-0.001)
+    ('0.12', '−12.3', '0.00')
     """
-    return f"{number:.{2 if abs(number) < 10 else 1}f}".replace("-", "−")
+    digits = 2 if abs(number) < 10 else 1
+    return f"{round(number, digits) + 0:.{digits}f}".replace("-", "−")
 
 
 def time_text(seconds: float) -> str:

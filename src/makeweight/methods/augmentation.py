@@ -76,12 +76,18 @@ class Augmented(Resampler):
         self.mirror = mirror
 
     def _learn(self, *learnt: Any) -> None:
-        check_ranges(RANGES, self.get_params(deep=False))
+        self._settle()
         super()._learn(*learnt)
 
     def _restore(self, *kept: Any) -> None:
-        check_ranges(RANGES, self.get_params(deep=False))
+        self._settle()
         super()._restore(*kept)
+
+    def _settle(self) -> None:
+        """Take what images are changed by from the parameters, of which no later one changes what is drawn."""
+        check_ranges(RANGES, self.get_params(deep=False))
+        self.affine_ = Affine(degrees=self.degrees, scale=self.scale, shift=self.shift, mirror=self.mirror)
+        self.crop_ = self.crop
 
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
         sequence = np.random.SeedSequence((seed, code, block))
@@ -89,8 +95,7 @@ class Augmented(Resampler):
         chosen = np.random.default_rng(sequence).choice(members, self.block_size)
         generator = torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
         images = torch.from_numpy(self.codec_.encode(self.images_[chosen]))
-        affine = Affine(degrees=self.degrees, scale=self.scale, shift=self.shift, mirror=self.mirror)
-        changed = affine.draw(len(chosen), generator)(_cropped(images, self.crop, generator))
+        changed = self.affine_.draw(len(chosen), generator)(_cropped(images, self.crop_, generator))
         return self.codec_.decode(changed.numpy())
 
 

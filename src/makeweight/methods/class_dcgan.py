@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -178,9 +177,7 @@ class ClassDCGAN(GANSampler):
         return joined({str(code): sampler._weights() for code, sampler in enumerate(self.samplers_)})
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
-        self._check_settings()
-        settings = self.get_params(deep=False)
-        parts = [copy.copy(sampler).set_params(**settings)._training() for sampler in self.samplers_]
+        parts = [sampler._training() for sampler in self.samplers_]
         numbers = [{**own, "history": [], "notes": []} for _, own in parts]
         together = {"history": self.history_, "notes": self.training_notes_, "classes": numbers}
         return joined({str(code): arrays for code, (arrays, _) in enumerate(parts)}), together

@@ -231,8 +231,6 @@ class DeepSMOTE(TrainingSampler):
         return {"latent": self.latent_, "codes": self.codes_, **decoder}
 
     def _training(self) -> tuple[Arrays, dict[str, Any]]:
-        self._check_settings()
-        self._check_built()
         told = {"n_steps": self.n_steps_, "history": self.history_, "notes": self.training_notes_}
         return to_arrays(self.learner_.named_tensors()), told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +102,14 @@ class ImageBank:
         steps = sorted(places.tolist(), key=abs)
         return [Change(mirrored, down, right) for mirrored in (False, True) for down in steps for right in steps]
 
+    @cached_property
+    def _fine_vectors(self) -> Vectors:
+        return self._vectors(self.images)
+
+    @cached_property
+    def _coarse_vectors(self) -> Vectors:
+        return self._vectors(_coarse(self.images))
+
     def nearest(self, images: Images, k: int, *, own: bool = False) -> Neighbours:
         """Find the `k` nearest images of the bank for each of `images`.
 
@@ -121,7 +130,7 @@ class ImageBank:
         if k < 1 or not len(images):
             none = np.empty((len(images), max(k, 0)))
             return Neighbours(none.astype(np.int64), none, none.astype(np.int64))
-        fine, coarse = self._vectors(self.images), self._vectors(_coarse(self.images))
+        fine, coarse = self._fine_vectors, self._coarse_vectors
         parts = []
         n_rows = max(1, BLOCK_VALUES // max(len(fine), (N_CANDIDATES + len(self.changes)) * fine.shape[1]))
         for start in range(0, len(images), n_rows):

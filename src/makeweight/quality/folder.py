@@ -21,7 +21,7 @@ from makeweight.data.source import find_source
 from makeweight.data.stores import ArraySource
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
-from makeweight.networks import SMALLEST_SIDE
+from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
 from makeweight.quality.copies import Copy
 from makeweight.quality.crossfit import CrossFit
 from makeweight.quality.evaluate import evaluate_images
@@ -112,8 +112,8 @@ def evaluate_folder(
     test : str or Path, optional
         Test images for the leak test: a folder of class folders or an ``.npz`` file.
     resize : int, optional
-        Compare the images at this many pixels a side. By default at the size of the drawn ones, or at 64 pixels for the
-        longer side where these are larger.
+        Compare the images at this many pixels a side, 8 to 128. By default at the size of the drawn ones, or at 64
+        pixels for the longer side where these are larger.
     seed : int, default=0
         Seed of folds, trainings and resamples.
     device : str, default="auto"
@@ -132,6 +132,11 @@ def evaluate_folder(
     """
     listener = listener or Listener()
     check_options(resize, None)
+    if resize is not None and not SMALLEST_SIDE <= resize <= LARGEST_SIDE:
+        raise InputError(
+            f"images cannot be compared at {resize} pixels a side: give {SMALLEST_SIDE} to {LARGEST_SIDE}, as networks "
+            "take."
+        )
     folder = Path(out)
     rows = read_manifest(folder / MANIFEST)
     if not any(row.origin == "drawn" for row in rows) or not any(row.origin == "real" for row in rows):
@@ -200,9 +205,11 @@ def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:
     >>> target(ImageSpec(100, 200, 3, "uint8", "RGB"), None).shape
     (32, 64, 3)
     """
-    sides = (resize, resize) if resize else (drawn.height, drawn.width)
+    if resize:
+        return ImageSpec(resize, resize, drawn.channels, drawn.dtype, drawn.mode)
+    sides = drawn.height, drawn.width
     shrink = min(1.0, LARGEST_COMPARED / max(sides))
-    height, width = (min(LARGEST_COMPARED, max(SMALLEST_SIDE, round(side * shrink))) for side in sides)
+    height, width = (max(SMALLEST_SIDE, round(side * shrink)) for side in sides)
     return ImageSpec(height, width, drawn.channels, drawn.dtype, drawn.mode)
 
 
