@@ -20,6 +20,7 @@ from torch import nn
 import makeweight.loop as loop
 import makeweight.train as training
 from makeweight.checkpoints import Checkpoints, State
+from makeweight.data import batches
 from makeweight.errors import InputError, TrainingError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.game import StepOutcome, step
@@ -27,6 +28,8 @@ from makeweight.gan_sampler import GANSampler
 from makeweight.health import Finding, Watch
 from makeweight.methods.acgan import ACGAN
 from makeweight.methods.aggan import AGGAN
+from makeweight.methods.bagan import BAGAN
+from makeweight.methods.deep_smote import DeepSMOTE
 from makeweight.methods.egan import EGAN
 from makeweight.networks import DCGAN, OwnNetworks
 from makeweight.progress import StepReport
@@ -142,6 +145,28 @@ def test_a_finished_training_is_not_repeated(digits: tuple[NDArray[Any], NDArray
     assert told == []
     assert bytes_of(again) == bytes_of(first)
     assert again.n_steps_ == N_STEPS
+
+
+@pytest.mark.parametrize(
+    "sampler", [ACGAN(**SMALL), DeepSMOTE(batch_size=6), BAGAN(**SMALL)], ids=lambda each: each.name
+)
+def test_batches_that_were_learnt_before_are_not_read_again(
+    sampler: Any, digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    take_apart = batches.read_batches
+
+    def counting(X: Any, codes: Any, indices: Any, *rest: Any) -> Any:
+        return take_apart(X, codes, (read.append(len(index)) or index for index in indices), *rest)
+
+    monkeypatch.setattr("makeweight.training_sampler.read_batches", counting)
+    sampler = sampler.set_params(n_steps=20, random_state=3, checkpoints=tmp_path)
+    at = 5 if sampler.name == "bagan" else 15  # of the ten steps of its autoencoder
+    with pytest.raises(Stop):
+        sampler.set_params(callback=stop_at(at)).fit(*digits)
+    read.clear()
+    sampler.set_params(callback=None).fit(*digits)
+    assert len(read) == (5 + 20 if sampler.name == "bagan" else 5)
 
 
 def test_a_training_goes_on_from_the_one_before_a_damaged_one(

@@ -1,6 +1,7 @@
 import copy
 import itertools
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from imblearn.pipeline import Pipeline
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
 
 from makeweight import (
@@ -24,6 +27,7 @@ from makeweight import (
     load,
 )
 from makeweight.autoencoder import AutoencoderReport
+from makeweight.casting import drawer
 from makeweight.component import describe
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
@@ -133,6 +137,12 @@ class TestLength:
         sampler = ACGAN(**{**TINY, "n_steps": None}, budget=0.3).fit(*boots)
         assert sampler.n_steps_ >= 2
         assert sampler.history_[-1]["step"] == sampler.n_steps_
+
+    def test_a_budget_that_ends_before_the_best_is_sought(self, boots: Images) -> None:
+        settings = {**TINY, "n_steps": None, "budget": 0.1, "draws": "best", "best_every": 10**6}
+        best = AGGAN(**settings).fit(*boots)
+        assert best.training_notes_[0].startswith("the last generator draws, since none was kept as the best in ")
+        assert np.array_equal(best.draw(best.classes_[0], range(3)), _drawn_last(best, best.classes_[0], 3))
 
     def test_budget_with_a_rate_that_falls_from_the_start(self, boots: Images) -> None:
         sampler = ACGAN(**{**TINY, "n_steps": None}, budget=0.1, learning_rate_decay=1.0).fit(*boots)
@@ -552,3 +562,36 @@ def test_a_training_that_breaks_down_is_no_model(boots: Images) -> None:
 def test_impossible_settings_are_refused(boots: Images, settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         AGGAN(**{**TINY, **settings}).fit(*boots)
+
+
+def _drawn_last(sampler: Any, label: Any, n: int) -> np.ndarray:
+    sampler.generator_ = drawer(sampler.players_, "last")
+    return sampler.draw(label, range(n))
+
+
+class TestClone:
+    def test_hears_what_a_clone_tells(self, boots: Images) -> None:
+        class Log:
+            def __init__(self) -> None:
+                self.heard: list[int] = []
+                self.lock = threading.Lock()  # no copy can be made of it
+
+            def hear(self, report: StepReport) -> None:
+                with self.lock:
+                    self.heard.append(report.step)
+
+        log = Log()
+        sampler = AGGAN(**TINY, callback=log.hear)
+        copied = clone(sampler)
+        assert copied.callback == log.hear
+        assert copied.settings == sampler.settings
+        copied.fit(*boots)
+        assert log.heard == [1, 2, 3]
+        GANClassifier(sampler=sampler).fit(*boots)
+        assert log.heard == [1, 2, 3] * 2
+
+    def test_class_output_answers_scorers(self, boots: Images) -> None:
+        X, y = boots
+        head = AGGAN(**TINY).fit(X, y).classifier_
+        assert is_classifier(head)
+        assert get_scorer("accuracy")(head, X, y) == head.score(X, y) == (head.predict(X) == y).mean()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -252,8 +251,8 @@ class AutoencoderTraining(Loop):
         Parameters
         ----------
         batches : iterator of (Tensor, Tensor)
-            Images (batch, c, h, w) in [-1, 1] and class codes (batch,), on the learner's device, from the first; those
-            that were learnt before are passed over. Of several processes, each has its own part of a batch.
+            Images (batch, c, h, w) in [-1, 1] and class codes (batch,), on the learner's device, without the
+            `progress.n_batches` that were taken before. Of several processes, each has its own part of a batch.
 
         Raises
         ------
@@ -261,7 +260,7 @@ class AutoencoderTraining(Loop):
             If the training breaks down again and again.
         """
         self.learner.network.train()
-        progress = super().run(itertools.islice(batches, self.progress.n_batches, None))
+        progress = super().run(batches)
         self.learner.network.eval()
         return progress
 

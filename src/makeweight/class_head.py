@@ -53,10 +53,6 @@ class ClassHead(MostProbable, BaseEstimator):
         self.classes = self.classes_ = classes
         self.probabilities = probabilities
 
-    def __sklearn_is_fitted__(self) -> bool:
-        """Tell that it was learnt already."""
-        return True
-
     @torch.no_grad()
     def class_logits(self, X: ArrayLike) -> NDArray[np.float32]:
         """Class outputs, of shape (n, n_classes), for images in the layout that was learnt."""

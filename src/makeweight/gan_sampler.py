@@ -21,6 +21,7 @@ from makeweight.class_head import ClassHead
 from makeweight.component import describe
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.lazy import LazyImages
+from makeweight.data.wording import counted
 from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import InputError, NoClassOutputError
 from makeweight.evolution import Acceptance, Evolution
@@ -327,7 +328,12 @@ class GANSampler(TrainingSampler):
             )
             batches = self._batches(X, codes, codec, game.device, chance, training.progress.n_batches)
             progress = training.run(batches)
-        self.generator_ = drawer(players, self.setting("draws"))
+        draws = self.setting("draws")
+        if draws == "best" and players.best is None:  # a budget ended before the first rescoring
+            done = counted(progress.done, "step")
+            before.append(f"the last generator draws, since none was kept as the best in {done}.")
+            draws = "last"
+        self.generator_ = drawer(players, draws)
         self.players_, self.head_, self.acceptance_ = players, game.head, game.acceptance
         self._note_built()
         self.held_ = self._fingerprint(X, codes)
@@ -341,7 +347,7 @@ class GANSampler(TrainingSampler):
             X,
             codes,
             codec,
-            lambda: self._batches(X, codes, codec, game.device, seed),
+            lambda n_taken: self._batches(X, codes, codec, game.device, seed, n_taken),
             self._schedule(game.class_counts),
             self._checkpoints(X, codes, seed, "start") if self.setting("start").share else None,
             seed,

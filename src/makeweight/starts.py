@@ -72,7 +72,7 @@ class Material:
     X, codes, codec
         Images in the user's layout, their class codes, and the way to floats.
     batches : callable
-        Gives the batches of the game from their beginning.
+        Gives the batches of the game without the first of them, as many as it is told.
     schedule : Schedule
         Of the game.
     checkpoints : Checkpoints or None
@@ -90,7 +90,7 @@ class Material:
     X: NDArray[Any] | LazyImages
     codes: NDArray[np.int64]
     codec: ImageCodec
-    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+    batches: Callable[[int], Iterator[tuple[Tensor, Tensor]]]
     schedule: Schedule
     checkpoints: Checkpoints | None
     seed: int
@@ -190,7 +190,7 @@ class _Encoding(Start):
             checkpoints=material.checkpoints,
             callback=material.callback,
         )
-        progress = training.run(material.batches())
+        progress = training.run(material.batches(training.progress.n_batches))
         material.notes.extend(f"autoencoder: {note}" for note in [*progress.told, *progress.notes])
         return fresh
 

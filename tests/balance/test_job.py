@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -315,3 +316,10 @@ def test_attributes_of_a_table_are_the_conditions(tmp_path: Path) -> None:
     assert len(model.players_.discriminator.network.conditions.weight) == 4
     balance_folder(faces, tmp_path / "plain", method="lsgan", n_steps=1, settings={"batch_size": "4"})
     assert load(tmp_path / "plain" / "model").settings["head"]["name"] == "auxiliary_classifier"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 1.5])
+def test_a_seed_out_of_range_is_refused(seed: Any, shoes: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"^seed={seed} is impossible: it must be"):
+        balance_folder(shoes, tmp_path / "out", method="duplicates", seed=seed)
+    assert not (tmp_path / "out").exists()

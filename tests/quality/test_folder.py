@@ -195,3 +195,10 @@ def _keep(out: Path, origin: str) -> None:
 def _rename(out: Path) -> None:
     text = (out / "manifest.csv").read_text()
     (out / "manifest.csv").write_text(text.replace("images/clog/1.png", "images/../../in/clog/1.png"))
+
+
+@pytest.mark.parametrize("resize", [7, 129, 1024])
+def test_sizes_that_networks_do_not_take_are_refused(resize: int, out: Path) -> None:
+    words = rf"^images cannot be compared at {resize} pixels a side: give 8 to 128, as networks take\.$"
+    with pytest.raises(InputError, match=words):
+        evaluate_folder(out, resize=resize)

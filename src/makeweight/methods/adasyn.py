@@ -44,12 +44,14 @@ class ADASYN(Resampler):
         k_neighbors = min(NEIGHBOURS, n_own - 1)
         return over_sampling.ADASYN(sampling_strategy=strategy, n_neighbors=k_neighbors, random_state=seed)
 
-    def _new_rows(self, rows: NDArray[np.float64], code: int, n_own: int, seed: int) -> NDArray[np.float64]:
+    def _new_rows(
+        self, rows: NDArray[np.float64], codes: NDArray[np.int64], code: int, n_own: int, seed: int
+    ) -> NDArray[np.float64]:
         # Rounding loses at most half a row for each image of the class, so this is always enough.
         wanted = {code: n_own + self.block_size + n_own}
         try:
-            drawn = added(self._resampler(wanted, n_own, seed), rows, self.codes_)
+            drawn = added(self._resampler(wanted, n_own, seed), rows, codes)
         except RuntimeError:  # what imbalanced-learn raises where no neighbour is of another class
-            drawn = added(smote(wanted, n_own, seed), rows, self.codes_)
+            drawn = added(smote(wanted, n_own, seed), rows, codes)
         # ADASYN's come image by image; a block is to be mixed from its first row on.
         return drawn[np.random.default_rng(seed).permutation(len(drawn))[: self.block_size]]

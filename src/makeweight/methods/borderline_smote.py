@@ -49,6 +49,8 @@ class BorderlineSMOTE(Resampler):
             random_state=seed,
         )
 
-    def _new_rows(self, rows: NDArray[np.float64], code: int, n_own: int, seed: int) -> NDArray[np.float64]:
-        drawn = super()._new_rows(rows, code, n_own, seed)
-        return drawn if len(drawn) else added(smote({code: n_own + self.block_size}, n_own, seed), rows, self.codes_)
+    def _new_rows(
+        self, rows: NDArray[np.float64], codes: NDArray[np.int64], code: int, n_own: int, seed: int
+    ) -> NDArray[np.float64]:
+        drawn = super()._new_rows(rows, codes, code, n_own, seed)
+        return drawn if len(drawn) else added(smote({code: n_own + self.block_size}, n_own, seed), rows, codes)

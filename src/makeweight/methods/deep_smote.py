@@ -201,7 +201,7 @@ class DeepSMOTE(TrainingSampler):
                 checkpoints=self._checkpoints(X, codes, seed),
                 callback=self._heard,
             )
-            progress = training.run(self._batches(X, codes, codec, fabric.device, chance))
+            progress = training.run(self._batches(X, codes, codec, fabric.device, chance, training.progress.n_batches))
         self.learner_ = learner
         self._note_built()
         self.history_, self.n_steps_ = progress.history, progress.done

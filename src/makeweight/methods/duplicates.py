@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from imblearn.over_sampling import RandomOverSampler
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.errors import InputError
@@ -44,15 +44,22 @@ class Resampler(ImageSampler):
     ) -> None:
         self.images_, self.codes_ = X.copy(), codes
 
-    def _new_rows(self, rows: NDArray[np.float64], code: int, n_own: int, seed: int) -> NDArray[np.float64]:
-        """Draw `block_size` rows of a class that has `n_own` of the training `rows`."""
-        return added(self._resampler({code: n_own + self.block_size}, n_own, seed), rows, self.codes_)
+    def _new_rows(
+        self, rows: NDArray[np.float64], codes: NDArray[np.int64], code: int, n_own: int, seed: int
+    ) -> NDArray[np.float64]:
+        """Draw `block_size` rows of a class that has `n_own` of the `rows`."""
+        return added(self._resampler({code: n_own + self.block_size}, n_own, seed), rows, codes)
+
+    def _looked_at(self, code: int) -> NDArray[np.int64]:
+        """Give the numbers of the images that decide what is drawn of a class: of all, where neighbours count."""
+        return np.arange(len(self.codes_))
 
     def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
-        n_own = int(np.count_nonzero(self.codes_ == code))
+        chosen = self._looked_at(code)
+        codes, n_own = self.codes_[chosen], int(np.count_nonzero(self.codes_ == code))
         # imbalanced-learn subtracts in the dtype that it is given, and unsigned integers would wrap around.
-        rows = self.images_.reshape(len(self.images_), -1).astype(np.float64)
-        drawn = self._new_rows(rows, code, n_own, block_seed(seed, code, block))
+        rows = self.images_[chosen].reshape(len(chosen), -1).astype(np.float64)
+        drawn = self._new_rows(rows, codes, code, n_own, block_seed(seed, code, block))
         whole = np.dtype(self.codec_.dtype).kind in "bui"
         images: NDArray[Any] = (drawn.round() if whole else drawn).astype(self.codec_.dtype)
         return images.reshape(-1, *self.codec_.shape)
@@ -85,5 +92,8 @@ class Duplicates(Resampler):
         Where the channels of a 4-D array are, where its shape leaves that open.
     """
 
-    def _resampler(self, strategy: dict[int, int], n_own: int, seed: int) -> Any:
-        return RandomOverSampler(sampling_strategy=strategy, random_state=seed)
+    def _draw_block(self, code: int, block: int, seed: int) -> NDArray[Any]:
+        members = np.flatnonzero(self.codes_ == code)
+        random = check_random_state(block_seed(seed, code, block))
+        drawn: NDArray[Any] = self.images_[members[random.randint(len(members), size=self.block_size)]]
+        return drawn

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from imblearn import over_sampling
+from numpy.typing import NDArray
 
 from makeweight.methods.duplicates import Resampler
 from makeweight.sampler import METHODS
@@ -41,6 +43,11 @@ class SMOTE(Resampler):
     ----------
     Chawla et al., 2002, "SMOTE: Synthetic Minority Over-sampling Technique".
     """
+
+    def _looked_at(self, code: int) -> NDArray[np.int64]:
+        """Give the numbers of the class's images, and one of another: imbalanced-learn wants two classes."""
+        own = self.codes_ == code
+        return np.append(np.flatnonzero(own), np.flatnonzero(~own)[:1])
 
     def _resampler(self, strategy: dict[int, int], n_own: int, seed: int) -> Any:
         return smote(strategy, n_own, seed)
