@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import makeweight.recipe  # noqa: F401 - both register their axes
 from makeweight.augmentations import Affine
 from makeweight.component import _REGISTRIES, Component
 from makeweight.errors import InputError
+from makeweight.gan_sampler import GANSampler
 from makeweight.ranges import (
     DECAYS,
     FINITE,
@@ -28,6 +31,7 @@ from makeweight.ranges import (
     whole,
     within,
 )
+from makeweight.recipe import LIMITS, Recipe
 
 NEVER: tuple[Any, ...] = (math.nan, math.inf, -math.inf, "abc", "", [], {}, object())
 PARTS = [part for registry in _REGISTRIES.values() for part in registry if issubclass(part, Component)]
@@ -93,3 +97,12 @@ def test_a_narrower_part_has_the_ranges_of_what_it_takes() -> None:
     Tilted().check()
     with pytest.raises(InputError, match=r"^Tilted\(degrees=400\) is impossible: it must be 0 to 360"):
         Tilted(degrees=400).check()
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_help_of_samplers_tells_ranges_and_defaults(name: str) -> None:
+    text = " ".join(inspect.getdoc(GANSampler).split())
+    own = re.search(rf" {name} : (.*?)(?= \w+ : )", text)[1]
+    assert LIMITS[name].words.removeprefix("a whole number, ").replace("True or False", "Whether") in own
+    default = getattr(Recipe(), name)
+    assert f"by default {default:g}" in own if type(default) in (int, float) else f"default {default}" in own

@@ -73,47 +73,49 @@ class GANSampler(TrainingSampler):
     penalty : str or Penalty, optional
         What limits the discriminator.
     n_steps : int, optional
-        Steps of the game, at least 1.
+        Steps of the game, at least 1; 9000 unless the method says otherwise, as all that follow.
     n_epochs : int, optional
         The same in epochs: an epoch shows every class, duplicated up to the largest, once; without `balanced_batches`,
         every image once.
     budget : float, optional
         The same in seconds; `n_steps_` then tells how many steps it bore.
     batch_size : int, optional
-        Real images, and drawn images, a step.
+        Real images, and drawn images, a step; 1 to 1,048,576, by default 64.
     latent_dim : int, optional
-        Entries of the noise.
+        Entries of the noise, 1 to 1,048,576; by default 100.
     learning_rate : float, optional
-        Adam's step size for both players.
+        Adam's step size for both players, above 0; by default 0.001.
     learning_rate_decay : float, optional
-        Share of the training, at its end, over which the step size falls linearly to zero; 0 to 1.
+        Share of the training, at its end, over which the step size falls linearly to zero; 0 to 1, by
+        default 0.5.
     betas : tuple of two floats, optional
-        Adam's decay rates.
+        Adam's decay rates, two numbers, 0 or more and below 1; by default (0.5, 0.999).
     balanced_batches : bool, optional
-        Whether real batches hold every class equally often.
+        Whether real batches hold every class equally often; by default True.
     average_decay : float, optional
-        Decay of the generator's moving average a step; 0 keeps none.
+        Decay of the generator's moving average a step, 0 or more and below 1; 0 keeps none, by default 0.999.
     best_every : int, optional
-        Steps between two rescorings of the best generator; 0 keeps none.
+        Steps between two rescorings of the best generator, 0 to 2,147,483,647; 0 keeps none, by default 100.
     draws : "average", "best" or "last", optional
-        Which generator draws.
+        Which generator draws; by default "average".
     discriminator_steps : int, optional
-        Steps of the discriminator, each on `batch_size` real images of its own, for one of the generator.
+        Steps of the discriminator, each on `batch_size` real images of its own, for one of the generator; 1 to
+        1,000, by default 1.
     discriminator_speed : float, optional
-        The discriminator's step size, as a multiple of the generator's (two time-scales).
+        The discriminator's step size, as a multiple of the generator's (two time-scales), above 0; by default 1.
     spectral_norm : bool, optional
-        Whether each weight of the discriminator is divided by its largest singular value.
+        Whether each weight of the discriminator is divided by its largest singular value; by default False.
     minibatch_deviation : bool, optional
         Whether the discriminator sees how much the images of a batch differ. What `classifier_` says of an image then
-        depends a little on the images that are judged with it.
+        depends a little on the images that are judged with it. By default False.
     feature_matching : float, optional
-        Weight, in the generator's loss, of the squared distance between the mean features of real and drawn images.
+        Weight, in the generator's loss, of the squared distance between the mean features of real and drawn images; 0
+        or more, by default 0.
     mixed_batches : str or Mixing, optional
         Whether real and drawn images share the batches that the discriminator judges.
     start : str or Start, optional
         What the players begin from: "fresh" weights, an "autoencoder", an "encoder" beside the generator, or real
-        images to blend ("convex", "convex_latent"). What is trained before the game is neither counted in `n_steps` nor
-        told to the callback.
+        images to blend ("convex", "convex_latent"). What is trained before the game is not counted in `n_steps`.
     random_state : int, RandomState or None
         Seed of fit and draw. With an int, global random states are left as they were found; with None, the seed is
         taken from numpy's.

@@ -80,7 +80,7 @@ class Given(ClassWeight):
 
     def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64]:
         """Return the weights in the order of the classes; an unknown label or a weight below 0 is an InputError."""
-        own = dict(zip(classes.tolist(), classes, strict=True))
+        own = classes.tolist()
         for label, weight in self.by_label.items():
             if label not in own:
                 raise InputError(f"class_weight names the class {label!r}, which has no images: leave it out.")
