@@ -22,7 +22,8 @@ class MostProbable(ClassifierMixin):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable label of each image, of shape (n,)."""
-        labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
         return labels
 
 

@@ -106,7 +106,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
         ("f,l,drawn,m,1,,h,,,", "a drawn image without method, seed, row or model_hash"),
         ("f,l,drawn,,1,2,h,,,", "a drawn image without"),
         ("f,l,drawn,m,1,2,,,,", "a drawn image without"),
-        ("f,l,drawn,m,1,-3,h,,,", "the row '-3' is no whole number from 0 to 9223372036854775807"),
+        ("f,l,drawn,m,1,-3,h,,,", "the row '-3' is no whole number from 0 to 4611686018427387904"),
         (f"f,l,drawn,m,1,{10**30},h,,,", "the row '1000000000000000000000000000000' is no whole number"),
         (f"f,l,drawn,m,1,{2**63},h,,,", "the row '9223372036854775808' is no"),
         (f"f,l,drawn,m,{2**31},1,h,,,", "the seed '2147483648' is no whole number from 0 to 2147483647"),

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from makeweight.data import batches
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import default_workers, encoder, from_device, is_looked_up, read_batches
 from makeweight.data.lazy import LazyImages
@@ -151,7 +152,7 @@ def test_workers_leave_the_cores_to_the_training(
     cores: int, processes: int, kind: str, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MAKEWEIGHT_WORKERS", raising=False)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    monkeypatch.setattr(batches, "processes_here", lambda: processes)
     monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
     assert default_workers(torch.device(kind)) == expected
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from makeweight.data.files import write_whole
+from makeweight.data import files
+from makeweight.data.files import partial_name, write_whole
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -29,11 +30,12 @@ def test_what_does_not_fit_on_the_disk_leaves_the_old_file(tmp_path: Path, monke
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
-def test_a_link_is_replaced_and_never_written_through(tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_never_written_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other, target = tmp_path / "other", tmp_path / "figures.json"
     other.write_bytes(b"somebody else's")
     target.symlink_to(other)
-    left = tmp_path / f".figures.json.{os.getpid()}.partial"  # of a process of the same number that was killed
+    left = tmp_path / partial_name("figures.json")  # of somebody who knew the name before
+    monkeypatch.setattr(files, "partial_name", lambda name: left.name)
     left.symlink_to(other)
     write_whole(target, b"ours")
     assert other.read_bytes() == b"somebody else's"

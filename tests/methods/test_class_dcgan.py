@@ -29,9 +29,9 @@ def test_each_class_is_learnt_from_its_own_images_alone(boots: Any) -> None:
     assert first.samplers_[1].model_hash_ == second.samplers_[1].model_hash_
 
 
-@pytest.mark.parametrize(("length", "each"), [({"n_steps": 9}, 3), ({"n_steps": 2}, 1), ({"n_epochs": 4}, 2)])
+@pytest.mark.parametrize(("length", "each"), [({"n_steps": 9}, 3), ({"n_steps": 2}, 1), ({"n_epochs": 4}, 4)])
 def test_the_classes_share_the_length(length: dict[str, int], each: int, boots: Any) -> None:
-    """Twenty images are two batches of eight an epoch; of eight steps each class has two."""
+    """Twenty images are three batches of eight an epoch; of twelve steps each class has four."""
     reports: list[StepReport] = []
     sampler = ClassDCGAN(**{**TINY, "n_steps": None, **length}, callback=reports.append).fit(*boots)
     assert [one.n_steps_ for one in sampler.samplers_] == [each] * 3

@@ -73,10 +73,10 @@ def test_classes_of_a_few_images(n_own: int, make_images: Any) -> None:
 
 class TestLength:
     @pytest.mark.parametrize(
-        ("length", "expected"), [({"n_steps": 4}, 4), ({"n_epochs": 2}, 8), ({}, None)], ids=lambda value: str(value)
+        ("length", "expected"), [({"n_steps": 4}, 4), ({"n_epochs": 2}, 10), ({}, None)], ids=lambda value: str(value)
     )
     def test_steps_and_epochs(self, length: dict[str, int], expected: int | None, boots: Any) -> None:
-        """Three classes of twelve, duplicated, are four batches of eight."""
+        """Three classes of twelve, duplicated, are five batches of eight."""
         sampler = DeepSMOTE(**{**TINY, "n_steps": None, **length})
         if expected is None:
             assert sampler.settings["n_steps"] == 4000
