@@ -81,6 +81,7 @@ class ImageSampler(BaseOverSampler):
     axis: ClassVar[str] = ""
     name: ClassVar[str] = ""
     learns: ClassVar[bool] = False
+    learns_apart: ClassVar[bool] = False  # each class by itself
     block_size: ClassVar[int] = 1024
     later: ClassVar[dict[str, Any]] = {}  # parameters that came after models had been saved; see `Component`
 

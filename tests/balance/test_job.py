@@ -323,3 +323,47 @@ def test_a_seed_out_of_range_is_refused(seed: Any, shoes: Path, tmp_path: Path) 
     with pytest.raises(InputError, match=rf"^seed={seed} is impossible: it must be"):
         balance_folder(shoes, tmp_path / "out", method="duplicates", seed=seed)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("added", ["images/boot/mine.png", "images/mine/0.png"])
+def test_an_output_that_holds_more_is_not_replaced(added: str, balanced: BalanceSummary, shoes: Path) -> None:
+    mine = balanced.out / added
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(InputError, match=rf"it holds {added}, which its manifest does not name"):
+        balance_folder(shoes, balanced.out, method="duplicates", overwrite=True)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_what_decided_what_was_learnt_is_told(shoes: Path, tmp_path: Path) -> None:
+    short = {"method": "acgan", "n_steps": 2, "settings": {"batch_size": "8"}, "device": "cpu"}
+    first = balance_folder(shoes, tmp_path / "first", **short)
+    assert not (tmp_path / "first" / "balance.json").exists()
+    (shoes / "boot" / "broken.png").write_bytes(b"no image")
+    (shoes / "clog" / "0.png").rename(shoes / "clog" / "drawn-0.png")
+    asked = {"resize": 8, "mode": "L", "skip_bad": True}
+    first = balance_folder(shoes, tmp_path / "one", **short, **asked)
+    later = {**short, **asked, "method": None, "settings": None, "from_model": first.out}
+    balance_folder(shoes, tmp_path / "two", **later)
+    told = json.loads((tmp_path / "two" / "balance.json").read_text())["run"]
+    assert told.pop("left_out")[0].startswith("boot/broken.png (")
+    assert told == {"from_model": first.model_hash, "resize": 8, "mode": "L", "named_as_drawn": 1}
+    report = (tmp_path / "two" / "report.html").read_text()
+    words = f"all classes together, and went on from the model {first.model_hash}, which had learnt from images before"
+    for fact in (words, "1 of them is named as if drawn", "Learnt at pixels a side", "Left out (1)", "boot/broken.png"):
+        assert fact in report
+    assert balance_folder(shoes, tmp_path / "two", **later, resume=True).was_finished
+    for change, other in (
+        ({"from_model": tmp_path / "two"}, "model to go on from"),
+        ({"resize": 9}, "size"),
+        ({"mode": "RGB"}, "mode"),
+    ):
+        with pytest.raises(InputError, match=rf"is the finished output of another run \({other}\)"):
+            balance_folder(shoes, tmp_path / "two", **{**later, **change}, resume=True)
+
+
+def test_a_gan_for_each_class_is_not_said_to_learn_all_together(shoes: Path, tmp_path: Path) -> None:
+    balance_folder(shoes, tmp_path / "out", method="class_dcgan", n_steps=3, settings={"batch_size": "4"}, device="cpu")
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "the networks learnt each class by itself" in report
+    assert "all classes together" not in report

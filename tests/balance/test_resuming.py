@@ -43,6 +43,10 @@ class Stopping(Listener):
     def __init__(self, at: int | None = None) -> None:
         self.at = at
         self.steps: list[int] = []
+        self.notes: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
 
     def step(self, report: Any) -> None:
         assert isinstance(report, StepReport)
@@ -214,8 +218,11 @@ def test_a_fill_that_was_being_chosen_goes_on(folder: Path, tmp_path: Path) -> N
     assert not training_folder(tmp_path / "out").exists()
 
 
-def test_resuming_nothing_begins(folder: Path, tmp_path: Path) -> None:
-    assert balance(folder, tmp_path / "out", resume=True).steps == list(range(1, STEPS + 1))
+def test_resuming_nothing_begins_and_says_so(folder: Path, tmp_path: Path) -> None:
+    begun = balance(folder, tmp_path / "out", resume=True)
+    assert begun.steps == list(range(1, STEPS + 1))
+    note = f"there is no training to go on with in {training_folder(tmp_path / 'out')}, so it begins anew"
+    assert begun.notes.count(note) == 1
 
 
 def test_an_empty_folder_is_nothing_kept(tmp_path: Path) -> None:
@@ -231,7 +238,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 
 def test_a_training_that_broke_down_is_not_kept(tmp_path: Path) -> None:
     def end_by(error: InputError) -> None:
-        with kept_training(tmp_path / "out") as kept:
+        with kept_training(tmp_path / "out", resume=False, note=print) as kept:
             keep_in(kept)
             (kept / "1.safetensors").touch()
             raise error

@@ -74,6 +74,20 @@ def test_a_damaged_model_is_a_problem_not_a_crash(balanced: BalanceSummary) -> N
     assert problem.startswith("the model cannot be read: ")
 
 
+def test_a_model_that_draws_nothing_finite_hides_no_other_problem(
+    balanced: BalanceSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **options: object) -> None:
+        raise InputError("the model draws no finite images: its weights are damaged, so train and save it anew.")
+
+    monkeypatch.setattr(Duplicates, "draw", refuse)
+    (balanced.out / "images" / "boot" / "0.png").unlink()
+    problems = verify_folder(balanced.out).problems
+    assert problems[0] == "1 file missing: images/boot/0.png"
+    assert all("cannot be drawn again: the model draws no finite images" in each for each in problems[1:])
+    assert len(problems) > 1
+
+
 @pytest.mark.parametrize(("shift", "good"), [(1, True), (2, True), (3, False)])
 def test_small_differences_are_told_and_large_ones_fail(
     shift: int, good: bool, balanced: BalanceSummary, monkeypatch: pytest.MonkeyPatch

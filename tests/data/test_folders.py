@@ -156,6 +156,23 @@ def test_train_may_be_a_class(tmp_path, paint):
     assert open_source(tmp_path).counts == {"bus": 1, "train": 1}
 
 
+def test_a_test_that_could_be_either_is_refused(tmp_path, paint):
+    paint(tmp_path / "test/bus/a.png")
+    paint(tmp_path / "bus/a.png")
+    with pytest.raises(InputError) as caught:
+        list_folder(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds test/ with folders in it beside bus: if test is a split, put the others into train/, and if "
+        "it is a class, move its images out of their subfolders."
+    )
+
+
+def test_a_class_called_test_is_one(tmp_path, paint):
+    for label in ("bus", "test"):
+        paint(tmp_path / label / "a.png")
+    assert open_source(tmp_path).counts == {"bus": 1, "test": 1}
+
+
 def test_a_train_that_could_be_either_is_refused(tmp_path, paint):
     paint(tmp_path / "train/fast/a.png")
     paint(tmp_path / "bus/a.png")

@@ -176,8 +176,8 @@ def test_progress_is_told(out: Path) -> None:
         (lambda out: shutil.rmtree(out), "there is no manifest at"),
         (lambda out: (out / "images" / "clog" / "1.png").unlink(), "cannot be read: images/clog/1.png"),
         (lambda out: (out / "images" / "clog" / "1.png").write_bytes(b""), r"images/clog/1.png \(empty\)"),
-        (lambda out: _keep(out, "drawn"), "holds no real images or no drawn ones"),
-        (lambda out: _keep(out, "real"), "holds no real images or no drawn ones"),
+        (lambda out: _keep(out, "drawn"), "holds no real images, so there is nothing to compare"),
+        (lambda out: _keep(out, "real"), "holds no drawn images, so there is nothing to compare"),
         (lambda out: _rename(out), "outside images/: run makeweight verify"),
     ],
 )

@@ -20,6 +20,8 @@ from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 from makeweight.saving import CARD, ModelCard, read_json
 
+ASKED = {"from_model": "model to go on from", "resize": "size", "mode": "mode", "groups": "groups"}
+
 
 def settle_finished(
     out: Path,
@@ -29,6 +31,7 @@ def settle_finished(
     *,
     chooses: bool,
     gate: bool,
+    asked: Mapping[str, Any],
 ) -> list[ManifestRow]:
     """Give the manifest of an output that is there already, and remove its marker and what was kept for it.
 
@@ -46,11 +49,13 @@ def settle_finished(
         How many images of each class it would draw, unless it chooses.
     chooses, gate : bool
         Whether it would choose the fill, and whether a gate would judge what is drawn.
+    asked : mapping of str to object
+        What else it was asked for, as balance.json holds it.
 
     Raises
     ------
     InputError
-        If the output is that of another run. Which model it went on from, an output does not tell.
+        If the output is that of another run.
     """
     rows = read_manifest(out / MANIFEST)
     record = _record(out / RECORD)
@@ -60,14 +65,16 @@ def settle_finished(
         for settings in (mine, theirs or {}):
             settings.pop("sampling_strategy", None)
     real = ((row.label, row.source, row.sha256) for row in rows if row.origin == "real")
-    own = ((str(images.labels[i]), images.files[i], images.digest(i)) for i in range(len(images.labels)))
+    given = ((str(images.labels[i]), images.files[i], images.digest(i)) for i in range(len(images.labels)))
     if (chooses, gate) != tuple(record.get(name) is not None for name in ("fill", "gate")):
         other = "fill or gate"
+    elif (own := _differing(record.get("run"), asked)) is not None:
+        other = own
     elif theirs not in (None, mine):
         other = "method, length, seed or settings"
     elif not chooses and Counter(row.label for row in rows if row.origin == "drawn") != Counter(dict(to_add)):
         other = "number of drawn images"
-    elif any(one != another for one, another in itertools.zip_longest(real, own)):
+    elif any(one != another for one, another in itertools.zip_longest(real, given)):
         other = "images"
     else:
         (out / MARKER).unlink(missing_ok=True)
@@ -77,6 +84,12 @@ def settle_finished(
         f"{shown(out)} is the finished output of another run ({other}): name another folder, or replace it with "
         "--overwrite."
     )
+
+
+def _differing(theirs: Any, mine: Mapping[str, Any]) -> str | None:
+    """Name what another run was asked for."""
+    known = theirs if isinstance(theirs, dict) else {}
+    return next((ASKED[name] for name in ASKED if known.get(name) != mine.get(name)), None)
 
 
 def _record(path: Path) -> dict[str, Any]:

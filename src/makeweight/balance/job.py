@@ -15,7 +15,7 @@ from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_ou
 from makeweight.balance.finished import settle_finished
 from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, is_output
+from makeweight.balance.manifest import MANIFEST, is_output, read_manifest
 from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
@@ -262,8 +262,17 @@ def balance_folder(
         small_classes=[c for c in images.classes if counts[c] < FEW],
         skipped=list(images.skipped),
     )
+    asked = {
+        "from_model": None if from_model is None else sampler.model_hash_,
+        "resize": resize,
+        "mode": mode,
+        "groups": None if groups is None else Path(groups).name,
+        "left_out": [str(bad) for bad in images.skipped],
+        "named_as_drawn": _named_as_drawn(images),
+    }
+    asked = {name: value for name, value in asked.items() if value}
     if finished:
-        rows = settle_finished(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate)
+        rows = settle_finished(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate, asked=asked)
         drawn = Counter(row.label for row in rows if row.origin != "real")
         own = next((row for row in rows if row.method == sampler.name), None)
         return summary(
@@ -275,13 +284,18 @@ def balance_folder(
             was_finished=True,
         )
     output.check_space(_room_needed(images, sum(to_add.values()), link))
-    _note_drawn_originals(images, listener)
+    if n_drawn := _named_as_drawn(images):
+        listener.note(
+            f"{n_drawn:,} images of the input are named {DRAWN_PREFIX}*, as if drawn by an earlier run; "
+            f"they are learnt from as if they were real"
+        )
     (together,) = groups_of(groups, [Part(TRAIN, images)], listener.note)
     _check_groups(together, images, gate, fill == AUTO, seed)
     join_team(device)
     done = partial(remove_kept, training_folder(Path(out)))
-    with output.writing_together(listener.note, done) as target, kept_training(Path(out)) as kept:
-        work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device, together)
+    keeping = kept_training(Path(out), resume=resume and sampler.learns, note=listener.note)
+    with output.writing_together(listener.note, done) as target, keeping as kept:
+        work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device, together, asked)
         work.copy_originals(link)
         if fill == AUTO:
             listener.note(cost_of_choosing(sampler.name, sampler.learns))
@@ -306,7 +320,12 @@ def output_fault(folder: Path) -> str | None:
     foreign = sorted({path.name for path in folder.iterdir()} - OURS - {MARKER})
     if foreign:
         return f"it holds {listed(foreign)}"
-    return None if is_output(folder) else f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"
+    if not is_output(folder):
+        return f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"
+    ours = {row.file for row in read_manifest(folder / MANIFEST)}
+    below = (path.relative_to(folder).as_posix() for path in (folder / IMAGES).rglob("*") if not path.is_dir())
+    added = sorted(set(below) - ours)
+    return f"it holds {listed(added)}, which its manifest does not name" if added else None
 
 
 def _numbers(fill: Fill | None, strategy: Strategy, images: ImageSource, sampler: ImageSampler) -> dict[str, int]:
@@ -351,11 +370,6 @@ def _room_needed(images: ImageSource, n_drawn: int, link: bool) -> int:
     return (0 if link else images.n_bytes()) + n_drawn * one + ROOM_FOR_MODEL
 
 
-def _note_drawn_originals(images: ImageSource, listener: Listener) -> None:
-    """Say so where the input seems to hold images that were drawn before."""
-    n_drawn = sum(Path(file).name.startswith(DRAWN_PREFIX) for file in images.files)
-    if n_drawn:
-        listener.note(
-            f"{n_drawn:,} images of the input are named {DRAWN_PREFIX}*, as if drawn by an earlier run; "
-            f"they are learnt from as if they were real"
-        )
+def _named_as_drawn(images: ImageSource) -> int:
+    """Count the images of the input that seem to have been drawn before."""
+    return sum(Path(file).name.startswith(DRAWN_PREFIX) for file in images.files)

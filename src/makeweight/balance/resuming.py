@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,12 +48,15 @@ def keep_in(kept: Path) -> None:
 
 
 @contextmanager
-def kept_training(out: Path) -> Iterator[Path]:
+def kept_training(out: Path, *, resume: bool, note: Callable[[str], None]) -> Iterator[Path]:
     """Give the folder for checkpoints, which is removed where a training has broken down.
 
-    Whatever else ends the job early leaves it for ``--resume``, and says so in a note.
+    Whatever else ends the job early leaves it for ``--resume``, and says so in a note. `note` is told where nothing is
+    there although the job is to go on.
     """
     kept = training_folder(out)
+    if resume and not _holds_training(kept):
+        note(f"there is no training to go on with in {shown(kept)}, so it begins anew")
     try:
         yield kept
     except TrainingError:

@@ -300,11 +300,10 @@ def _redraw(
     for (method, label, seed), members in groups.items():
         sampler = samplers[method]
         try:
-            key = find_label(sampler, label)
+            X_again = sampler.draw(find_label(sampler, label), [row.row or 0 for row in members], seed=seed)
         except InputError as error:
             found.problems.append(f"images of {shown(label)!r} cannot be drawn again: {error}")
             continue
-        X_again = sampler.draw(key, [row.row or 0 for row in members], seed=seed)
         for row, again in zip(members, pixels_from(X_again, sampler.codec_), strict=True):
             try:
                 levels = _levels_apart(read_pixels(folder / row.file), again)

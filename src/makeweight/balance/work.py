@@ -67,6 +67,8 @@ class Work:
         Where to compute.
     groups : sequence of (str or None), optional
         What each image belongs to; `numbers` has the same as numbers.
+    asked : mapping of str to object, optional
+        What else decided what was learnt, for the record.
     """
 
     images: ImageSource
@@ -79,6 +81,7 @@ class Work:
     seed: int
     device: str
     groups: Sequence[str | None] | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
     X: NDArray[Any] | LazyImages = field(init=False, repr=False)
     rows: list[ManifestRow] = field(default_factory=list)
     shown_real: dict[str, Sequence[NDArray[Any]]] = field(default_factory=dict)
@@ -200,7 +203,7 @@ class Work:
             self.sampler.save(self.target / MODEL)
         if self.fallback is not None:
             self.fallback.save(self.target / FALLBACK)
-        if self.fill is not None or self.gated is not None:
+        if self.fill is not None or self.gated is not None or self.asked:
             text = json.dumps(self._record(), indent=2, ensure_ascii=False)
             (self.target / RECORD).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         page = balance_page(self.images.name, self.target, self.rows, self.sampler, self._record())
@@ -298,6 +301,7 @@ class Work:
             "makeweight": "balance",
             "version": 1,
             "method": self.sampler.name,
+            **({"run": dict(self.asked)} if self.asked else {}),
             "fill": None if self.fill is None else asdict(self.fill),
             "gate": None
             if self.gated is None

@@ -46,7 +46,7 @@ def shown_progress() -> Iterator[Listener]:
         return
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         yield LogProgress()
         return
     live = LiveProgress(console)

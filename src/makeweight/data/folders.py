@@ -155,6 +155,13 @@ def _train_folder(root: Path, subfolders: list[str], *, has_table: bool) -> str 
             f"or give the path of the split itself."
         )
     if not trains:
+        nested_splits = [name for name in splits if _subfolders(root / name) and _has_images(root / name)]
+        if nested_splits and others and not has_table:
+            raise InputError(
+                f"{shown(root)} holds {nested_splits[0]}/ with folders in it beside {listed(others)}: if "
+                f"{nested_splits[0]} is a split, put the others into train/, and if it is a class, move its images out "
+                "of their subfolders."
+            )
         return None
     if len(trains) > 1 and not others:
         raise InputError(f"{shown(root)} holds {listed(trains)}: keep one training folder, or give the path of one.")

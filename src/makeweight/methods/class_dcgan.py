@@ -64,6 +64,7 @@ class ClassDCGAN(GANSampler):
     et al., 2018, "BAGAN: Data Augmentation with Balancing GAN", section 5, for one a class as a rival.
     """
 
+    learns_apart = True
     recipe: ClassVar[Recipe] = OneClass.recipe
     samplers_: list[OneClass]
 

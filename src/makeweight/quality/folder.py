@@ -139,8 +139,9 @@ def evaluate_folder(
         )
     folder = Path(out)
     rows = read_manifest(folder / MANIFEST)
-    if not any(row.origin == "drawn" for row in rows) or not any(row.origin == "real" for row in rows):
-        raise InputError(f"{shown(out)} holds no real images or no drawn ones: give an output of makeweight balance.")
+    for origin in ("real", "drawn"):
+        if not any(row.origin == origin for row in rows):
+            raise InputError(f"{shown(out)} holds no {origin} images, so there is nothing to compare.")
     listener.stage("reading")
     source = open_output(folder, rows, lambda drawn: target(drawn, resize), listener.count)
     X, y, spec = source.load(), source.labels, source.spec

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 MOST_READ = 500
+ASKED = {"from_model": "Went on from the model", "resize": "Learnt at pixels a side", "mode": "Learnt in mode"}
 Rows = Sequence["ManifestRow"]
 
 
@@ -88,8 +89,8 @@ def balance_page(
             Section("What the gate rejected", _gate(record or {})),
             Section("Real and drawn images", pictures),
             Section("Training", curves),
-            _card(rows, sampler),
-            _run(rows, sampler),
+            _card(rows, sampler, (record or {}).get("run", {})),
+            _run(rows, sampler, (record or {}).get("run", {})),
         ],
     )
 
@@ -202,9 +203,17 @@ def _pictures(
     return found
 
 
-def _card(rows: Rows, sampler: ImageSampler) -> Section:
+def _card(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Section:
     *facts, (source, images) = drawn_facts(rows)
-    learning = "the networks learnt all classes together" if sampler.learns else "made from these without training"
+    learning = "made from these without training"
+    if sampler.learns and any(row.method == sampler.name for row in rows):
+        learning = f"the networks learnt {'each class by itself' if sampler.learns_apart else 'all classes together'}"
+    if "from_model" in asked:
+        learning += f", and went on from the model {asked['from_model']}, which had learnt from images before"
+    if "named_as_drawn" in asked:
+        learning += (
+            f"; {counted(asked['named_as_drawn'], 'of them is', 'of them are')} named as if drawn by an earlier run"
+        )
     return card_section(
         [
             *facts,
@@ -223,7 +232,7 @@ def _card(rows: Rows, sampler: ImageSampler) -> Section:
     )
 
 
-def _run(rows: Rows, sampler: ImageSampler) -> Section:
+def _run(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Section:
     facts = [
         ("Method", type(sampler).__name__),
         ("Seed of the drawing", _each(row.seed for row in rows)),
@@ -236,7 +245,10 @@ def _run(rows: Rows, sampler: ImageSampler) -> Section:
             if name != type(sampler).__name__
         ),
         ("Settings", sampler.settings_hash),
+        *((words, shown(asked[name])) for name, words in ASKED.items() if name in asked),
     ]
+    if "left_out" in asked:
+        facts.append((f"Left out ({len(asked['left_out']):,})", listed(asked["left_out"], 20)))
     if sampler.learns:
         from makeweight.devices import fabric_for
 
