@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from joblib.parallel import ThreadingBackend
+from PIL import Image
 
 from makeweight.balance.listener import Listener
 from makeweight.bench.rows import Row, RowFile
-from makeweight.compare import Comparison, Options, compare
+from makeweight.compare import Comparison, Options, compare, compare_folder
 from makeweight.compare.inputs import gather
 from makeweight.compare.workspace import CARD, LOCK, workspace
 from makeweight.errors import InputError
@@ -386,3 +387,26 @@ def test_folders_of_others_are_refused(tmp_path: Path) -> None:
         compare(X + 1, y, folds=2, options=options, out=tmp_path / "out")
     with pytest.raises(InputError, match="^both a test set and folds"):
         compare(X, y, X, y, folds=2, options=options)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_images_named_as_drawn_are_told(part: str, tmp_path: Path) -> None:
+    class Told(Exception):  # noqa: N818
+        pass
+
+    class Listening(Listener):
+        def note(self, sentence: str) -> None:
+            raise Told(sentence)
+
+    for split in ("train", "test"):
+        for label in ("boot", "clog"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for number in range(3):
+                name = f"{'drawn-' if split == part and number else ''}{number}.png"
+                pixels = np.random.default_rng(number).integers(0, 256, (9, 8), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / label / name)
+    words = (
+        f"^4 {'training' if part == 'train' else 'test'} images named drawn-\\*, as if drawn by an earlier run: what"
+    )
+    with pytest.raises(Told, match=words):
+        compare_folder(tmp_path, out=tmp_path / "compared", listener=Listening())

@@ -79,3 +79,17 @@ def test_settings_of_matplotlib_are_left_alone() -> None:
 
 def test_names_in_any_script_raise_no_warning() -> None:
     assert "靴" in class_bars(["靴", "$x$"], [1, 2], [0, 0])[0].svg
+
+
+def test_steps_are_marked_at_whole_numbers() -> None:
+    history = [{"step": n, "discriminator_loss": 1.0 * n, "generator_loss": 1.0} for n in range(1, 20)]
+    (drawing,) = learning_curves("GAN", [history])
+    told = re.findall(r">(\d+)</text>", drawing.svg)
+    steps = [int(each) for each in told[: told.index(max(told, key=int)) + 1]]
+    assert steps == list(range(steps[0], steps[-1] + 1, steps[1] - steps[0]))
+
+
+def test_a_few_images_are_marked_at_whole_numbers() -> None:
+    (drawing,) = class_bars(["a", "b"], [1, 2], [1, 0])
+    told = [int(each) for each in re.findall(r">(\d+)</text>", drawing.svg)]
+    assert told == [0, 1, 2]

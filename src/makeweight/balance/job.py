@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,16 @@ from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_output, read_manifest
 from makeweight.balance.models import find_model, prepare_sampler, suited
-from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, RECORD, SAMPLES, class_folders
+from makeweight.balance.names import (
+    DRAWN_PREFIX,
+    FALLBACK,
+    IMAGES,
+    MODEL,
+    RECORD,
+    SAMPLES,
+    class_folders,
+    named_as_drawn,
+)
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
 from makeweight.balance.resuming import check_kept, is_finished, kept_training, remove_kept
@@ -268,7 +277,7 @@ def balance_folder(
         "mode": mode,
         "groups": None if groups is None else Path(groups).name,
         "left_out": [str(bad) for bad in images.skipped],
-        "named_as_drawn": _named_as_drawn(images),
+        "named_as_drawn": named_as_drawn(images.files),
     }
     asked = {name: value for name, value in asked.items() if value}
     if finished:
@@ -284,7 +293,12 @@ def balance_folder(
             was_finished=True,
         )
     output.check_space(_room_needed(images, sum(to_add.values()), link))
-    if n_drawn := _named_as_drawn(images):
+    for alike in _alike(images.classes):
+        listener.note(
+            f"the classes {listed(alike)} differ in case alone: where a disk or an archive does not tell case, their "
+            "folders become one"
+        )
+    if n_drawn := named_as_drawn(images.files):
         listener.note(
             f"{n_drawn:,} images of the input are named {DRAWN_PREFIX}*, as if drawn by an earlier run; "
             f"they are learnt from as if they were real"
@@ -370,6 +384,9 @@ def _room_needed(images: ImageSource, n_drawn: int, link: bool) -> int:
     return (0 if link else images.n_bytes()) + n_drawn * one + ROOM_FOR_MODEL
 
 
-def _named_as_drawn(images: ImageSource) -> int:
-    """Count the images of the input that seem to have been drawn before."""
-    return sum(Path(file).name.startswith(DRAWN_PREFIX) for file in images.files)
+def _alike(classes: Sequence[str]) -> list[list[str]]:
+    """Give the classes whose names differ in case alone."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for label in classes:
+        by_name[label.casefold()].append(label)
+    return [labels for labels in by_name.values() if len(labels) > 1]

@@ -130,7 +130,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     """
     require_manifest(path)
     try:
-        with open_regular(path) as opened, io.TextIOWrapper(opened, encoding="utf-8", newline="") as file:
+        with open_regular(path) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(_lines(file), strict=True)
             header = tuple(next(lines, []))
             if header != COLUMNS:

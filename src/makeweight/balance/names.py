@@ -135,6 +135,11 @@ def drawn_name(method: str, seed: int, row: int) -> str:
     return f"{DRAWN_PREFIX}{method}-s{seed}-{row:06d}.png"
 
 
+def named_as_drawn(files: Iterable[str]) -> int:
+    """Count the files that are named like drawn images, which an earlier run may have drawn."""
+    return sum(PurePosixPath(file).name.startswith(DRAWN_PREFIX) for file in files)
+
+
 def _flat_name(file: str) -> str:
     parts = [part for part in PurePosixPath(file).parts if part not in ("/", "..")]
     name = "".join(_escape(c) if c in _UNSAFE or not c.isprintable() else c for c in "__".join(parts))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from makeweight.balance.listener import Listener
+from makeweight.balance.names import DRAWN_PREFIX, named_as_drawn
 from makeweight.balance.output import OutputFolder
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
@@ -32,6 +33,7 @@ from makeweight.compare.splits import Images, Split, leaks, make_splits
 from makeweight.compare.workspace import VERDICT, workspace, write_json
 from makeweight.data.base import ImageSource
 from makeweight.data.groups import TEST, TRAIN, Membership, Part, groups_of
+from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.report.comparison import REPORT, comparison_page
 from makeweight.report.render import write_report
@@ -206,6 +208,12 @@ def compare_folder(
             OutputFolder(target, False, lambda path: None).check_outside(Path(place))
     heard.stage("reading")
     train, held = _opened(source, test, folds, how)
+    for what, part in (("training", train), ("test", held)):
+        if part is not None and (n_drawn := named_as_drawn(part.files)):
+            heard.note(
+                f"{counted(n_drawn, f'{what} image')} named {DRAWN_PREFIX}*, as if drawn by an earlier run: what is "
+                "measured on drawn images says little about real ones"
+            )
     train_groups, test_groups = _groups(groups, train, held, heard)
     return compare(
         train.load(),

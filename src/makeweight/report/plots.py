@@ -116,6 +116,7 @@ def class_bars(
         axes.invert_yaxis()
         axes.tick_params(left=False)
         axes.set_xlabel("images")
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(axis="x")
         axes.set_axisbelow(True)
@@ -186,6 +187,7 @@ def _curves(name: str, title: str, lines: Mapping[str, Any], runs: Sequence[Hist
                 axes.plot(steps, values, style, color=colour, label=None if number else line, alpha=0.85)
         axes.set_title(title)
         axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(axis="y")
         if title in ("acceptance rate", "share of wins by objective"):
@@ -384,3 +386,10 @@ def _page_svg(text: str, alt: str) -> str:
     body = re.sub("|".join(PAGE_COLOURS), lambda found: PAGE_COLOURS[found.group()], body)
     body = re.sub(r"\n\s*", "\n", body)
     return f'<svg viewBox="{view.group(1)}" role="img" aria-label="{html.escape(alt)}">{body}</svg>'
+
+
+def _whole_numbers() -> Any:
+    """Put marks at whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10])
