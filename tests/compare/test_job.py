@@ -400,13 +400,13 @@ def test_images_named_as_drawn_are_told(part: str, tmp_path: Path) -> None:
 
     for split in ("train", "test"):
         for label in ("boot", "clog"):
-            (tmp_path / split / label).mkdir(parents=True)
+            (tmp_path / "in" / split / label).mkdir(parents=True)
             for number in range(3):
                 name = f"{'drawn-' if split == part and number else ''}{number}.png"
                 pixels = np.random.default_rng(number).integers(0, 256, (9, 8), dtype=np.uint8)
-                Image.fromarray(pixels).save(tmp_path / split / label / name)
+                Image.fromarray(pixels).save(tmp_path / "in" / split / label / name)
     words = (
         f"^4 {'training' if part == 'train' else 'test'} images named drawn-\\*, as if drawn by an earlier run: what"
     )
     with pytest.raises(Told, match=words):
-        compare_folder(tmp_path, out=tmp_path / "compared", listener=Listening())
+        compare_folder(tmp_path / "in", out=tmp_path / "compared", listener=Listening())
