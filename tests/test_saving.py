@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from makeweight import AGGAN, Duplicates, load
@@ -19,6 +20,7 @@ from makeweight.evolution import Annealed, Evolution
 from makeweight.networks import DCGAN
 from makeweight.saving import Labels
 
+TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
 CARD, WEIGHTS, STATE, TRAINING = "model.json", "weights.safetensors", "training.json", "training.safetensors"
 
 
@@ -561,3 +563,26 @@ class TestDescriptions:
         assert describe(np.random.RandomState(0)) == {"foreign": "numpy.random.mtrand.RandomState"}
         assert describe(len)["foreign"].startswith("builtins.")
         assert rebuild(describe(len)) is None
+
+
+class TestUnregistered:
+    """What no registry knows by its name is not saved, since no model that is loaded could have it."""
+
+    def test_parts(self, boots: Any, tmp_path: Path) -> None:
+        class Never(Annealed):
+            def chance(self, best: Any, parent: Any, temperature: Any) -> Any:
+                return torch.zeros_like(best)
+
+        sampler = AGGAN(**TINY, evolution=Evolution(acceptance=Never())).fit(*boots)
+        with pytest.raises(InputError, match=r"Never is no registered part, so no model that is loaded could have it"):
+            sampler.save(tmp_path / "model")
+        assert not (tmp_path / "model").exists()
+
+    def test_methods(self, boots: Any, tmp_path: Path) -> None:
+        class Flipped(AGGAN):
+            def _draw_block(self, code: int, block: int, seed: int) -> Any:
+                return super()._draw_block(code, block, seed)[::-1]
+
+        sampler = Flipped(**TINY).fit(*boots)
+        with pytest.raises(InputError, match=r"Flipped is no registered part"):
+            sampler.save(tmp_path / "model")

@@ -202,7 +202,7 @@ def registry_of(axis: str) -> Registry[Any] | None:
 
 
 def describe(value: Any) -> Any:
-    """Give a value as JSON data: a part becomes its axis, name and parameters; what is foreign, its type's name."""
+    """Give a value as JSON data: a part becomes its axis, name and parameters; what is foreign, a name of Python's."""
     if isinstance(value, Component):
         given = without_defaults(value.get_params(deep=False), value.later)
         settings = {key: describe(item) for key, item in given.items()}
@@ -215,7 +215,20 @@ def describe(value: Any) -> Any:
         return value
     if isinstance(value, np.generic):
         return value.item()
-    return {"foreign": f"{type(value).__module__}.{type(value).__qualname__}"}
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return {"foreign": f"{named.__module__}.{named.__qualname__}"}
+
+
+def unregistered(value: Any) -> str | None:
+    """Name the first part in a value that no registry would give back by its name; None if there is none."""
+    if isinstance(value, (list, tuple)):
+        return next((name for name in map(unregistered, value) if name is not None), None)
+    if not isinstance(value, Component):
+        return None
+    registry = registry_of(value.axis)
+    if registry is None or value.name not in registry.names() or registry.get(value.name) is not type(value):
+        return type(value).__qualname__
+    return unregistered(list(value.get_params(deep=False).values()))
 
 
 def without_defaults(settings: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

@@ -166,7 +166,9 @@ def summarise(game: Game, players: Players, progress: Progress, budget: float | 
     """Sum up the last steps for the callback and the history."""
     recent = progress.recent
     discriminator_losses, generator_losses, winners, accepted = zip(*recent, strict=True)
-    wins = {mutation.name: winners.count(i) / len(winners) for i, mutation in enumerate(game.mutations)}
+    wins: dict[str, float] = {}
+    for number, mutation in enumerate(game.mutations):  # several of one name have their share together
+        wins[mutation.name] = wins.get(mutation.name, 0.0) + winners.count(number) / len(winners)
     return StepReport(
         **timing(progress.done, progress.n_steps, progress.seconds, budget),
         discriminator_loss=sum(discriminator_losses) / len(recent),

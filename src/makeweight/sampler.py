@@ -22,7 +22,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from makeweight.component import Registry, describe, rebuild, without_defaults
+from makeweight.component import Registry, describe, rebuild, unregistered, without_defaults
 from makeweight.data.arrays import Channels, ImageCodec, check_labels
 from makeweight.data.lazy import LazyImages
 from makeweight.data.memory import available_memory
@@ -228,9 +228,16 @@ class ImageSampler(BaseOverSampler):
         Raises
         ------
         InputError
-            If a label is one that JSON cannot hold.
+            If a label is one that JSON cannot hold, or a part, or the method itself, is not registered.
         """
         check_is_fitted(self, "codec_")
+        method = METHODS.get(self.name) if self.name in METHODS.names() else None
+        unknown = unregistered([self.setting(name) for name in self.get_params(deep=False) if name not in SILENT])
+        if method is not type(self) or unknown is not None:
+            raise InputError(
+                f"{unknown or type(self).__qualname__} is no registered part, so no model that is loaded could have "
+                "it: register it under a name of its own."
+            )
         training, numbers = self._training()
         drawn = [int(self.rows_drawn_[label]) for label in self.classes_.tolist()]
         state = TrainingRecord(rows_drawn=drawn, training=numbers)

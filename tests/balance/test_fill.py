@@ -89,6 +89,20 @@ def test_recalls_and_their_errors_by_hand() -> None:
     assert none.error == pytest.approx(np.sqrt(0.25 / 4 + 0.5 / 2) / 2)
 
 
+def test_frames_of_a_track_count_as_one_draw() -> None:
+    random = np.random.default_rng(0)
+    codes = np.arange(40) % 2
+    hits = random.integers(0, 2, (2, 40)).astype(float)
+    alone = compare_fills([0.0, 1.0], [0, 5], hits, codes)
+    of_one_each = compare_fills([0.0, 1.0], [0, 5], hits, codes, np.arange(40))
+    frames = compare_fills([0.0, 1.0], [0, 5], hits.repeat(25, 1), codes.repeat(25), np.arange(40).repeat(25))
+    naive = compare_fills([0.0, 1.0], [0, 5], hits.repeat(25, 1), codes.repeat(25))
+    worse = int(np.argmax([each.error for each in alone]))
+    assert frames[worse].error == pytest.approx(of_one_each[worse].error)
+    assert frames[worse].error == pytest.approx(alone[worse].error, rel=0.05)
+    assert naive[worse].error < alone[worse].error / 4
+
+
 def test_a_class_with_one_image_has_the_variance_of_all() -> None:
     hits = np.array([[1, 0, 0], [1, 1, 1]], float)
     none, _ = compare_fills([0.0, 1.0], [0, 5], hits, np.array([0, 0, 1]))

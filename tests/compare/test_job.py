@@ -13,7 +13,9 @@ from PIL import Image
 
 from makeweight.balance.listener import Listener
 from makeweight.bench.rows import Row, RowFile
+from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.compare import Comparison, Options, compare, compare_folder
+from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.inputs import gather
 from makeweight.compare.workspace import CARD, LOCK, workspace
 from makeweight.errors import InputError
@@ -410,3 +412,13 @@ def test_images_named_as_drawn_are_told(part: str, tmp_path: Path) -> None:
     )
     with pytest.raises(Told, match=words):
         compare_folder(tmp_path / "in", out=tmp_path / "compared", listener=Listening())
+
+
+class OwnClassifier(MixedClassifier):
+    pass
+
+
+@pytest.mark.parametrize("classifier", [CNNClassifier(), OwnClassifier(), "cn", 3])
+def test_another_classifier_is_refused(classifier: Any) -> None:
+    with pytest.raises(InputError, match=r"^classifier=\w+ is impossible: give a MixedClassifier, with networks"):
+        Options(classifier=classifier).check()

@@ -202,3 +202,11 @@ def test_labels_of_two_dimensions_are_left_to_scikit_learn() -> None:
     check_labels(np.array([["a", "b"], ["c", None]], object))
     with pytest.raises(InputError, match="^the label of image 1 is None: give every image a label"):
         check_labels(np.array(["a", None], object))
+
+
+def test_labels_of_two_kinds_are_refused() -> None:
+    sentence = r"^some labels are text and some are numbers, which have no order: give one kind\.$"
+    with pytest.raises(InputError, match=sentence):
+        check_labels(np.array(["boot", 1, "clog"], dtype=object))
+    check_labels(np.array(["boot", np.str_("clog")], dtype=object))
+    check_labels(np.array([1, np.int64(2), 0.5], dtype=object))

@@ -280,7 +280,7 @@ def choose_fill(
             hits[place, held_out] = np.mean(right, axis=0)
     judged = ~np.isnan(hits[0])
     n_drawn = [sum(numbers_at(fill, labels).values()) for fill in fills]
-    tried = compare_fills(fills, n_drawn, hits[:, judged], codes[judged])
+    tried = compare_fills(fills, n_drawn, hits[:, judged], codes[judged], None if groups is None else groups[judged])
     known = set(codes[judged].tolist())
     return FillReport(
         tried=tried,
@@ -293,7 +293,11 @@ def choose_fill(
 
 
 def compare_fills(
-    fills: Sequence[float], n_drawn: Sequence[int], hits: NDArray[np.float64], codes: NDArray[np.int64]
+    fills: Sequence[float],
+    n_drawn: Sequence[int],
+    hits: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[FillTried, ...]:
     """Compare fills by the mean recall of the classes.
 
@@ -307,12 +311,14 @@ def compare_fills(
         Share of the classifiers that were right about each held-out image.
     codes : array of int of shape (n,)
         Classes of these images.
+    groups : array of int of shape (n,), optional
+        What belongs together; by default each image is a group of its own.
 
     Returns
     -------
     tuple of FillTried
-        Standard errors are of the difference to the best on the same images; a class with one image has the variance of
-        all.
+        Standard errors are of the difference to the best on the same images, of which those of a group count as one
+        draw; without groups, a class with one image has the variance of all.
     """
     present, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
 
@@ -324,6 +330,10 @@ def compare_fills(
     tried = []
     for fill, number, row, recall in zip(fills, n_drawn, hits, recalls, strict=True):
         differences = row - hits[best]
+        if groups is not None:
+            error = _error_of_groups(differences, places, counts, groups)
+            tried.append(FillTried(fill, number, recall, recalls[best] - recall, error))
+            continue
         of_all = float(differences.var(ddof=1)) if len(differences) > 1 else 0.0
         variances = [
             float(differences[places == place].var(ddof=1)) if count > 1 else of_all
@@ -334,6 +344,17 @@ def compare_fills(
         )
         tried.append(FillTried(fill, number, recall, recalls[best] - recall, error))
     return tuple(tried)
+
+
+def _error_of_groups(
+    differences: NDArray[np.float64], places: NDArray[np.intp], counts: NDArray[np.intp], groups: NDArray[np.int64]
+) -> float:
+    """Give the standard error of a mean over classes, by how much each group moves it."""
+    means = np.bincount(places, weights=differences) / counts
+    moves = (differences - means[places]) / (counts[places] * len(counts))
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=moves)
+    n = len(sums)
+    return math.sqrt(n / (n - 1) * float((sums**2).sum())) if n > 1 else 0.0
 
 
 def _filled(

@@ -184,7 +184,9 @@ def table(
     else:
         print_sections(found)
     for sentence in (*remarks(name, found), *set_aside(name, known), computed_on(known)):
-        say(f"{sentence}\n" if as_markdown else sentence)
+        say(sentence)
+        if as_markdown:
+            say("")
 
 
 @bench_commands.command()

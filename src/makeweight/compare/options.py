@@ -96,6 +96,11 @@ class Options:
             )
         if self.n_jobs < 1 and self.n_jobs != -1:
             raise InputError(f"{self.n_jobs} jobs are impossible: give 1 or more, or -1 for all cores.")
+        if self.classifier is not None and type(self.classifier) is not MixedClassifier:
+            raise InputError(
+                f"classifier={type(self.classifier).__name__} is impossible: give a MixedClassifier, with networks, "
+                "batch_size and the like as they shall be."
+            )
         check_projection(self.projection)
         fabric_for(self.device, self.precision)
         for name, steps in (("n_steps", self.n_steps), ("gan_steps", self.gan_steps)):

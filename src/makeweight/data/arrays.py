@@ -137,7 +137,7 @@ def check_labels(y: ArrayLike) -> None:
     Raises
     ------
     InputError
-        For NaN, infinity and None, and for labels other than numbers, True and False, and strings.
+        For NaN, infinity and None, for labels other than numbers, True and False, and strings, and for both kinds.
     """
     labels = np.asarray(y)
     if labels.dtype.kind in "mMSV":
@@ -150,6 +150,10 @@ def check_labels(y: ArrayLike) -> None:
     if labels.ndim == 1 and faulty.any():  # other shapes are refused by scikit-learn
         first = int(np.flatnonzero(faulty)[0])
         raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")
+    if labels.dtype == object and labels.ndim == 1:
+        kinds = sorted({"text" if isinstance(each, str) else "numbers" for each in labels.tolist()})
+        if len(kinds) > 1:
+            raise InputError("some labels are text and some are numbers, which have no order: give one kind.")
 
 
 def check_finite(X: NDArray[Any], of: str = "the array") -> None:
