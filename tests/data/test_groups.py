@@ -52,6 +52,8 @@ def test_a_file_names_images_of_both_parts(parts: list[Part], tmp_path: Path) ->
 def test_lines_that_name_no_image_are_told(parts: list[Part], tmp_path: Path) -> None:
     _, notes = read_groups(table(tmp_path, "boot/0.png,a", "boot/9.png,a", "x\x1b.png,a"), parts[:1])
     assert notes[0] == r"2 lines of groups.csv name no image: boot/9.png, x\x1b.png."
+    _, notes = read_groups(table(tmp_path, "boot/0.png,a", "boot/9.png,a"), parts[:1])
+    assert notes[0] == "1 line of groups.csv names no image: boot/9.png."
 
 
 @pytest.mark.parametrize(

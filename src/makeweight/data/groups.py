@@ -221,7 +221,8 @@ def _assigned(table: Path, entries: Sequence[_Entry], parts: Sequence[Part]) -> 
         found[number][index] = entry.group
     notes = []
     if unknown:
-        notes.append(f"{counted(len(unknown), 'line')} of {shown(table.name)} name no image: {listed(unknown)}.")
+        lines = counted(len(unknown), f"line of {shown(table.name)} names", f"lines of {shown(table.name)} name")
+        notes.append(f"{lines} no image: {listed(unknown)}.")
     return found, notes
 
 
