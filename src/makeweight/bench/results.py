@@ -54,7 +54,7 @@ class Line:
     recall, f1, geometric_mean : float
         Means over seeds of mean recall (ACSA), macro F1 and the geometric mean of recall.
     reach : float or None
-        Half of the 95 % interval of mean recall (Student's t over seeds); None for fewer than three, or where all are alike.
+        Half of the 95 % interval of mean recall (Student's t over seeds); None as for a difference.
     published : float or None
         Mean recall that the paper prints.
     drawn : dict of str to float
