@@ -573,10 +573,15 @@ class TestUnregistered:
             def chance(self, best: Any, parent: Any, temperature: Any) -> Any:
                 return torch.zeros_like(best)
 
-        sampler = AGGAN(**TINY, evolution=Evolution(acceptance=Never())).fit(*boots)
-        with pytest.raises(InputError, match=r"Never is no registered part, so no model that is loaded could have it"):
-            sampler.save(tmp_path / "model")
-        assert not (tmp_path / "model").exists()
+        own = Evolution(acceptance=Never())
+        sampler = AGGAN(**TINY, evolution=own).fit(*boots)
+        assert AGGAN(**TINY).settings_hash != sampler.settings_hash
+        for later in (own, None):  # what is set after the fit is not what was learnt with
+            with pytest.raises(InputError, match=r"Never is no registered part, so no model that is loaded could have"):
+                sampler.set_params(evolution=later).save(tmp_path / "model")
+            assert not (tmp_path / "model").exists()
+        AGGAN(**TINY).fit(*boots).set_params(evolution=own).save(tmp_path / "model")
+        assert load(tmp_path / "model").settings_hash == AGGAN(**TINY).settings_hash
 
     def test_methods(self, boots: Any, tmp_path: Path) -> None:
         class Flipped(AGGAN):

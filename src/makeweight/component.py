@@ -206,7 +206,7 @@ def describe(value: Any) -> Any:
     if isinstance(value, Component):
         given = without_defaults(value.get_params(deep=False), value.later)
         settings = {key: describe(item) for key, item in given.items()}
-        return {"axis": value.axis, "name": value.name, **settings}
+        return {"axis": value.axis, "name": _name_of(value), **settings}
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
     if isinstance(value, Mapping):
@@ -219,16 +219,25 @@ def describe(value: Any) -> Any:
     return {"foreign": f"{named.__module__}.{named.__qualname__}"}
 
 
-def unregistered(value: Any) -> str | None:
-    """Name the first part in a value that no registry would give back by its name; None if there is none."""
-    if isinstance(value, (list, tuple)):
-        return next((name for name in map(unregistered, value) if name is not None), None)
-    if not isinstance(value, Component):
+def _name_of(part: Component) -> str:
+    """Give the name under which a part is registered, and that of its class where it is not, but its parent may be."""
+    kind, registry = type(part), registry_of(part.axis)
+    known = None if registry is None else registry._parts.get(part.name)
+    own = (kind.__module__, kind.__qualname__)
+    return part.name if known is not None and (known.__module__, known.__qualname__) == own else ".".join(own)
+
+
+def unregistered(described: Any) -> str | None:
+    """Name the first part in what `describe` gave that no registry knows; None if there is none."""
+    if isinstance(described, list):
+        return next((name for name in map(unregistered, described) if name is not None), None)
+    if not isinstance(described, dict):
         return None
-    registry = registry_of(value.axis)
-    if registry is None or value.name not in registry.names() or registry.get(value.name) is not type(value):
-        return type(value).__qualname__
-    return unregistered(list(value.get_params(deep=False).values()))
+    if "axis" in described:
+        registry, name = registry_of(described["axis"]), str(described["name"])
+        if registry is None or name not in registry.names():
+            return name
+    return unregistered(list(described.values()))
 
 
 def without_defaults(settings: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

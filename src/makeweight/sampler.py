@@ -232,7 +232,7 @@ class ImageSampler(BaseOverSampler):
         """
         check_is_fitted(self, "codec_")
         method = METHODS.get(self.name) if self.name in METHODS.names() else None
-        unknown = unregistered([self.setting(name) for name in self.get_params(deep=False) if name not in SILENT])
+        unknown = unregistered(self.settings_)
         if method is not type(self) or unknown is not None:
             raise InputError(
                 f"{unknown or type(self).__qualname__} is no registered part, so no model that is loaded could have "
