@@ -369,10 +369,12 @@ def test_a_gan_for_each_class_is_not_said_to_learn_all_together(shoes: Path, tmp
     assert "all classes together" not in report
 
 
-def test_classes_that_differ_in_case_alone_are_told(shoes: Path, fill: Fill, tmp_path: Path) -> None:
+def test_classes_that_look_alike_are_told(shoes: Path, fill: Fill, tmp_path: Path) -> None:
     fill(shoes / "Boot", 3, seed=9)
     heard: list[str] = []
     listener = Listener()
     listener.note = heard.append  # type: ignore[method-assign]
     balance_folder(shoes, tmp_path / "out", method="duplicates", listener=listener)
-    assert heard[0].startswith("the classes Boot, boot differ in case alone: where a disk or an archive does not tell")
+    assert heard[0].startswith(
+        "classes whose names look alike: Boot and boot; where a disk or an archive does not tell"
+    )

@@ -156,31 +156,27 @@ def test_train_may_be_a_class(tmp_path, paint):
     assert open_source(tmp_path).counts == {"bus": 1, "train": 1}
 
 
-def test_a_test_that_could_be_either_is_refused(tmp_path, paint):
-    paint(tmp_path / "test/bus/a.png")
-    paint(tmp_path / "bus/a.png")
-    with pytest.raises(InputError) as caught:
-        list_folder(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path} holds test/ with folders in it beside bus: if test is a split, put the others into train/, and if "
-        "it is a class, move its images out of their subfolders."
-    )
-
-
 def test_a_class_called_test_is_one(tmp_path, paint):
     for label in ("bus", "test"):
         paint(tmp_path / label / "a.png")
     assert open_source(tmp_path).counts == {"bus": 1, "test": 1}
 
 
-def test_a_train_that_could_be_either_is_refused(tmp_path, paint):
-    paint(tmp_path / "train/fast/a.png")
+@pytest.mark.parametrize(
+    ("split", "there", "advice"),
+    [
+        ("train", "folders or a table", "give {root}/train"),
+        ("test", "folders", "put the others into train/"),
+    ],
+)
+def test_a_split_that_could_be_a_class_is_refused(split, there, advice, tmp_path, paint):
+    paint(tmp_path / split / "fast/a.png")
     paint(tmp_path / "bus/a.png")
     with pytest.raises(InputError) as caught:
         list_folder(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds train/ with folders or a table in it beside bus: if train is a split, give "
-        f"{tmp_path / 'train'}, and if it is a class, move its images out of their subfolders."
+        f"{tmp_path} holds {split}/ with {there} in it beside bus: if {split} is a split, "
+        f"{advice.format(root=tmp_path)}, and if it is a class, move its images out of their subfolders."
     )
 
 

@@ -320,7 +320,7 @@ def compare_fills(
         Standard errors are of the difference to the best on the same images, of which those of a group count as one
         draw; without groups, a class with one image has the variance of all.
     """
-    present, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    _, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
 
     def mean_recall(values: NDArray[np.float64]) -> float:
         return float(np.mean(np.bincount(places, weights=values) / counts))
@@ -330,20 +330,21 @@ def compare_fills(
     tried = []
     for fill, number, row, recall in zip(fills, n_drawn, hits, recalls, strict=True):
         differences = row - hits[best]
-        if groups is not None:
+        if groups is None:
+            error = _error_of_images(differences, places, counts)
+        else:
             error = _error_of_groups(differences, places, counts, groups)
-            tried.append(FillTried(fill, number, recall, recalls[best] - recall, error))
-            continue
-        of_all = float(differences.var(ddof=1)) if len(differences) > 1 else 0.0
-        variances = [
-            float(differences[places == place].var(ddof=1)) if count > 1 else of_all
-            for place, count in enumerate(counts)
-        ]
-        error = math.sqrt(sum(variance / count for variance, count in zip(variances, counts, strict=True))) / len(
-            present
-        )
         tried.append(FillTried(fill, number, recall, recalls[best] - recall, error))
     return tuple(tried)
+
+
+def _error_of_images(differences: NDArray[np.float64], places: NDArray[np.intp], counts: NDArray[np.intp]) -> float:
+    """Give the standard error of a mean over classes."""
+    of_all = float(differences.var(ddof=1)) if len(differences) > 1 else 0.0
+    variances = [
+        float(differences[places == place].var(ddof=1)) if count > 1 else of_all for place, count in enumerate(counts)
+    ]
+    return math.sqrt(sum(variance / count for variance, count in zip(variances, counts, strict=True))) / len(counts)
 
 
 def _error_of_groups(

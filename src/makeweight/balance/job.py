@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_ou
 from makeweight.balance.finished import settle_finished
 from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, is_output, read_manifest
+from makeweight.balance.manifest import MANIFEST, is_output, read_manifest, unnamed_files
 from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import (
     DRAWN_PREFIX,
@@ -35,6 +35,7 @@ from makeweight.balance.work import Work, shared_size
 from makeweight.data.folders import BadFile
 from makeweight.data.groups import TRAIN, Membership, Part, groups_file, groups_of, number_groups
 from makeweight.data.source import ImageSource, open_source
+from makeweight.data.stores import look_alikes
 from makeweight.data.wording import counted, listed
 from makeweight.devices import join_team
 from makeweight.errors import InputError
@@ -293,10 +294,10 @@ def balance_folder(
             was_finished=True,
         )
     output.check_space(_room_needed(images, sum(to_add.values()), link))
-    for alike in _alike(images.classes):
+    if alike := look_alikes(images.classes):
         listener.note(
-            f"the classes {listed(alike)} differ in case alone: where a disk or an archive does not tell case, their "
-            "folders become one"
+            f"classes whose names look alike: {listed(alike)}; where a disk or an archive does not tell case, folders "
+            "that differ in case alone become one"
         )
     if n_drawn := named_as_drawn(images.files):
         listener.note(
@@ -336,9 +337,7 @@ def output_fault(folder: Path) -> str | None:
         return f"it holds {listed(foreign)}"
     if not is_output(folder):
         return f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"
-    ours = {row.file for row in read_manifest(folder / MANIFEST)}
-    below = (path.relative_to(folder).as_posix() for path in (folder / IMAGES).rglob("*") if not path.is_dir())
-    added = sorted(set(below) - ours)
+    added = unnamed_files(folder, read_manifest(folder / MANIFEST))
     return f"it holds {listed(added)}, which its manifest does not name" if added else None
 
 
@@ -382,11 +381,3 @@ def _room_needed(images: ImageSource, n_drawn: int, link: bool) -> int:
     width, height = shared_size(images) or (spec.width, spec.height)
     one = width * height * spec.channels * min(2, np.dtype(spec.dtype).itemsize) + ROOM_PER_FILE
     return (0 if link else images.n_bytes()) + n_drawn * one + ROOM_FOR_MODEL
-
-
-def _alike(classes: Sequence[str]) -> list[list[str]]:
-    """Give the classes whose names differ in case alone."""
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for label in classes:
-        by_name[label.casefold()].append(label)
-    return [labels for labels in by_name.values() if len(labels) > 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -170,6 +170,12 @@ def is_manifest(path: Path) -> bool:
 def is_output(folder: Path) -> bool:
     """Tell whether a folder was written by `balance_folder`: a manifest of ours beside ``images/``."""
     return is_manifest(folder / MANIFEST) and (folder / IMAGES).is_dir()
+
+
+def unnamed_files(folder: Path, rows: Sequence[ManifestRow]) -> list[str]:
+    """Give the files below ``images/`` of an output that its manifest does not name, sorted."""
+    below = {path.relative_to(folder).as_posix() for path in (folder / IMAGES).rglob("*") if not path.is_dir()}
+    return sorted(below - {row.file for row in rows})
 
 
 def guard(cell: str) -> str:

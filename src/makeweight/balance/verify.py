@@ -22,7 +22,7 @@ from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resi
 from makeweight.balance.early import check_verify
 from makeweight.balance.job import OURS
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
+from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest, unnamed_files
 from makeweight.balance.models import load_model
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, class_folder
 from makeweight.balance.sampling import find_label
@@ -176,8 +176,7 @@ def _check_files(
                 changed.append(row.file)
         listener.count(number, len(inside))
     found.n_files = len(intact) + len(changed)
-    present = {p.relative_to(folder).as_posix() for p in (folder / IMAGES).rglob("*") if not p.is_dir()}
-    extra = sorted(present - {row.file for row in rows})
+    extra = unnamed_files(folder, rows)
     stray = sorted({path.name for path in folder.iterdir()} - OURS)
     for model in (MODEL, FALLBACK):
         if (folder / model).is_dir():

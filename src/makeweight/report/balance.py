@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 MOST_READ = 500
-ASKED = {"from_model": "Went on from the model", "resize": "Learnt at pixels a side", "mode": "Learnt in mode"}
+RUN_FACTS = {"from_model": "Went on from the model", "resize": "Learnt at pixels a side", "mode": "Learnt in mode"}
 Rows = Sequence["ManifestRow"]
 
 
@@ -245,7 +245,7 @@ def _run(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Section
             if name != type(sampler).__name__
         ),
         ("Settings", sampler.settings_hash),
-        *((words, shown(asked[name])) for name, words in ASKED.items() if name in asked),
+        *((words, shown(asked[name])) for name, words in RUN_FACTS.items() if name in asked),
     ]
     if "left_out" in asked:
         facts.append((f"Left out ({len(asked['left_out']):,})", listed(asked["left_out"], 20)))
