@@ -167,6 +167,8 @@ def test_batches_that_were_learnt_before_are_not_read_again(
     read.clear()
     sampler.set_params(callback=None).fit(*digits)
     assert len(read) == (5 + 20 if sampler.name == "bagan" else 5)
+    resumed = sampler.model_hash_
+    assert sampler.set_params(checkpoints=None).fit(*digits).model_hash_ == resumed
 
 
 def test_a_training_goes_on_from_the_one_before_a_damaged_one(
