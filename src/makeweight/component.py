@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
@@ -199,6 +199,41 @@ class Entry(NamedTuple):
 def registry_of(axis: str) -> Registry[Any] | None:
     """Give the registry of an axis, None if there is none of that name."""
     return _REGISTRIES.get(axis)
+
+
+class OwnPart(NamedTuple):
+    """A part that is not makeweight's, which other processes do not know until they are told.
+
+    Attributes
+    ----------
+    axis, name : str
+        Where it is registered.
+    kind : type
+        What.
+    """
+
+    axis: str
+    name: str
+    kind: type[Any]
+
+
+def own_parts() -> list[OwnPart]:
+    """Give all parts that have been registered from outside this package."""
+    package = __name__.partition(".")[0]
+    return [
+        OwnPart(axis, name, kind)
+        for axis, registry in _REGISTRIES.items()
+        for name, kind in registry._parts.items()
+        if kind.__module__.partition(".")[0] != package
+    ]
+
+
+def register_parts(parts: Iterable[OwnPart]) -> None:
+    """Register here what `own_parts` found in another process."""
+    for axis, name, kind in parts:
+        registry = registry_of(axis)
+        if registry is not None:
+            registry.register(name)(kind)
 
 
 def describe(value: Any) -> Any:

@@ -79,6 +79,49 @@ def test_a_backend_that_gives_results_all_at_once_carries_a_grid(rows: RowFile, 
     assert len(list(rows)) == 4
 
 
+WITH_OWN_PARTS = """
+import sys
+from makeweight import AGGAN
+from makeweight.bench import Outcome, RowFile, Run, run_grid
+from makeweight.objectives import OBJECTIVES, Minimax
+from makeweight.sampler import METHODS
+
+@OBJECTIVES.register("own_minimax")
+class OwnMinimax(Minimax):
+    pass
+
+@METHODS.register("own_method")
+class OwnMethod(AGGAN):
+    pass
+
+def work(run):
+    import os
+    from makeweight.methods import get_method
+    found = OBJECTIVES.resolve("own_minimax"), get_method("own_method")
+    return Outcome({"found": [part.name for part in found], "process": os.getpid()})
+
+if __name__ == "__main__":
+    import os
+    runs = [
+        Run(protocol="demo", data_hash="0" * 64, subset_seed=seed, method="aggan", settings={}, budget="1 step")
+        for seed in range(3)
+    ]
+    for row in run_grid(RowFile(sys.argv[1]), runs, work, n_jobs=2):
+        assert row.metrics["found"] == ["own_minimax", "own_method"]
+        assert row.metrics["process"] != os.getpid()
+"""
+
+
+def test_other_processes_know_what_the_caller_has_registered(rows: RowFile, tmp_path: Path) -> None:
+    script = tmp_path / "own.py"
+    script.write_text(WITH_OWN_PARTS)
+    done = subprocess.run(
+        [sys.executable, script, rows.path], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(rows)) == 3
+
+
 WITH_DASK = """
 import os, sys
 import distributed, joblib

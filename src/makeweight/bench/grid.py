@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import joblib
 from joblib.parallel import get_active_backend
 
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
+from makeweight.component import OwnPart, own_parts, register_parts
 
 
 def run_grid(
@@ -58,10 +59,19 @@ def run_grid(
 
 
 def computed(tasks: Iterable[tuple[Run, Callable[[Run], Outcome]]], n_jobs: int | None = None) -> Iterator[Row]:
-    """Do runs, each by its own function, and give their rows as they end; see `run_grid`."""
+    """Do runs, each by its own function, and give their rows as they end; see `run_grid`.
+
+    Parts and methods that the caller has registered are known wherever the work is done.
+    """
     work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end(), pre_dispatch="n_jobs")
-    rows: Iterator[Row] = work(joblib.delayed(compute_row)(*task) for task in tasks)
+    own = own_parts()
+    rows: Iterator[Row] = work(joblib.delayed(_compute)(own, *task) for task in tasks)
     yield from rows
+
+
+def _compute(own: Sequence[OwnPart], run: Run, compute: Callable[[Run], Outcome]) -> Row:
+    register_parts(own)
+    return compute_row(run, compute)
 
 
 def as_they_end() -> str:
