@@ -1,6 +1,7 @@
 """Starts by way of samplers: what is handed over, saved, gone on with, and refused."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 from makeweight import ACGAN, AGGAN, BAGAN, BAGANGP, GAMO, load
 from makeweight.autoencoder import encoded
@@ -15,7 +17,7 @@ from makeweight.convex import BlendOfCodes, BlendOfImages
 from makeweight.errors import InputError
 from makeweight.evolution import Elitist, Evolution
 from makeweight.gan_sampler import GANSampler
-from makeweight.networks import DCGAN
+from makeweight.networks import DCGAN, OwnNetworks
 from makeweight.priors import InGaussians
 from makeweight.progress import StepReport
 from makeweight.starts import STARTS, AutoencoderStart, ConvexStart
@@ -34,6 +36,27 @@ FILLED = {
     "convex": "missing",
     "convex_latent": "missing",
 }
+
+
+class Embedding(nn.Module):
+    """A generator whose labels are not told beside the noise."""
+
+    def __init__(self, shape: tuple[int, int, int], n_classes: int, latent_dim: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.labels = nn.Embedding(n_classes, latent_dim)
+        self.draws = nn.Linear(latent_dim, math.prod(shape))
+
+    def forward(self, noise: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        images: torch.Tensor = self.draws(noise * self.labels(codes)).tanh()
+        return images.view(-1, *self.shape)
+
+
+class FlatTrunk(nn.Sequential):
+    """A trunk of one layer."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(math.prod(shape), 5))
 
 
 def still(sampler: GANSampler) -> dict[str, torch.Tensor]:
@@ -73,7 +96,14 @@ class TestAutoencoder:
         assert not torch.equal(sampler.players_.generator.weights, again.players_.generator.weights)
         assert sampler.players_.generator.network.get_parameter("means").std() > 0
 
-    def test_the_players_begin_as_the_autoencoder(self, boots: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("networks", "told"),
+        [(TINY["networks"], False), (OwnNetworks(generator=Embedding, trunk=FlatTrunk), True)],
+    )
+    def test_the_players_begin_as_the_autoencoder(
+        self, networks: Any, told: bool, boots: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Own networks, of which one label cannot be made three, are told the labels from the beginning."""
         found: list[Any] = []
 
         def spy(autoencoder: Any, *rest: Any) -> Any:
@@ -81,7 +111,8 @@ class TestAutoencoder:
             return encoded(autoencoder, *rest)
 
         monkeypatch.setattr("makeweight.starts.encoded", spy)
-        players = BAGAN(**{**TINY, "n_steps": 1}, learning_rate=1e-12).fit(*boots).players_
+        settings = {**TINY, "n_steps": 1, "networks": networks, "learning_rate": 1e-12}
+        players = BAGAN(**settings).fit(*boots).players_
         (autoencoder,) = found
         latent = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
         network = players.generator.network.eval()
@@ -89,9 +120,8 @@ class TestAutoencoder:
         decoder = autoencoder.decoder.train()  # by the batch's own statistics: the running ones have moved on
         for code in (0, 2):
             drawn = network.generator.train()(latent, torch.full((5,), code))
-            assert drawn.detach().numpy() == pytest.approx(
-                decoder(latent, torch.zeros(5).long()).detach().numpy(), abs=1e-5
-            )
+            given_back = decoder(latent, torch.full((5,), code if told else 0))
+            assert drawn.detach().numpy() == pytest.approx(given_back.detach().numpy(), abs=1e-5)
         for mine, theirs in zip(
             players.discriminator.network.get_submodule("trunk").parameters(),
             autoencoder.trunk.parameters(),

@@ -210,7 +210,8 @@ class AutoencoderStart(_Encoding):
         Adam's decay rates while it trains, 0 or more and below 1.
     labelled : bool, default=False
         Whether the decoder is told the labels. Without, the generator draws the same for every label at first, and its
-        classes differ by the prior.
+        classes differ by the prior. The decoder of `OwnNetworks` is always told them, since only their maker knows how
+        weights of a single label become weights of more.
 
     References
     ----------
@@ -241,7 +242,8 @@ class AutoencoderStart(_Encoding):
     def begin(self, generators: Sequence[nn.Module], trunk: nn.Module, setting: Setting, material: Material) -> None:
         """Train the autoencoder, hand it over, and fit the prior to what it encodes."""
         n_classes = len(setting.class_counts)
-        autoencoder = self._autoencoder(setting, material, n_classes if self.labelled else 1)
+        labelled = self.labelled or isinstance(setting.networks, OwnNetworks)
+        autoencoder = self._autoencoder(setting, material, n_classes if labelled else 1)
         found = None
         if isinstance(setting.prior, ClassGaussian):
             latent = encoded(autoencoder, material.X, material.codes, material.codec, material.device)
