@@ -201,6 +201,7 @@ IMAGES, LABELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.u
         ({"X_test": IMAGES[:0], "y_test": []}, "there are no test images"),
         ({"n_resamples": 1}, "n_resamples of 2 at least"),
         ({"n_folds": 1}, "1 folds leave nothing"),
+        ({"n_folds": 1000}, "images cannot be dealt into 1000 folds: give n_folds of [0-9]+ at most"),
     ],
 )
 def test_bad_input_is_refused(changes: dict[str, object], words: str) -> None:

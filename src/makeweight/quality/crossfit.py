@@ -234,10 +234,15 @@ class CrossFit:
         Raises
         ------
         InputError
-            If there are fewer than two folds, or groups that cannot be dealt into them.
+            If there are fewer than two folds or more than images, or groups that cannot be dealt into them.
         """
         if self.n_folds < 2:
             raise InputError(f"{self.n_folds} folds leave nothing to hold out: give n_folds of 2 at least.")
+        if self.n_folds > len(codes):
+            raise InputError(
+                f"{counted(len(codes), 'image')} cannot be dealt into {self.n_folds} folds: give n_folds of "
+                f"{len(codes)} at most."
+            )
         random = np.random.default_rng(self.random_state)
         self.n_classes_ = int(codes.max()) + 1
         self.n_groups_ = None if groups is None else len(np.unique(groups))

@@ -69,7 +69,7 @@ def evaluate_images(
     classifier : CNNClassifier, optional
         What is trained on the folds, which is cloned.
     n_folds : int, default=3
-        Number of folds, at least 2.
+        Number of folds, at least 2 and at most that of the images.
     n_resamples : int, default=100
         Resamples for the intervals of the figures on features, at least 2.
     n_components : int, default=16
