@@ -120,6 +120,26 @@ def test_saving_again_replaces(model: Path, boots: tuple[Any, Any]) -> None:
     assert load(model).model_hash_ == sampler.model_hash_
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.json", b'{"format": "of somebody else"}'),
+        ("model.json", b"[1]"),
+        ("model.json", b"\xff"),
+        ("model.json", b"[" * 100_000),
+        ("weights.safetensors", b"theirs"),
+        ("training.json", b"{}"),
+    ],
+)
+def test_files_of_others_are_not_replaced(name: str, content: bytes, model: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name} is no part of a makeweight model, and would be overwritten"):
+        load(model).save(theirs)
+    assert [(file.name, file.read_bytes()) for file in theirs.iterdir()] == [(name, content)]
+
+
 def test_drawing_goes_on_where_it_was(model: Path) -> None:
     loaded = load(model)
     assert loaded.rows_drawn_ == {"boot": 0, "clog": 3, "sandal": 0}
@@ -473,13 +493,18 @@ class TestAttacks:
     def test_saving_replaces_links_and_never_writes_through_them(self, model: Path, boots: tuple[Any, Any]) -> None:
         precious = model.parent / "precious"
         precious.write_text("keep me")
-        for name in (CARD, STATE, WEIGHTS, TRAINING):
+        sampler = Duplicates(random_state=1).fit(*boots)
+        for name in (STATE, WEIGHTS, TRAINING):
             (model / name).unlink()
             (model / name).symlink_to(precious)
-        Duplicates(random_state=1).fit(*boots).save(model)
-        assert precious.read_text() == "keep me"
+        sampler.save(model)
         assert not any(path.is_symlink() for path in model.iterdir())
         assert sorted(path.name for path in model.iterdir()) == [CARD, STATE, WEIGHTS]
+        (model / CARD).unlink()
+        (model / CARD).symlink_to(precious)
+        with pytest.raises(InputError, match="would be overwritten"):
+            sampler.save(model)
+        assert precious.read_text() == "keep me"
 
     def test_a_folder_whose_name_is_an_escape_sequence(self, tmp_path: Path) -> None:
         folder = tmp_path / "\x1b[31m"

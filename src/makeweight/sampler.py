@@ -228,7 +228,8 @@ class ImageSampler(BaseOverSampler):
         Raises
         ------
         InputError
-            If a label is one that JSON cannot hold, or a part, or the method itself, is not registered.
+            If a label is one that JSON cannot hold, a part, or the method itself, is not registered, or the folder
+            holds files of a model's names that are no model's.
         """
         check_is_fitted(self, "codec_")
         method = METHODS.get(self.name) if self.name in METHODS.names() else None

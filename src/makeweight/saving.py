@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -203,10 +204,30 @@ def check_codes(codes: NDArray[Any], n_classes: int) -> None:
 
 
 def write_model(folder: Path, card: ModelCard, weights: Arrays, training: Arrays, state: TrainingRecord) -> None:
-    """Write a model's folder, made if need be; an older model there stays until the new one is whole."""
+    """Write a model's folder, made if need be; an older model there stays until the new one is whole.
+
+    Raises
+    ------
+    InputError
+        If files of these names are there that are no model's.
+    """
+    there = [name for name in (CARD, WEIGHTS, TRAINING, STATE) if os.path.lexists(folder / name)]
+    if there and not _is_card(folder / CARD):
+        raise InputError(
+            f"{shown(folder / there[0])} is no part of a makeweight model, and would be overwritten: save elsewhere."
+        )
     files = {CARD: _as_json(card), WEIGHTS: save(weights), TRAINING: save(training) if training else b""}
     folder.mkdir(parents=True, exist_ok=True)
     write_together(folder, STATE, {**files, STATE: _as_json(state)})
+
+
+def _is_card(path: Path) -> bool:
+    """Tell whether a file says that it is the card of a model, of any version."""
+    try:
+        found = json.loads(read_regular(path, LARGEST_CARD[0]))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("format") == ModelCard.model_fields["format"].default
 
 
 def _as_json(data: BaseModel) -> bytes:
