@@ -14,6 +14,7 @@ from PIL import Image
 
 from makeweight.balance import BalanceSummary, Listener, balance_folder, read_manifest
 from makeweight.balance.drawn_images import read_pixels
+from makeweight.data.inspect import inspect
 from makeweight.errors import InputError
 from makeweight.methods import get_method
 from makeweight.sampler import load
@@ -224,19 +225,44 @@ def test_bad_files_are_left_out_where_asked_for(shoes: Path, tmp_path: Path) -> 
     assert not (tmp_path / "out" / "images" / "boot" / "broken.png").exists()
 
 
+class Notes(Listener):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_drawn_images_are_known_by_their_mark_under_any_name(
+    balanced: BalanceSummary, shoes: Path, tmp_path: Path
+) -> None:
+    drawn = sorted((balanced.out / "images" / "clog").glob("drawn-*"))
+    for number, image in enumerate(drawn[:3]):
+        shutil.copy(image, shoes / "clog" / f"innocent-{number}.png")
+    heard = Notes()
+    balance_folder(shoes, tmp_path / "more", method="duplicates", listener=heard)
+    (note,) = heard.told
+    assert note.startswith("3 images of the input named drawn-* or marked as drawn by an earlier run")
+    assert "Images that makeweight drew, by the mark in their files: 3." in inspect(shoes).notes
+
+
+def test_what_inspect_notes_of_the_files_is_told(shoes: Path, tmp_path: Path) -> None:
+    (shoes / "clog" / "0.png").rename(shoes / "clog" / "0.jpg")
+    heard = Notes()
+    balance_folder(shoes, tmp_path / "more", method="duplicates", listener=heard)
+    assert heard.told == ["files whose suffix promises another format, which are read all the same: 1"]
+
+
 def test_a_balanced_folder_can_be_balanced_again_and_says_so(balanced: BalanceSummary, tmp_path: Path) -> None:
-    notes: list[str] = []
-
-    class Notes(Listener):
-        def note(self, text: str) -> None:
-            notes.append(text)
-
+    heard = Notes()
     images = balanced.out / "images"
     balance_folder(
-        images, tmp_path / "more", method="duplicates", sampling_strategy={"clog": 20}, seed=7, listener=Notes()
+        images, tmp_path / "more", method="duplicates", sampling_strategy={"clog": 20}, seed=7, listener=heard
     )
-    assert notes == [
-        "17 images of the input are named drawn-*, as if drawn by an earlier run; "
+    assert heard.told == [
+        "17 images of the input named drawn-* or marked as drawn by an earlier run; "
         "they are learnt from as if they were real"
     ]
     clogs = os.listdir(tmp_path / "more" / "images" / "clog")
@@ -347,10 +373,16 @@ def test_what_decided_what_was_learnt_is_told(shoes: Path, tmp_path: Path) -> No
     balance_folder(shoes, tmp_path / "two", **later)
     told = json.loads((tmp_path / "two" / "balance.json").read_text())["run"]
     assert told.pop("left_out")[0].startswith("boot/broken.png (")
-    assert told == {"from_model": first.model_hash, "resize": 8, "mode": "L", "named_as_drawn": 1}
+    assert told == {"from_model": first.model_hash, "resize": 8, "mode": "L", "drawn_before": 1}
     report = (tmp_path / "two" / "report.html").read_text()
     words = f"all classes together, and went on from the model {first.model_hash}, which had learnt from images before"
-    for fact in (words, "1 of them is named as if drawn", "Learnt at pixels a side", "Left out (1)", "boot/broken.png"):
+    for fact in (
+        words,
+        "1 of them was drawn by an earlier run",
+        "Learnt at pixels a side",
+        "Left out (1)",
+        "boot/broken.png",
+    ):
         assert fact in report
     assert balance_folder(shoes, tmp_path / "two", **later, resume=True).was_finished
     for change, other in (

@@ -407,9 +407,8 @@ def test_images_named_as_drawn_are_told(part: str, tmp_path: Path) -> None:
                 name = f"{'drawn-' if split == part and number else ''}{number}.png"
                 pixels = np.random.default_rng(number).integers(0, 256, (9, 8), dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "in" / split / label / name)
-    words = (
-        f"^4 {'training' if part == 'train' else 'test'} images named drawn-\\*, as if drawn by an earlier run: what"
-    )
+    which = "training" if part == "train" else "test"
+    words = f"^4 {which} images named drawn-\\* or marked as drawn by an earlier run: what"
     with pytest.raises(Told, match=words):
         compare_folder(tmp_path / "in", out=tmp_path / "compared", listener=Listening())
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.files import open_regular
-from makeweight.data.images import natural_range, png_bytes, to_uint8
+from makeweight.data.images import DRAWN, natural_range, png_bytes, to_uint8
 from makeweight.errors import InputError
 
 
@@ -37,7 +37,7 @@ class Mark:
     def chunks(self) -> dict[str, str]:
         """Keyword and text of each chunk; ``makeweight`` says ``drawn``."""
         return {
-            "makeweight": "drawn",
+            DRAWN[0]: DRAWN[1],
             "method": self.method,
             "model_hash": self.model_hash,
             "seed": str(self.seed),

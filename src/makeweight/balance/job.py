@@ -25,7 +25,7 @@ from makeweight.balance.names import (
     RECORD,
     SAMPLES,
     class_folders,
-    named_as_drawn,
+    drawn_before,
 )
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import MARKER, OutputFolder, training_folder
@@ -36,7 +36,7 @@ from makeweight.data.folders import BadFile
 from makeweight.data.groups import TRAIN, Membership, Part, groups_file, groups_of, number_groups
 from makeweight.data.source import ImageSource, open_source
 from makeweight.data.stores import look_alikes
-from makeweight.data.wording import counted, listed
+from makeweight.data.wording import as_note, counted, listed
 from makeweight.devices import join_team
 from makeweight.errors import InputError
 from makeweight.ranges import SEED, check_ranges
@@ -278,7 +278,7 @@ def balance_folder(
         "mode": mode,
         "groups": None if groups is None else Path(groups).name,
         "left_out": [str(bad) for bad in images.skipped],
-        "named_as_drawn": named_as_drawn(images.files),
+        "drawn_before": drawn_before(images),
     }
     asked = {name: value for name, value in asked.items() if value}
     if finished:
@@ -294,14 +294,16 @@ def balance_folder(
             was_finished=True,
         )
     output.check_space(_room_needed(images, sum(to_add.values()), link))
+    for sentence in images.notes:
+        listener.note(as_note(sentence))
     if alike := look_alikes(images.classes):
         listener.note(
             f"classes whose names look alike: {listed(alike)}; where a disk or an archive does not tell case, folders "
             "that differ in case alone become one"
         )
-    if n_drawn := named_as_drawn(images.files):
+    if n_drawn := drawn_before(images):
         listener.note(
-            f"{n_drawn:,} images of the input are named {DRAWN_PREFIX}*, as if drawn by an earlier run; "
+            f"{counted(n_drawn, 'image')} of the input named {DRAWN_PREFIX}* or marked as drawn by an earlier run; "
             f"they are learnt from as if they were real"
         )
     (together,) = groups_of(groups, [Part(TRAIN, images)], listener.note)

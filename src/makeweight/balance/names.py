@@ -7,8 +7,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from makeweight.errors import InputError
+
+if TYPE_CHECKING:
+    from makeweight.data.base import ImageSource
 
 IMAGES, MODEL, FALLBACK, SAMPLES, RECORD = "images", "model", "fallback", "samples.png", "balance.json"
 DRAWN_PREFIX = "drawn-"
@@ -135,9 +139,10 @@ def drawn_name(method: str, seed: int, row: int) -> str:
     return f"{DRAWN_PREFIX}{method}-s{seed}-{row:06d}.png"
 
 
-def named_as_drawn(files: Iterable[str]) -> int:
-    """Count the files that are named like drawn images, which an earlier run may have drawn."""
-    return sum(PurePosixPath(file).name.startswith(DRAWN_PREFIX) for file in files)
+def drawn_before(images: ImageSource) -> int:
+    """Count the images that an earlier run seems to have drawn, by the name or the mark of their files."""
+    named = (row for row, file in enumerate(images.files) if PurePosixPath(file).name.startswith(DRAWN_PREFIX))
+    return len(images.drawn.union(named))
 
 
 def _flat_name(file: str) -> str:

@@ -27,7 +27,7 @@ from makeweight.balance.models import load_model
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, class_folder
 from makeweight.balance.sampling import find_label
 from makeweight.data.files import open_regular
-from makeweight.data.images import LARGEST_FILE
+from makeweight.data.images import DRAWN, LARGEST_FILE
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
@@ -339,7 +339,7 @@ def _mark(path: Path) -> dict[str, str] | None:
         file.seek(0)
         with Image.open(file, formats=["PNG"]) as image:
             chunks = {key: str(image.info.get(key, "")) for key in MARK_KEYS}
-    return chunks if chunks["makeweight"] == "drawn" else None
+    return chunks if chunks[DRAWN[0]] == DRAWN[1] else None
 
 
 def _expected(row: ManifestRow) -> dict[str, str]:

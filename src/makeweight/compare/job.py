@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from makeweight.balance.listener import Listener
-from makeweight.balance.names import DRAWN_PREFIX, named_as_drawn
+from makeweight.balance.names import DRAWN_PREFIX, drawn_before
 from makeweight.balance.output import OutputFolder
 from makeweight.compare.arms import Arm
 from makeweight.compare.classifier import MixedClassifier
@@ -209,10 +209,10 @@ def compare_folder(
     heard.stage("reading")
     train, held = _opened(source, test, folds, how)
     for what, part in (("training", train), ("test", held)):
-        if part is not None and (n_drawn := named_as_drawn(part.files)):
+        if part is not None and (n_drawn := drawn_before(part)):
             heard.note(
-                f"{counted(n_drawn, f'{what} image')} named {DRAWN_PREFIX}*, as if drawn by an earlier run: what is "
-                "measured on drawn images says little about real ones"
+                f"{counted(n_drawn, f'{what} image')} named {DRAWN_PREFIX}* or marked as drawn by an earlier run: what "
+                "is measured on drawn images says little about real ones"
             )
     train_groups, test_groups = _groups(groups, train, held, heard)
     return compare(

@@ -52,6 +52,8 @@ class ImageSource(ABC):
         The table of labels, if there is one.
     lines : list of int
         The line of each image in it; empty where there is none.
+    drawn : frozenset of int
+        The images whose files say that makeweight drew them.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class ImageSource(ABC):
         self.groups: NDArray[np.str_] | None = None
         self.table: Path | None = None
         self.lines: list[int] = []
+        self.drawn: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         """Give the number of images."""

@@ -24,6 +24,7 @@ FORMAT_NAMES = "PNG, JPEG, BMP, TIFF or WebP"
 LARGEST_FILE = 1 << 30
 PLAIN_MODES = ("L", "RGB", "RGBA", "I;16")
 WIDE_DTYPES = {"I": "int32", "F": "float32"}
+DRAWN = ("makeweight", "drawn")  # keyword and text of the chunk by which a PNG says that its image was drawn
 _FORMATS_OF_SUFFIX = {
     ".png": {"PNG"},
     ".bmp": {"BMP", "DIB"},
@@ -103,6 +104,8 @@ class ImageFacts:
         Number of frames or pages, of which the first is read.
     extrema : tuple of two floats, optional
         Smallest and largest value; for 32-bit images only.
+    drawn : bool
+        The file says that it holds a drawn image.
     """
 
     height: int
@@ -113,6 +116,7 @@ class ImageFacts:
     reduced: bool = False
     frames: int = 1
     extrema: tuple[float, float] | None = None
+    drawn: bool = False
 
     @property
     def spec(self) -> ImageSpec:
@@ -173,6 +177,7 @@ def look_at(path: Path) -> ImageFacts:
             reduced=reduced,
             frames=frames,
             extrema=extrema,
+            drawn=image.info.get(DRAWN[0]) == DRAWN[1],
         )
 
 

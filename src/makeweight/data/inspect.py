@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from makeweight.data.files import open_regular
 from makeweight.data.folders import BadFile, Entry, Listing
 from makeweight.data.images import LARGEST_FILE, PLAIN_MODES, ImageFacts, Progress, map_in_threads
 from makeweight.data.source import Found, find_source, look_at_files
-from makeweight.data.stores import array_spec, folder_notes
-from makeweight.data.wording import shown
+from makeweight.data.stores import array_spec, folder_notes, look_alikes
+from makeweight.data.wording import listed, shown
 
 SMALL_CLASS = 10
 TRAIN = "train"
@@ -268,10 +268,20 @@ def _inspect_folder(source: Found, listing: Listing, progress: Progress | None) 
         copies=_identical_files(listing, found),
         other_splits={split: len(paths) for split, paths in listing.other_splits.items()},
         ignored=dict(listing.ignored.most_common()),
-        notes=folder_notes(listing, facts),
+        notes=[*_doubts(counts, facts), *folder_notes(listing, facts)],
         problems=_problems(source.where, bad, counts, modes, sizes),
         n_bytes=sum(each.n_bytes for each in facts),
     )
+
+
+def _doubts(labels: Iterable[str], facts: Sequence[ImageFacts]) -> list[str]:
+    """Say which classes may be one, and how many images may be drawn ones."""
+    alike, drawn = look_alikes(labels), sum(each.drawn for each in facts)
+    notes = (
+        (alike, f"Classes whose names look alike, and which are learnt apart: {listed(alike)}."),
+        (drawn, f"Images that makeweight drew, by the mark in their files: {drawn:,}."),
+    )
+    return [sentence for applies, sentence in notes if applies]
 
 
 def _channels(modes: Mapping[str, int]) -> int:

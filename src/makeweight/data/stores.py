@@ -65,6 +65,7 @@ class FolderSource(ImageSource):
         self.attributes = listing.attributes
         self.table = listing.table
         self.lines = [entry.line for entry, _ in found]
+        self.drawn = frozenset(row for row, (_, facts) in enumerate(found) if facts.drawn)
         self.paths = [entry.path for entry, _ in found]
         self._n_bytes = sum(facts.n_bytes for _, facts in found)
         self._resize = resize
@@ -236,9 +237,7 @@ def folder_notes(listing: Listing, facts: Sequence[ImageFacts]) -> list[str]:
     misnamed = sum(each.misnamed for each in facts)
     wide = sum(each.mode in WIDE_DTYPES for each in facts)
     low, high = wide_range(facts)
-    alike = look_alikes({entry.label for entry in listing.entries})
     notes = (
-        (alike, f"Classes whose names look alike, and which are learnt apart: {listed(alike)}."),
         (listing.empty_classes, f"Folders without images are left out: {listed(listing.empty_classes)}."),
         (listing.stray, f"Images beside the class folders are not used: {listing.stray:,}."),
         (listing.unused, f"Folders beside the splits are not used: {listed(listing.unused)}."),

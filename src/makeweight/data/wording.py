@@ -76,6 +76,17 @@ def reason_of(error: BaseException) -> str:
     return shown((error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__)
 
 
+def as_note(sentence: str) -> str:
+    """Give a sentence as notes are written: without a capital and a full stop.
+
+    Examples
+    --------
+    >>> as_note("Files are read.")
+    'files are read'
+    """
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
+
+
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Give a number with its noun.
 

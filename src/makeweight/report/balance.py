@@ -210,10 +210,8 @@ def _card(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Sectio
         learning = f"the networks learnt {'each class by itself' if sampler.learns_apart else 'all classes together'}"
     if "from_model" in asked:
         learning += f", and went on from the model {asked['from_model']}, which had learnt from images before"
-    if "named_as_drawn" in asked:
-        learning += (
-            f"; {counted(asked['named_as_drawn'], 'of them is', 'of them are')} named as if drawn by an earlier run"
-        )
+    if "drawn_before" in asked:
+        learning += f"; {counted(asked['drawn_before'], 'of them was', 'of them were')} drawn by an earlier run"
     return card_section(
         [
             *facts,
