@@ -51,7 +51,7 @@ from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import AdjustedBlended, Augmented, Shared
+from makeweight.compare.arms import AdjustedBlended, AugmentedArm, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
 from makeweight.judges import Discriminator
@@ -168,7 +168,7 @@ class Lesson:
         split, drawn = self.split, X_drawn is not None
         X = np.concatenate([split.X, X_drawn]) if X_drawn is not None else split.X
         y = self.labels[np.concatenate([self.hard, self.asked]).argmax(axis=1)][: len(X)]
-        arm = Shared(fill=FILL, share=SHARE) if drawn else Augmented()
+        arm = Shared(fill=FILL, share=SHARE) if drawn else AugmentedArm()
         learner = arm.classifier(self.base).set_params(random_state=split.seed + 1000 * seed)
         if begin_from is not None:
             learner = Begun(**learner.get_params(deep=False))

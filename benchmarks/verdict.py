@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from makeweight.balance.listener import Listener
-from makeweight.compare.arms import Augmented
+from makeweight.compare.arms import AugmentedArm
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.inputs import gather
 from makeweight.compare.job import compare
 from makeweight.compare.options import Options
-from makeweight.compare.runs import Bench, run_all
+from makeweight.compare.runs import Workbench, run_all
 from makeweight.compare.splits import make_splits
 from makeweight.compare.workspace import workspace
 from makeweight.data.named import NamedSet, load_named
@@ -47,8 +47,8 @@ def rival_alone(own: Subset, known: NamedSet, out: Path, n_steps: int, n_seeds: 
     """Train the arm of augmentation alone for another number of steps, and print its mean recall."""
     images = gather(own.X, own.y, known.X_test, known.y_test)
     with workspace(out, images, NAME) as (folder, data_hash):
-        bench = Bench(folder, images, NAME, data_hash, MixedClassifier(n_steps=n_steps), None, None)
-        rows = run_all(bench, [Augmented()], make_splits(images, range(n_seeds), None), n_jobs, Lines())
+        bench = Workbench(folder, images, NAME, data_hash, MixedClassifier(n_steps=n_steps), None, None)
+        rows = run_all(bench, [AugmentedArm()], make_splits(images, range(n_seeds), None), n_jobs, Lines())
     recalls = [100 * float(str(row.metrics["acsa"])) for row in rows.values()]
     print(f"augmentation, {n_steps:,} steps: {[round(each, 2) for each in recalls]}, mean {np.mean(recalls):.2f}")
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from style import COLOURS, HERE, save_both
 
 from makeweight.bench.curves import curves
-from makeweight.bench.results import FEWEST_SEEDS, Line, Section, sections
+from makeweight.bench.results import FEWEST_SEEDS, Line, ResultSection, sections
 from makeweight.bench.rows import RowFile
 from makeweight.bench.table_rows import Group, grouped
 
@@ -61,7 +61,7 @@ def rows(table: str) -> list[Any]:
 
 
 @cache
-def section(reading: str, group: str, budget: str) -> Section:
+def section(reading: str, group: str, budget: str) -> ResultSection:
     """Sum up the rows of one reading, set and length, with the settings that come with makeweight."""
     wanted = (reading, group, budget, "")
     return next(

@@ -167,18 +167,18 @@ class Registry(Generic[T]):
             return own
         raise InputError(f"{part!r} is no {self.axis}: give a name ({', '.join(self.names())}) or an instance.")
 
-    def catalogue(self) -> list[Entry]:
+    def catalogue(self) -> list[CatalogueEntry]:
         """Give every part with one line and its paper, as its docstring tells them."""
         entries = []
         for kind in self:
             text = inspect.getdoc(kind) or ""
             line = " ".join(text.partition("\n\n")[0].split())
             paper = re.search(r"^References\n-+\n(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
-            entries.append(Entry(kind.name, line, " ".join(paper.group(1).split()) if paper else ""))
+            entries.append(CatalogueEntry(kind.name, line, " ".join(paper.group(1).split()) if paper else ""))
         return entries
 
 
-class Entry(NamedTuple):
+class CatalogueEntry(NamedTuple):
     """What a registry holds under one name.
 
     Attributes

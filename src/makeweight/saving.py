@@ -45,7 +45,7 @@ DAMAGE = (
     ValueError,
 )
 Arrays = dict[str, NDArray[Any]]
-Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
+RowNumber = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
 
 _PIXEL_TYPE = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64|96|128)|longdouble|[<>|=]?([iu][1248]|f(2|4|8|12|16))")
 _LABEL_TYPE = re.compile(r"object|[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,5})")
@@ -128,7 +128,7 @@ class Pixels(_Strict):
 class TrainingRecord(_Strict):
     """What may change without changing what is drawn: rows drawn so far, and numbers of the training."""
 
-    rows_drawn: Annotated[list[Row], FailFast()]
+    rows_drawn: Annotated[list[RowNumber], FailFast()]
     training: dict[str, Any] = {}
 
 

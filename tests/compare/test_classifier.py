@@ -11,7 +11,7 @@ from makeweight.classifiers.logit_adjusted import LogitAdjustedClassifier
 from makeweight.classifiers.mixup import MixupClassifier
 from makeweight.compare.arms import AdjustedBlended, all_arms
 from makeweight.compare.classifier import MixedClassifier, shared_epoch
-from makeweight.compare.runs import Bench
+from makeweight.compare.runs import Workbench
 from makeweight.errors import InputError
 from makeweight.networks import DCGAN
 
@@ -126,7 +126,7 @@ def test_runs_of_older_comparisons_are_found_again(tmp_path: Path) -> None:
     """Hashes from before the classifier had a risk: a comparison that was begun then trains nothing twice."""
     images: Any = SimpleNamespace(clusters=np.arange(10), grouped=False)
     split: Any = SimpleNamespace(seed=0, fold=0)
-    bench = Bench(tmp_path, images, "d", "0" * 64, MixedClassifier(n_steps=5), 5, 5)
+    bench = Workbench(tmp_path, images, "d", "0" * 64, MixedClassifier(n_steps=5), 5, 5)
     found = {arm.title: bench.arm_run(arm, split).settings_hash[:12] for arm in all_arms(["smote"], [0.5], [0.25])}
     assert found["nothing"] == "8bc52cad8c3c"
     assert found["augmentation"] == "0d18b457bb32"

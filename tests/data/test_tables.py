@@ -1,6 +1,6 @@
 import pytest
 
-from makeweight.data.tables import Row, read_table
+from makeweight.data.tables import TableRow, read_table
 from makeweight.errors import InputError
 
 
@@ -16,7 +16,7 @@ from makeweight.errors import InputError
 )
 def test_tables_in_many_spellings(tmp_path, text):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
-    assert read_table(tmp_path / "t.csv") == [Row(2, "a.png", "cat"), Row(3, "b.png", "small dog")]
+    assert read_table(tmp_path / "t.csv") == [TableRow(2, "a.png", "cat"), TableRow(3, "b.png", "small dog")]
 
 
 @pytest.mark.parametrize(
@@ -29,20 +29,20 @@ def test_tables_in_many_spellings(tmp_path, text):
 def test_binary_columns_in_place_of_a_label_are_attributes(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
     assert read_table(tmp_path / "t.csv") == [
-        Row(2, "a.png", "Blond+Male", (1, 1)),
-        Row(3, "b.png", "Blond", (1, 0)),
-        Row(4, "c.png", "none", (0, 0)),
+        TableRow(2, "a.png", "Blond+Male", (1, 1)),
+        TableRow(3, "b.png", "Blond", (1, 0)),
+        TableRow(4, "c.png", "none", (0, 0)),
     ]
 
 
 def test_a_label_wins_over_attributes(tmp_path):
     (tmp_path / "t.csv").write_text("file,label,male\na.png,x,1\n")
-    assert read_table(tmp_path / "t.csv") == [Row(2, "a.png", "x")]
+    assert read_table(tmp_path / "t.csv") == [TableRow(2, "a.png", "x")]
 
 
 def test_empty_lines_are_passed_over(tmp_path):
     (tmp_path / "t.csv").write_text("file,label\n\na.png,x\n , \n")
-    assert read_table(tmp_path / "t.csv") == [Row(3, "a.png", "x")]
+    assert read_table(tmp_path / "t.csv") == [TableRow(3, "a.png", "x")]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from makeweight.balance.manifest import MANIFEST, read_manifest
 from makeweight.balance.reading import open_output
 from makeweight.data.checks import check_options, modes_problem, refuse
-from makeweight.data.images import ImageSpec, Progress
+from makeweight.data.images import ImageSpec, OnProgress
 from makeweight.data.stores import target_spec
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -102,7 +102,7 @@ class BalancedDataset(Dataset[LabelledImage]):
         transform: Callable[[Tensor], Any] | None = None,
         resize: int | None = None,
         mode: str | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> None:
         check_options(resize, mode)
         folder = Path(out)

@@ -27,7 +27,7 @@ from makeweight.balance.drawn_images import Mark, drawn_png, pixels_from, resize
 from makeweight.balance.manifest import ManifestRow
 from makeweight.balance.names import drawn_name
 from makeweight.data.batches import can_fork, cores_for_this_process
-from makeweight.data.images import Progress
+from makeweight.data.images import OnProgress
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 from makeweight.team import team
@@ -151,7 +151,7 @@ class Press:
         self.originals = originals
         self.model_hash, self.settings_hash = sampler.model_hash_, sampler.settings_hash
 
-    def run(self, blocks: Sequence[Block], progress: Progress) -> list[Drawn]:
+    def run(self, blocks: Sequence[Block], progress: OnProgress) -> list[Drawn]:
         """Draw and write blocks, of which only a few are held at a time; processes of a team share them.
 
         Parameters

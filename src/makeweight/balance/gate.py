@@ -14,7 +14,7 @@ from makeweight.balance.copies import Originals
 from makeweight.balance.drawing import one_thread
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.images import Progress
+from makeweight.data.images import OnProgress
 from makeweight.data.lazy import LazyImages
 from makeweight.quality.crossfit import CrossFit, Features, FoldJudge
 from makeweight.quality.neighbours import K_PRECISION, reach
@@ -190,14 +190,14 @@ class Gate:
             self.groups = None
         self.crossfit = CrossFit(classifier=classifier, random_state=seed, device=device)
 
-    def fit(self, progress: Progress) -> Gate:
+    def fit(self, progress: OnProgress) -> Gate:
         """Train the classifiers, each on two thirds of the real images."""
         codec = self.originals.codec
         self.crossfit.fit(self.X, self.codes, codec=codec, groups=self.groups, progress=progress)
         self.answers = self.crossfit.real_probabilities(self.X)
         return self
 
-    def select(self, sampler: ImageSampler, label: Any, n_wanted: int, progress: Progress) -> GatedRows:
+    def select(self, sampler: ImageSampler, label: Any, n_wanted: int, progress: OnProgress) -> GatedRows:
         """Take the first rows of a class that pass.
 
         The class is given up when, after the first hundred, fewer than one in ten have passed; so ten times as many as

@@ -8,7 +8,7 @@ from pathlib import Path
 from makeweight.balance.manifest import ManifestRow
 from makeweight.balance.names import IMAGES
 from makeweight.data.folders import Entry, Listing
-from makeweight.data.images import ImageSpec, Progress
+from makeweight.data.images import ImageSpec, OnProgress
 from makeweight.data.source import look_at_files
 from makeweight.data.stores import FolderSource
 from makeweight.data.wording import counted, listed, shown
@@ -19,7 +19,7 @@ def open_output(
     folder: Path,
     rows: Sequence[ManifestRow],
     form: Callable[[ImageSpec], ImageSpec],
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> FolderSource:
     """Open the images of an output folder.
 
@@ -54,7 +54,7 @@ def open_listing(
     name: str,
     where: str,
     form: Callable[[Sequence[ImageSpec]], ImageSpec],
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> FolderSource:
     """Open the files of a listing, all of which are to be read.
 

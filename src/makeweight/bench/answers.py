@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import makeweight
 from makeweight.bench.hashing import hash_data, hash_settings
 from makeweight.bench.learners import Averaged, Learner
-from makeweight.bench.table import Split
+from makeweight.bench.table import TrainTest
 from makeweight.checkpoints import kin_of
 from makeweight.data.files import write_whole
 from makeweight.data.npz import open_npz
@@ -38,14 +38,14 @@ class Answers(NamedTuple):
     seconds: float
 
 
-def answer(learner: Learner, split: Split, folder: Path) -> Answers:
+def answer(learner: Learner, split: TrainTest, folder: Path) -> Answers:
     """Let a learner learn, and answer.
 
     Parameters
     ----------
     learner : Learner
         What learns. One that averages does not learn what a member has learnt before, in another run.
-    split : Split
+    split : TrainTest
         Images to learn from and to answer.
     folder : Path
         Where answers are kept, by settings and images.
@@ -61,7 +61,7 @@ def answer(learner: Learner, split: Split, folder: Path) -> Answers:
     return found
 
 
-def _kept(learner: Learner, split: Split, folder: Path) -> Answers:
+def _kept(learner: Learner, split: TrainTest, folder: Path) -> Answers:
     """Read what a learner has said before, or let it learn, unless another process does."""
     path = _path(learner, split, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _read(path: Path, classes: NDArray[Any], n_test: int) -> Answers | None:
     return Answers(own, chances, float(seconds))
 
 
-def _path(learner: Learner, split: Split, folder: Path) -> Path:
+def _path(learner: Learner, split: TrainTest, folder: Path) -> Path:
     images = [hash_data(split.X, split.y), hash_data(split.X_test, split.y_test)]
     told = {"settings": learner.settings, "data": images, "version": kin_of(makeweight.__version__)}
     return folder / f"{hash_settings(told)[:32]}.npz"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from makeweight.bench.results import OF_DRAWN, Line, Section
+from makeweight.bench.results import OF_DRAWN, Line, ResultSection
 from makeweight.bench.tables import TABLES
 from makeweight.bench.wording import title_of
 from makeweight.data.wording import shown
@@ -62,14 +62,14 @@ class Curves:
         return f"{self.title}. {self.measure} by {self.axis}. {'; '.join(told)}."
 
 
-def curves(name: str, found: Iterable[Section]) -> list[Curves]:
+def curves(name: str, found: Iterable[ResultSection]) -> list[Curves]:
     """Give the figures of a table.
 
     Parameters
     ----------
     name : str
         Name of the table.
-    found : iterable of Section
+    found : iterable of ResultSection
         What its rows add up to.
 
     Returns

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.bench.hashing import hash_data
-from makeweight.bench.table import Split
+from makeweight.bench.table import TrainTest
 from makeweight.quality import CrossFit, evaluate_images
 from makeweight.quality.inputs import QualityInput
 from makeweight.sampler import ImageSampler
@@ -35,14 +35,14 @@ def _judges(whole: _Whole, device: str) -> CrossFit:
     return CrossFit(device=device).fit(data.X, data.codes, codec=data.codec)
 
 
-def drawn_metrics(sampler: ImageSampler, split: Split, device: str) -> dict[str, float | int]:
+def drawn_metrics(sampler: ImageSampler, split: TrainTest, device: str) -> dict[str, float | int]:
     """Measure what a method draws of a split's rare classes.
 
     Parameters
     ----------
     sampler : ImageSampler
         One that has learnt.
-    split : Split
+    split : TrainTest
         Its `X_whole` are what drawn images are held against: classifiers are trained on one part of them and judge by
         what they have not seen.
     device : str

@@ -143,7 +143,7 @@ class Learner:
         return load(target, device=sampler.get_params(deep=False)["device"])
 
 
-class ClassOutput(Learner):
+class FromClassOutput(Learner):
     """The class output of a GAN whose model is kept, so that it need not learn again to draw."""
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
@@ -332,7 +332,7 @@ def _member(name: str, base: MixedClassifier, fill: float, seed: int) -> Learner
     if told and told.part and method not in games:
         raise InputError(no_such("method with a class output", method, games))
     if told and told.part == CLASS_OUTPUT:
-        return ClassOutput(sampler=_drawer(method, seed, told.mixup))
+        return FromClassOutput(sampler=_drawer(method, seed, told.mixup))
     if method not in method_names():
         known = {TWIN, *plain, *method_names()}
         raise InputError(no_such(f"method of the reading {PRACTICAL}", method, known))

@@ -158,7 +158,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Section:
+class ResultSection:
     """One set, reading and length of training.
 
     Attributes
@@ -232,7 +232,7 @@ class Section:
         )
 
 
-def sections(name: str, rows: Iterable[Row]) -> list[Section]:
+def sections(name: str, rows: Iterable[Row]) -> list[ResultSection]:
     """Sum up the rows of a table.
 
     Parameters
@@ -245,13 +245,13 @@ def sections(name: str, rows: Iterable[Row]) -> list[Section]:
 
     Returns
     -------
-    list of Section
+    list of ResultSection
         By reading, set, length of training and what was fixed.
     """
     return [_section(name, *key, methods) for key, methods in grouped(name, rows).items()]
 
 
-def _section(name: str, reading: str, group: str, budget: str, settings: str, methods: Group) -> Section:
+def _section(name: str, reading: str, group: str, budget: str, settings: str, methods: Group) -> ResultSection:
     known = PUBLISHED.get(name, {}).get(group, {}) if reading == PAPER else {}
     lines = []
     for method, by_seed in methods.items():
@@ -278,7 +278,7 @@ def _section(name: str, reading: str, group: str, budget: str, settings: str, me
         for family in families
         for found in _corrected([_difference(*pair, methods, known) for pair in family if len(set(pair)) == 2])
     ]
-    return Section(
+    return ResultSection(
         reading,
         group,
         budget,

@@ -27,7 +27,7 @@ from makeweight.bench.learners import BATCH_SIZES, Learner
 from makeweight.bench.machine import device_name, processor_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
-from makeweight.bench.table import Case, Selection, Split, Table
+from makeweight.bench.table import Case, Selection, Table, TrainTest
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.data.named import NamedSet, load_named
 from makeweight.data.wording import shown
@@ -102,14 +102,14 @@ class Job:
     data_dir: Path | None = None
     download: bool = False
 
-    def n_steps(self, case: Case, split: Split) -> int:
+    def n_steps(self, case: Case, split: TrainTest) -> int:
         """Give the length of a training: balanced epochs, in batches."""
         _, counts = np.unique(split.y, return_counts=True)
         epochs = self.epochs or self.settings.reading(case.reading).epochs
         largest = split.largest or int(counts.max())
         return max(1, round(epochs * len(counts) * largest / BATCH_SIZES[case.reading]))
 
-    def learner(self, case: Case, split: Split) -> Learner:
+    def learner(self, case: Case, split: TrainTest) -> Learner:
         """Give what is to be run."""
         return self.table.learner(case, self.settings, self.n_steps(case, split))
 
@@ -118,7 +118,7 @@ class Job:
         own = hashlib.sha256(json.dumps(list(run.key)).encode()).hexdigest()[:16]
         return self.folder / TRAINING / f"seed{run.subset_seed}-{own}"
 
-    def describe(self, case: Case, split: Split, data_hash: str) -> Run:
+    def describe(self, case: Case, split: TrainTest, data_hash: str) -> Run:
         """Describe a run on a split of some hash: its key says whether it is done."""
         return Run(
             protocol=f"{self.table.name}/{case.reading}/{self.table.group(case.dataset, case.details)}",
@@ -129,7 +129,7 @@ class Job:
             budget=f"{self.n_steps(case, split)} steps",
         )
 
-    def compute(self, case: Case, split: Split, kept: Path, deadline: float) -> Outcome:
+    def compute(self, case: Case, split: TrainTest, kept: Path, deadline: float) -> Outcome:
         """Do a run.
 
         Raises
@@ -248,9 +248,9 @@ class _Splits:
 
     def __init__(self, job: Job, sets: Mapping[str, NamedSet]) -> None:
         self.job, self.sets = job, sets
-        self.last: tuple[Case, tuple[Split, str]] | None = None
+        self.last: tuple[Case, tuple[TrainTest, str]] | None = None
 
-    def of(self, case: Case) -> tuple[Split, str]:
+    def of(self, case: Case) -> tuple[TrainTest, str]:
         """Give the split of a case; methods of one set, seed and detail, which come one after another, share it."""
         own = replace(case, method="")
         if self.last is None or self.last[0] != own:
@@ -274,7 +274,7 @@ def place_name(device: str) -> str:
 
 
 def _rows(
-    job: Job, missing: Iterable[tuple[Case, Split, Run]], n_jobs: int, deadline: float
+    job: Job, missing: Iterable[tuple[Case, TrainTest, Run]], n_jobs: int, deadline: float
 ) -> Iterator[Row | Failed | None]:
     if n_jobs == 1:
         yield from (_row(job, *each, deadline) for each in missing)
@@ -284,12 +284,12 @@ def _rows(
     yield from work(joblib.delayed(_row_elsewhere)(job, *each, deadline - time.monotonic()) for each in missing)
 
 
-def _row_elsewhere(job: Job, case: Case, split: Split, run: Run, left: float) -> Row | Failed | None:
+def _row_elsewhere(job: Job, case: Case, split: TrainTest, run: Run, left: float) -> Row | Failed | None:
     torch.set_num_threads(1)
     return _row(job, case, split, run, time.monotonic() + left)
 
 
-def _row(job: Job, case: Case, split: Split, run: Run, deadline: float) -> Row | Failed | None:
+def _row(job: Job, case: Case, split: TrainTest, run: Run, deadline: float) -> Row | Failed | None:
     """Do a run, unless the time is up; one that cannot be done is told, so that the others are."""
     if time.monotonic() >= deadline:
         return None

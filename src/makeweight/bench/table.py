@@ -43,7 +43,7 @@ class Case:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Split(NamedTuple):
+class TrainTest(NamedTuple):
     """Images to learn from and to test on; nothing is chosen on the latter.
 
     Attributes
@@ -226,11 +226,11 @@ class Table(Component):
         """Give what is varied beside set, method and seed."""
         return [{}]
 
-    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
+    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> TrainTest:
         """Draw the training images of a case; the test images are all that there are."""
         counts = PAPER_COUNTS[case.dataset]
         own = imbalanced_subset(known.X_train, known.y_train, counts, classes=known.class_names, random_state=case.seed)
-        return Split(own.X, own.y, known.X_test, known.y_test)
+        return TrainTest(own.X, own.y, known.X_test, known.y_test)
 
     def learner(self, case: Case, settings: TableSettings, n_steps: int) -> Learner:
         """Give what is to be run."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from makeweight.bench.entrant import read_entrant
 from makeweight.bench.learners import PAPER, PRACTICAL, FromDrawn, Learner, paper_learner, practical_learner
 from makeweight.bench.settings import TableSettings
-from makeweight.bench.table import Case, Split, Table, Varied
+from makeweight.bench.table import Case, Table, TrainTest, Varied
 from makeweight.component import Registry
 from makeweight.data.named import NamedSet
 from makeweight.data.subsets import PAPER_COUNTS, PAPER_PAIRS, PAPER_RATIOS, imbalanced_subset, two_class_subset
@@ -69,7 +69,7 @@ class AGGANBinary(Table):
             )
         return [{"ratio": ratio} for ratio in PAPER_RATIOS]
 
-    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
+    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> TrainTest:
         """Draw two classes; the test images are all those of the two."""
         majority, minority = PAPER_PAIRS[case.dataset]
         own = two_class_subset(
@@ -82,7 +82,7 @@ class AGGANBinary(Table):
             random_state=case.seed,
         )
         tested = np.isin(known.y_test, (majority, minority))
-        return Split(own.X, own.y, known.X_test[tested], known.y_test[tested])
+        return TrainTest(own.X, own.y, known.X_test[tested], known.y_test[tested])
 
     def group(self, dataset: str, details: Mapping[str, Any]) -> str:
         """Name set and ratio."""
@@ -137,7 +137,7 @@ class AGGANAnnealing(Table):
 
 
 @TABLES.register("blend")
-class Blend(Table):
+class BlendTable(Table):
     """Ten classes, the rare ones filled so far and so far with drawn images."""
 
     about = "mean recall by how many drawn images a classifier learns from"
@@ -150,7 +150,7 @@ class Blend(Table):
 
         Examples
         --------
-        >>> Blend().varied("mnist", "smote at fill 0.25"), Blend().varied("mnist", "augmentation").value
+        >>> BlendTable().varied("mnist", "smote at fill 0.25"), BlendTable().varied("mnist", "augmentation").value
         (Varied(figure='mnist', line='smote at fill', value=0.25), None)
         """
         told = read_entrant(method)
@@ -169,12 +169,12 @@ class DrawnTable(Table):
         """Name the sets."""
         raise TypeError(f"{type(self).__name__} must name its sets")
 
-    def judged(self, known: NamedSet, X: NDArray[Any], y: NDArray[Any], rare: Sequence[str]) -> Split:
+    def judged(self, known: NamedSet, X: NDArray[Any], y: NDArray[Any], rare: Sequence[str]) -> TrainTest:
         """Give a split whose drawn images of some classes are judged by an even part of the whole training images."""
         labels, counts = np.unique(known.y_train, return_counts=True)
         even = dict(zip(labels.tolist(), np.minimum(counts, MOST_WHOLE).tolist(), strict=True))
         whole = imbalanced_subset(known.X_train, known.y_train, even, random_state=0)
-        return Split(X, y, known.X_test, known.y_test, tuple(rare), whole.X, whole.y)
+        return TrainTest(X, y, known.X_test, known.y_test, tuple(rare), whole.X, whole.y)
 
 
 @TABLES.register("bagan")
@@ -193,7 +193,7 @@ class BAGANDropped(DrawnTable):
         """Give the dropped shares; GTSRB has none."""
         return [{"dropped": share} for share in settings.dropped] if dataset != GTSRB else [{}]
 
-    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
+    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> TrainTest:
         """Drop a share of the class that the seed stands for, at random; the rarest classes of GTSRB are judged."""
         X, y = known.X_train, known.y_train
         labels, counts = np.unique(y, return_counts=True)
@@ -237,7 +237,7 @@ class CAGANMixed(DrawnTable):
         """Name the sets; CelebA has the hair colours and counts of the other tables."""
         yield from ("mnist", "fashion-mnist", CELEBA)
 
-    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> Split:
+    def split(self, known: NamedSet, case: Case, settings: TableSettings) -> TrainTest:
         """Draw the counts; all classes but the first are judged."""
         counts = self._counts(case)
         own = imbalanced_subset(known.X_train, known.y_train, counts, classes=known.class_names, random_state=case.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from makeweight.bench.results import Cells, Difference, Section
+from makeweight.bench.results import Cells, Difference, ResultSection
 from makeweight.bench.rows import Row
 from makeweight.bench.settings import read_settings
 from makeweight.bench.table import Selection
@@ -12,7 +12,7 @@ from makeweight.bench.tables import TABLES
 from makeweight.data.wording import counted, shown
 
 
-def markdown(found: Sequence[Section]) -> str:
+def markdown(found: Sequence[ResultSection]) -> str:
     """Write sections as Markdown."""
     parts = []
     for section in found:
@@ -30,7 +30,7 @@ def _markdown_table(table: Cells) -> list[str]:
     return [f"| {' | '.join(columns)} |", f"{'|---' * len(columns)}|", *(f"| {' | '.join(line)} |" for line in cells)]
 
 
-def title_of(section: Section) -> str:
+def title_of(section: ResultSection) -> str:
     """Name a section."""
     settings = f", other settings ({section.settings})" if section.settings else ""
     return shown(f"{section.group}, {section.reading}, {section.budget}{settings}")
@@ -44,7 +44,7 @@ def sentence_of(difference: Difference) -> str:
     return f"{one} against {other}: {', '.join([*filter(None, told), counted(difference.n_seeds, 'seed')])}{published}"
 
 
-def remarks(name: str, found: Sequence[Section]) -> list[str]:
+def remarks(name: str, found: Sequence[ResultSection]) -> list[str]:
     """Say what a reader should know beside the figures: how long the papers' trainings are, and what was not run."""
     papers = [_of_papers(name)] if any(section.is_published for section in found) else []
     return [*papers, *not_run(name, found)]
@@ -60,7 +60,7 @@ def _of_papers(name: str) -> str:
     )
 
 
-def not_run(name: str, found: Iterable[Section]) -> list[str]:
+def not_run(name: str, found: Iterable[ResultSection]) -> list[str]:
     """Say what the settings of a table name and no section of these settings has."""
     table, settings = TABLES.get(name)(), read_settings()[name]
     done: dict[tuple[str, str], set[str]] = {}

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from makeweight.component import Entry, Registry
+    from makeweight.component import CatalogueEntry, Registry
 
 
 def registry() -> Registry[Any]:
@@ -39,7 +39,7 @@ def classifier_names() -> list[str]:
     return registry().names()
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[CatalogueEntry]:
     """Every classifier with one line and its paper, which are read from its docstring.
 
     Examples

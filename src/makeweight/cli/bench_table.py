@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from makeweight.bench.results import Section
+from makeweight.bench.results import ResultSection
 from makeweight.bench.wording import title_of
 from makeweight.cli.printing import say, show_table
 from makeweight.data.wording import listed
@@ -19,7 +19,7 @@ ROOM_OF_NAMES = 26
 BETWEEN = 3  # blanks between columns
 
 
-def print_sections(found: Sequence[Section]) -> None:
+def print_sections(found: Sequence[ResultSection]) -> None:
     """Print each section, its differences method by method below it."""
     say("In per cent, the best first; 95 %: half of the interval over seeds; GM: geometric mean of recall.")
     spared: list[str] = []

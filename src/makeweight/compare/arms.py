@@ -174,7 +174,7 @@ class DuplicatedArm(Arm):
 
 
 @ARMS.register(RIVAL)
-class Augmented(Arm):
+class AugmentedArm(Arm):
     """Batches that hold every class equally often, with small random affine changes: the cheap rival to beat."""
 
     settings: ClassVar[dict[str, Any]] = {"balanced_batches": True, "augmentation": Affine()}
@@ -184,7 +184,7 @@ class Augmented(Arm):
 class Blended(Arm):
     """As the rival, from blends of two images and of their labels: as cheap, and in long trainings often stronger."""
 
-    settings: ClassVar[dict[str, Any]] = {**Augmented.settings, "risk": BLENDS}
+    settings: ClassVar[dict[str, Any]] = {**AugmentedArm.settings, "risk": BLENDS}
     priority: ClassVar[int] = 1
 
 
@@ -209,7 +209,7 @@ class AdjustedBlended(Arm):
 class HalfAsLong(Arm):
     """As the rival, in half the steps: tells whether the classifier learns long enough."""
 
-    settings: ClassVar[dict[str, Any]] = Augmented.settings
+    settings: ClassVar[dict[str, Any]] = AugmentedArm.settings
     priority: ClassVar[int] = 2
 
     @property

@@ -16,7 +16,7 @@ from makeweight.data.arrays import check_finite
 from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
 from makeweight.data.groups import number_groups
-from makeweight.data.images import Progress
+from makeweight.data.images import OnProgress
 from makeweight.data.source import Found, find_source, open_found, open_source
 from makeweight.data.stores import ArraySource
 from makeweight.data.wording import counted, listed
@@ -36,7 +36,7 @@ class Reading:
     skip_bad: bool = False
     data_dir: str | Path | None = None
     download: bool = False
-    progress: Progress | None = None
+    progress: OnProgress | None = None
 
 
 def find_images(source: str | Path, reading: Reading) -> Found:

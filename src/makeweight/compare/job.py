@@ -27,7 +27,7 @@ from makeweight.compare.inputs import (
 from makeweight.compare.options import Options
 from makeweight.compare.plan import LEAST_STEPS, Plan, about, fit_into, time_costs
 from makeweight.compare.result import Comparison, summarise
-from makeweight.compare.runs import Bench, run_all
+from makeweight.compare.runs import Workbench, run_all
 from makeweight.compare.sights import gather_sights
 from makeweight.compare.splits import Images, Split, leaks, make_splits
 from makeweight.compare.workspace import VERDICT, workspace, write_json
@@ -124,7 +124,7 @@ def compare(
         heard.note(warning)
     with workspace(out, images, name) as (folder, data_hash):
         base = _classifier(chosen, images)
-        bench = Bench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps, chosen.precision)
+        bench = Workbench(folder, images, name, data_hash, base, n_folds, chosen.gan_steps, chosen.precision)
         if chosen.budget is not None:
             heard.stage("timing")
             costs = time_costs(bench, arms, splits[0])

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from makeweight.bench.rows import RunKey
 from makeweight.compare.arms import RIVAL, Arm, method_title
 from makeweight.compare.metrics import summary_metrics
-from makeweight.compare.runs import Bench, done_runs
+from makeweight.compare.runs import Workbench, done_runs
 from makeweight.compare.splits import Split
 from makeweight.data.wording import counted, time_text
 from makeweight.errors import InputError
@@ -56,7 +56,7 @@ class Costs:
     learning: dict[str, float]
     drawing: dict[str, float]
     done: set[RunKey]
-    bench: Bench
+    bench: Workbench
 
     def of_method(self, method: str, splits: Sequence[Split]) -> float:
         """Give the seconds that a method needs to learn all splits."""
@@ -72,12 +72,12 @@ class Costs:
         return len(waiting) * (self.classifier + gate + self.drawing.get(arm.method or "", 0.0))
 
 
-def time_costs(bench: Bench, arms: Sequence[Arm], split: Split) -> Costs:
+def time_costs(bench: Workbench, arms: Sequence[Arm], split: Split) -> Costs:
     """Time a few steps of the classifier and of each method that learns.
 
     Parameters
     ----------
-    bench : Bench
+    bench : Workbench
         What the runs share.
     arms : sequence of Arm
         What is to be run.

@@ -20,7 +20,7 @@ from makeweight.compare.metrics import (
     natural_metrics,
     summary_metrics,
 )
-from makeweight.compare.runs import Bench, Predictions, read_predictions
+from makeweight.compare.runs import Predictions, Workbench, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.compare.statistics import CONFIDENCE, Differences, Sample, holm, paired_differences
 from makeweight.compare.verdict import Evidence, Verdict, give_verdicts
@@ -135,7 +135,7 @@ class Comparison:
 
 
 def summarise(
-    bench: Bench,
+    bench: Workbench,
     arms: Sequence[Arm],
     splits: Sequence[Split],
     *,
@@ -148,7 +148,7 @@ def summarise(
 
     Parameters
     ----------
-    bench : Bench
+    bench : Workbench
         What the runs shared.
     arms : sequence of Arm
         What was compared; all runs are done.
@@ -229,7 +229,7 @@ class _Figures:
     natural: dict[str, list[Any]]
 
 
-def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[int]) -> _Figures:
+def _figures(bench: Workbench, arm: Arm, splits: Sequence[Split], seeds: Sequence[int]) -> _Figures:
     images = bench.images
     true, n_classes = images.codes[images.tested], len(images.classes)
     prevalence = images.class_counts / images.class_counts.sum()
@@ -247,7 +247,7 @@ def _figures(bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[in
     return _Figures(np.stack(correct), summaries, mean_over_seeds(classes), mean_over_seeds(natural))
 
 
-def _drawn(bench: Bench, arm: Arm, splits: Sequence[Split]) -> NDArray[np.int64]:
+def _drawn(bench: Workbench, arm: Arm, splits: Sequence[Split]) -> NDArray[np.int64]:
     """Count the drawn images of each class of an arm; what a gate let through is a mean over the splits."""
     if not arm.gated:
         return arm.counts(bench.images.class_counts)
@@ -271,7 +271,7 @@ def _is_held_back(n_drawn: NDArray[np.int64], planned: NDArray[np.int64], folds:
 
 
 def _by_seed(
-    bench: Bench, arm: Arm, splits: Sequence[Split], seeds: Sequence[int]
+    bench: Workbench, arm: Arm, splits: Sequence[Split], seeds: Sequence[int]
 ) -> Iterator[tuple[Predictions, NDArray[np.int64]]]:
     """Put the folds of each seed together: answers in the order of the tested images, and the fold of each."""
     for seed in seeds:

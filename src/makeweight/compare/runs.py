@@ -38,11 +38,11 @@ from makeweight.methods import get_method
 from makeweight.sampler import FEW, ImageSampler, load
 
 MODELS, PREDICTIONS, TRAINING, ROWS = "models", "predictions", "training", "rows.jsonl"
-Work = Callable[[Run], Outcome]
+Compute = Callable[[Run], Outcome]
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class Workbench:
     """Everything that the runs of a comparison share.
 
     Attributes
@@ -194,13 +194,13 @@ class Predictions:
 
 
 def run_all(
-    bench: Bench, arms: Sequence[Arm], splits: Sequence[Split], n_jobs: int, listener: Listener
+    bench: Workbench, arms: Sequence[Arm], splits: Sequence[Split], n_jobs: int, listener: Listener
 ) -> dict[tuple[str, int, int], Row]:
     """Do every run that is not done yet.
 
     Parameters
     ----------
-    bench : Bench
+    bench : Workbench
         What the runs share.
     arms : sequence of Arm
         What is compared.
@@ -240,13 +240,13 @@ def run_all(
     return {(arm.title, split.seed, split.fold): by_key[run.key] for run, arm, split in trials}
 
 
-def done_runs(bench: Bench) -> set[RunKey]:
+def done_runs(bench: Workbench) -> set[RunKey]:
     """Keys of the runs whose rows and files are there; rows of anything else are passed over."""
     own = (row for row in bench.rows if row.protocol == bench.protocol and {"seed", "fold"} <= row.settings.keys())
     return {row.key for row in own if bench.model(row).is_dir() or bench.predictions(row).is_file()}
 
 
-def read_predictions(bench: Bench, arm: Arm, splits: Iterable[Split]) -> Iterator[tuple[Split, Predictions]]:
+def read_predictions(bench: Workbench, arm: Arm, splits: Iterable[Split]) -> Iterator[tuple[Split, Predictions]]:
     """Read the answers of an arm, split by split.
 
     Raises
@@ -274,7 +274,7 @@ def _is_needed(draw: tuple[Run, str, Split], trials: Sequence[tuple[Run, Arm, Sp
     return any(arm.method == method and own is split and run.key not in done for run, arm, own in trials)
 
 
-def _rows(bench: Bench, tasks: Sequence[tuple[Run, Work]], n_jobs: int) -> Iterator[Row]:
+def _rows(bench: Workbench, tasks: Sequence[tuple[Run, Compute]], n_jobs: int) -> Iterator[Row]:
     """Do runs and keep their rows; one whose files alone were missing has a row already."""
     known = {row.key for row in bench.rows}
     if n_jobs == 1 or len(tasks) < 2:
@@ -287,12 +287,12 @@ def _rows(bench: Bench, tasks: Sequence[tuple[Run, Work]], n_jobs: int) -> Itera
         yield row
 
 
-def _on_one_thread(work: Work, run: Run) -> Outcome:
+def _on_one_thread(work: Compute, run: Run) -> Outcome:
     torch.set_num_threads(1)
     return work(run)
 
 
-def _learn(bench: Bench, method: str, split: Split, run: Run) -> Outcome:
+def _learn(bench: Workbench, method: str, split: Split, run: Run) -> Outcome:
     """Let a method learn a training part, and keep the model."""
     images = bench.images
     sampler, kept = bench.sampler(method, split.seed), bench.folder / TRAINING / _name_of(run)
@@ -312,7 +312,7 @@ def _learn(bench: Bench, method: str, split: Split, run: Run) -> Outcome:
     return Outcome(metrics, history=getattr(sampler, "history_", []), device=device_name(device))
 
 
-def _train(bench: Bench, arm: Arm, split: Split, run: Run) -> Outcome:
+def _train(bench: Workbench, arm: Arm, split: Split, run: Run) -> Outcome:
     """Train an arm's classifier on a training part, or take its method's, and keep its answers on the test part."""
     images = bench.images
     classifier, n_drawn = _classifier(bench, arm, split)
@@ -330,7 +330,7 @@ def _train(bench: Bench, arm: Arm, split: Split, run: Run) -> Outcome:
     return Outcome(metrics, device=device_name(bench.base.device))
 
 
-def _classifier(bench: Bench, arm: Arm, split: Split) -> tuple[Any, list[int]]:
+def _classifier(bench: Workbench, arm: Arm, split: Split) -> tuple[Any, list[int]]:
     """Give what answers for an arm, and from how many drawn images of each class it has learnt."""
     n_classes = len(bench.images.classes)
     if arm.itself:
@@ -340,7 +340,7 @@ def _classifier(bench: Bench, arm: Arm, split: Split) -> tuple[Any, list[int]]:
     return classifier, np.bincount(codes[drawn], minlength=n_classes).tolist()
 
 
-def filled(bench: Bench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
+def filled(bench: Workbench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
     """Give what an arm learns from: images, class codes, and which images are drawn."""
     images = bench.images
     X, codes = images.X[split.train], images.codes[split.train]
@@ -382,7 +382,7 @@ def _unheard(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def fitted_sampler(bench: Bench, method: str, split: Split) -> ImageSampler:
+def fitted_sampler(bench: Workbench, method: str, split: Split) -> ImageSampler:
     """Load what a method learnt from the training part of a split.
 
     Raises

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from makeweight.compare.arms import NOTHING, RIVAL, Arm, Augmented, method_title
+from makeweight.compare.arms import NOTHING, RIVAL, Arm, AugmentedArm, method_title
 from makeweight.compare.result import Comparison
-from makeweight.compare.runs import Bench, fitted_sampler, read_predictions
+from makeweight.compare.runs import Workbench, fitted_sampler, read_predictions
 from makeweight.compare.splits import Split
 from makeweight.data.arrays import ImageCodec
 from makeweight.quality.crossfit import trunk_features
@@ -54,12 +54,12 @@ class Sights:
     versions: dict[str, str]
 
 
-def gather_sights(bench: Bench, arms: Sequence[Arm], splits: Sequence[Split], found: Comparison) -> Sights:
+def gather_sights(bench: Workbench, arms: Sequence[Arm], splits: Sequence[Split], found: Comparison) -> Sights:
     """Gather what there is to look at from the folder of a comparison and its images.
 
     Parameters
     ----------
-    bench : Bench
+    bench : Workbench
         What the runs shared.
     arms : sequence of Arm
         What was compared; all runs are done.
@@ -104,7 +104,7 @@ def _shown_arms(arms: Sequence[Arm], found: Comparison) -> list[Arm]:
     return [arm for title in titles for arm in arms if arm.title == title]
 
 
-def _confusion(bench: Bench, arm: Arm, splits: Sequence[Split]) -> Codes:
+def _confusion(bench: Workbench, arm: Arm, splits: Sequence[Split]) -> Codes:
     n_classes = len(bench.images.classes)
     whole = np.zeros((n_classes, n_classes), np.int64)
     for _, answers in read_predictions(bench, arm, splits):
@@ -112,7 +112,7 @@ def _confusion(bench: Bench, arm: Arm, splits: Sequence[Split]) -> Codes:
     return whole
 
 
-def _drawn(bench: Bench, arms: Sequence[Arm], split: Split, method: str) -> dict[int, NDArray[Any]]:
+def _drawn(bench: Workbench, arms: Sequence[Arm], split: Split, method: str) -> dict[int, NDArray[Any]]:
     """Draw some images of each class that the method fills, as its arms have them."""
     images = bench.images
     counts = np.bincount(images.codes[split.train], minlength=len(images.classes))
@@ -126,7 +126,9 @@ def _drawn(bench: Bench, arms: Sequence[Arm], split: Split, method: str) -> dict
     }
 
 
-def _pictures(bench: Bench, split: Split, drawn: Mapping[int, NDArray[Any]], codec: ImageCodec) -> list[ClassImages]:
+def _pictures(
+    bench: Workbench, split: Split, drawn: Mapping[int, NDArray[Any]], codec: ImageCodec
+) -> list[ClassImages]:
     images = bench.images
     codes = images.codes[split.train]
     return [
@@ -138,7 +140,7 @@ def _pictures(bench: Bench, split: Split, drawn: Mapping[int, NDArray[Any]], cod
 
 
 def _clouds(
-    bench: Bench,
+    bench: Workbench,
     arms: Sequence[Arm],
     split: Split,
     found: Comparison,
@@ -151,7 +153,7 @@ def _clouds(
     mapped = {method: drawn[method] for method in order[:MOST_MAPPED]}
     if not mapped:
         return None, None, {}
-    classifier = Augmented().classifier(bench.base)
+    classifier = AugmentedArm().classifier(bench.base)
     classifier.set_params(n_steps=min(bench.base.n_steps or MOST_STEPS, MOST_STEPS), random_state=0)
     classifier.fit(images.X[split.train], images.codes[split.train])
 

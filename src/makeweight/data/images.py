@@ -35,7 +35,7 @@ _FORMATS_OF_SUFFIX = {
 _POOL_FROM = 64
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 class UnreadableImageError(Exception):
@@ -297,7 +297,7 @@ def png_bytes(pixels: NDArray[Any], text: Mapping[str, str] | None = None) -> by
 
 
 def map_in_threads(
-    function: Callable[[_Item], _Result], items: Sequence[_Item], progress: Progress | None = None
+    function: Callable[[_Item], _Result], items: Sequence[_Item], progress: OnProgress | None = None
 ) -> list[_Result]:
     """Apply a function to each item, in a few threads where there are many items.
 
@@ -327,7 +327,7 @@ def map_in_threads(
         pool.shutdown(cancel_futures=True)
 
 
-def _collected(results: Iterator[_Result], total: int, progress: Progress | None) -> list[_Result]:
+def _collected(results: Iterator[_Result], total: int, progress: OnProgress | None) -> list[_Result]:
     collected = []
     for done, result in enumerate(results, start=1):
         collected.append(result)

@@ -14,7 +14,7 @@ from makeweight.data import checks
 from makeweight.data.archives import ArraySet
 from makeweight.data.files import open_regular
 from makeweight.data.folders import BadFile, Entry, Listing
-from makeweight.data.images import LARGEST_FILE, PLAIN_MODES, ImageFacts, Progress, map_in_threads
+from makeweight.data.images import LARGEST_FILE, PLAIN_MODES, ImageFacts, OnProgress, map_in_threads
 from makeweight.data.source import Found, find_source, look_at_files
 from makeweight.data.stores import array_spec, folder_notes, look_alikes
 from makeweight.data.wording import listed, shown
@@ -132,7 +132,7 @@ class Inspection:
 
 
 @dataclass(frozen=True)
-class Section:
+class InspectionTable:
     """A titled table of text, one part of what is shown of an inspection.
 
     Parameters
@@ -156,7 +156,7 @@ def inspect(
     labels: str | Path | None = None,
     data_dir: str | Path | None = None,
     download: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Inspection:
     """Say what a source holds and what stands in the way of learning from it.
 
@@ -191,7 +191,7 @@ def inspect(
     return inspect_found(find_source(source, labels=labels, data_dir=data_dir, download=download), progress)
 
 
-def inspect_found(found: Found, progress: Progress | None = None) -> Inspection:
+def inspect_found(found: Found, progress: OnProgress | None = None) -> Inspection:
     """Say what a source holds that `find_source` found. See `inspect`."""
     if found.arrays is not None:
         return _inspect_arrays(found, found.arrays)
@@ -199,7 +199,7 @@ def inspect_found(found: Found, progress: Progress | None = None) -> Inspection:
     return _inspect_folder(found, found.listing, progress)
 
 
-def sections(inspection: Inspection) -> list[Section]:
+def sections(inspection: Inspection) -> list[InspectionTable]:
     """Group an inspection into tables of text for people; sections without rows are left out.
 
     Parameters
@@ -209,7 +209,7 @@ def sections(inspection: Inspection) -> list[Section]:
 
     Returns
     -------
-    list of Section
+    list of InspectionTable
         Classes, sizes, modes, other splits, files that cannot be used, identical files, other files, notes and
         problems, in this order.
 
@@ -225,23 +225,27 @@ def sections(inspection: Inspection) -> list[Section]:
         for label, count in inspection.counts.items()
     ]
     parts = [
-        Section("Classes", ("class", "images", "largest by this", "remark"), classes),
-        Section("Sizes", ("width×height", "images"), _table({f"{w}×{h}": n for (h, w), n in inspection.sizes.items()})),
-        Section("Modes", ("mode", "images"), _table({checks.mode_name(m): n for m, n in inspection.modes.items()})),
-        Section("Other splits, not learnt from", ("split", "images"), _table(inspection.other_splits)),
-        Section(
+        InspectionTable("Classes", ("class", "images", "largest by this", "remark"), classes),
+        InspectionTable(
+            "Sizes", ("width×height", "images"), _table({f"{w}×{h}": n for (h, w), n in inspection.sizes.items()})
+        ),
+        InspectionTable(
+            "Modes", ("mode", "images"), _table({checks.mode_name(m): n for m, n in inspection.modes.items()})
+        ),
+        InspectionTable("Other splits, not learnt from", ("split", "images"), _table(inspection.other_splits)),
+        InspectionTable(
             "Files that cannot be used",
             ("file", "reason"),
             [(shown(bad.file), shown(bad.reason)) for bad in inspection.bad_files],
         ),
-        Section(
+        InspectionTable(
             "Identical files",
             ("where", "files"),
             [(group.kind, ", ".join(map(shown, group.files))) for group in inspection.copies],
         ),
-        Section("Files that are no images", ("suffix", "files"), _table(inspection.ignored)),
-        Section("Notes", ("note",), [(note,) for note in inspection.notes]),
-        Section("Problems", ("problem",), [(problem,) for problem in inspection.problems]),
+        InspectionTable("Files that are no images", ("suffix", "files"), _table(inspection.ignored)),
+        InspectionTable("Notes", ("note",), [(note,) for note in inspection.notes]),
+        InspectionTable("Problems", ("problem",), [(problem,) for problem in inspection.problems]),
     ]
     return [part for part in parts if part.rows]
 
@@ -250,7 +254,7 @@ def _table(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
     return [(shown(name), f"{count:,}") for name, count in counts.items()]
 
 
-def _inspect_folder(source: Found, listing: Listing, progress: Progress | None) -> Inspection:
+def _inspect_folder(source: Found, listing: Listing, progress: OnProgress | None) -> Inspection:
     found, bad = look_at_files(listing.entries, progress)
     facts = [each for _, each in found]
     bad = [*listing.troubles, *bad]

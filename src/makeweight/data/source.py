@@ -15,7 +15,7 @@ from makeweight.data.folders import BadFile, Entry, Listing, list_folder
 from makeweight.data.images import (
     ImageFacts,
     ImageSpec,
-    Progress,
+    OnProgress,
     UnreadableImageError,
     look_at,
     map_in_threads,
@@ -48,7 +48,7 @@ def open_source(
     skip_bad: bool = False,
     data_dir: str | Path | None = None,
     download: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ImageSource:
     """Open labelled images, checking every file once.
 
@@ -104,7 +104,7 @@ def open_found(
     resize: int | None = None,
     mode: str | None = None,
     skip_bad: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> ImageSource:
     """Open what `find_source` found, checking every file once. See `open_source`."""
     if found.arrays is not None:
@@ -149,7 +149,7 @@ def _named(name: str, where: str, *, labels: str | Path | None, data_dir: str | 
 
 
 def look_at_files(
-    entries: Sequence[Entry], progress: Progress | None = None
+    entries: Sequence[Entry], progress: OnProgress | None = None
 ) -> tuple[list[tuple[Entry, ImageFacts]], list[BadFile]]:
     """Decode every file once.
 
@@ -182,7 +182,13 @@ def look_at_files(
 
 
 def _open_folder(
-    source: Found, listing: Listing, *, resize: int | None, mode: str | None, skip_bad: bool, progress: Progress | None
+    source: Found,
+    listing: Listing,
+    *,
+    resize: int | None,
+    mode: str | None,
+    skip_bad: bool,
+    progress: OnProgress | None,
 ) -> FolderSource:
     found, bad = look_at_files(listing.entries, progress)
     bad = [*listing.troubles, *bad]

@@ -18,7 +18,7 @@ TOGETHER, NONE_OF_THEM = "+", "none"
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table: its line in the file (the header is line 1), the file's name, the label, the attributes."""
 
     line: int
@@ -27,7 +27,7 @@ class Row:
     attributes: tuple[int, ...] = ()
 
 
-def read_table(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[TableRow]:
     """Read file names and labels from a table.
 
     Commas, semicolons and tabs part the columns, whichever the header holds. The columns are found by name:
@@ -43,7 +43,7 @@ def read_table(path: Path) -> list[Row]:
 
     Returns
     -------
-    list of Row
+    list of TableRow
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_table(path: Path) -> list[Row]:
         file, label = (cells[at].strip() if at < len(cells) else "" for at in (file_column, label_column))
         fault = "has no file name" if not file else label_fault(label)
         if fault is None:
-            rows.append(Row(line, file, label))
+            rows.append(TableRow(line, file, label))
         else:
             faults.append(f"line {line} ({fault if not file else 'the label ' + fault})")
     if faults:
@@ -149,7 +149,7 @@ def _are_attributes(lines: list[tuple[int, list[str]]], file_column: int, n_colu
     return n_columns > 1 and 2 * binary > len(lines)
 
 
-def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column: int) -> list[Row]:
+def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column: int) -> list[TableRow]:
     names = [name.strip() for name in lines[0][1]]
     places = [place for place in range(len(names)) if place != file_column]
     own = [names[place] for place in places]
@@ -168,7 +168,7 @@ def _with_attributes(path: Path, lines: list[tuple[int, list[str]]], file_column
             continue
         values = tuple(BINARY[cells[place].strip().lower()] for place in places)
         label = TOGETHER.join(name for name, value in zip(own, values, strict=True) if value) or NONE_OF_THEM
-        rows.append(Row(line, cells[file_column].strip(), label, values))
+        rows.append(TableRow(line, cells[file_column].strip(), label, values))
         if not rows[-1].file:
             faults.append(f"line {line} (has no file name)")
         elif fault := label_fault(label):
@@ -187,7 +187,7 @@ def _attribute_fault(cells: list[str], names: list[str], places: list[int]) -> s
     return None if wrong is None else f"{names[wrong]} is {cells[wrong].strip()[:40]!r}"
 
 
-def _refuse_twins(path: Path, rows: list[Row]) -> None:
+def _refuse_twins(path: Path, rows: list[TableRow]) -> None:
     first_line: dict[str, int] = {}
     twins = []
     for row in rows:

@@ -10,7 +10,7 @@ from makeweight.data.wording import no_such
 from makeweight.errors import InputError
 
 if TYPE_CHECKING:
-    from makeweight.component import Entry, Registry
+    from makeweight.component import CatalogueEntry, Registry
 
 
 def registry() -> Registry[Any]:
@@ -35,7 +35,7 @@ def method_names() -> list[str]:
     return registry().names()
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[CatalogueEntry]:
     """Every method with one line and its paper, which are read from its docstring.
 
     Examples

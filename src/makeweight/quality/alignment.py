@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.float32]
+FloatImages = NDArray[np.float32]
 Vectors = NDArray[np.float32]
 
 COARSE_SIDE = 8
@@ -26,7 +26,7 @@ class Change(NamedTuple):
     down: int = 0
     right: int = 0
 
-    def apply(self, images: Images) -> Images:
+    def apply(self, images: FloatImages) -> FloatImages:
         """Apply it to images (n, c, h, w); what the shift leaves open is filled by the nearest pixel of the border."""
         moved = images[..., ::-1] if self.mirrored else images
         reach = max(abs(self.down), abs(self.right))
@@ -63,7 +63,7 @@ class Neighbours(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageBank:
-    """Images to look for nearest ones in.
+    """FloatImages to look for nearest ones in.
 
     The distance of two images is √(2 - 2ρ), where ρ is the largest correlation of their pixels over mirroring and small
     shifts of one: 0 for equal ones, about √2 for unrelated ones. Shifts reach a fourteenth of the shorter side, one
@@ -75,7 +75,7 @@ class ImageBank:
     Parameters
     ----------
     images : array of shape (n, c, h, w)
-        Images in [-1, 1], as `ImageCodec.encode` gives them.
+        FloatImages in [-1, 1], as `ImageCodec.encode` gives them.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class ImageBank:
     ([[2]], [[0.0]])
     """
 
-    images: Images
+    images: FloatImages
 
     @property
     def are_rows(self) -> bool:
@@ -110,13 +110,13 @@ class ImageBank:
     def _coarse_vectors(self) -> Vectors:
         return self._vectors(_coarse(self.images))
 
-    def nearest(self, images: Images, k: int, *, own: bool = False) -> Neighbours:
+    def nearest(self, images: FloatImages, k: int, *, own: bool = False) -> Neighbours:
         """Find the `k` nearest images of the bank for each of `images`.
 
         Parameters
         ----------
         images : array of shape (n, c, h, w)
-            Images in the same range.
+            FloatImages in the same range.
         k : int
             How many, at most 16; fewer are found where the bank holds fewer.
         own : bool, default=False
@@ -140,7 +140,7 @@ class ImageBank:
         return Neighbours(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def _nearest_of_block(
-        self, block: Images, k: int, fine: Vectors, coarse: Vectors, itself: NDArray[np.int64] | None
+        self, block: FloatImages, k: int, fine: Vectors, coarse: Vectors, itself: NDArray[np.int64] | None
     ) -> Neighbours:
         candidates = self._candidates(block, coarse, itself)
         squares = self._squares(block, fine[candidates])
@@ -151,14 +151,14 @@ class ImageBank:
         distances = np.sqrt(np.take_along_axis(best, order, 1).astype(np.float64))
         return Neighbours(np.take_along_axis(candidates, order, 1), distances, np.take_along_axis(change, order, 1))
 
-    def _squares(self, block: Images, candidates: Vectors) -> NDArray[np.float32]:
+    def _squares(self, block: FloatImages, candidates: Vectors) -> NDArray[np.float32]:
         """Squared distances (n, n_candidates, n_changes) to candidates (n, n_candidates, d)."""
         moved = np.stack([self._vectors(change.apply(block)) for change in self.changes], axis=1)
         sizes = np.einsum("ncd,ncd->nc", candidates, candidates)[:, :, None]
         moved_sizes = np.einsum("ntd,ntd->nt", moved, moved)[:, None, :]
         return np.asarray(np.maximum(0, sizes + moved_sizes - 2 * (candidates @ moved.transpose(0, 2, 1))))
 
-    def _candidates(self, block: Images, coarse: Vectors, itself: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    def _candidates(self, block: FloatImages, coarse: Vectors, itself: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Find the bank's images that look most alike when averaged to few pixels, of shape (n, n_candidates)."""
         cell = _cell(self.images)
         tried = [each for each in self.changes if all(2 * abs(by) >= cell or not by for by in (each.down, each.right))]
@@ -172,7 +172,7 @@ class ImageBank:
         n_kept = min(N_CANDIDATES, len(coarse))
         return np.sort(np.argpartition(squares, n_kept - 1, axis=1)[:, :n_kept], axis=1)
 
-    def _vectors(self, images: Images) -> Vectors:
+    def _vectors(self, images: FloatImages) -> Vectors:
         """Rows whose squared difference is the squared distance."""
         rows = images.reshape(len(images), -1)
         if self.are_rows:
@@ -183,13 +183,13 @@ class ImageBank:
         return np.asarray(rows / np.where(lengths > 1e-6 * np.sqrt(rows.shape[1]), lengths, np.inf), np.float32)
 
 
-def _cell(images: Images) -> int:
+def _cell(images: FloatImages) -> int:
     """Side of the squares that are averaged."""
     side: int = max(images.shape[2:])
     return math.ceil(side / COARSE_SIDE)
 
 
-def _coarse(images: Images) -> Images:
+def _coarse(images: FloatImages) -> FloatImages:
     """Average squares of pixels, so that few remain; the border is repeated where the sides do not divide."""
     cell = _cell(images)
     if cell == 1:

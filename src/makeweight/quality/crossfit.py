@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.images import Progress
+from makeweight.data.images import OnProgress
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.schedule import balanced_steps
@@ -214,7 +214,7 @@ class CrossFit:
         *,
         codec: ImageCodec,
         groups: NDArray[np.int64] | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> CrossFit:
         """Train on real images.
 

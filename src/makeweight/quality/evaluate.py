@@ -29,7 +29,7 @@ N_CODE_DIGITS = 8
 # The unbiased estimate of the kernel distance takes images for drawn independently. Among all of them two of one class
 # meet more rarely than between the two sides, since each side holds a fixed number of each.
 BY_CLASS = ("kernel",)
-Progress = Callable[[str, int, int], None]
+OnStage = Callable[[str, int, int], None]
 
 
 def evaluate_images(
@@ -50,7 +50,7 @@ def evaluate_images(
     channels: Channels | None = None,
     groups: ArrayLike | None = None,
     crossfit: CrossFit | None = None,
-    progress: Progress | None = None,
+    progress: OnStage | None = None,
 ) -> QualityReport:
     """Measure the quality of drawn images, per class and overall.
 

@@ -16,7 +16,7 @@ from makeweight.balance.reading import open_listing, open_output
 from makeweight.balance.verify import digest_of
 from makeweight.data.checks import check_options
 from makeweight.data.groups import number_groups
-from makeweight.data.images import ImageSpec, Progress
+from makeweight.data.images import ImageSpec, OnProgress
 from makeweight.data.source import find_source
 from makeweight.data.stores import ArraySource
 from makeweight.data.wording import counted, listed, shown
@@ -32,7 +32,7 @@ LARGEST_COMPARED = 64  # pixels a side
 
 
 @dataclass(frozen=True, eq=False)
-class Sights:
+class FolderSights:
     """What there is to look at: the images of an evaluation, and the classifiers that judged them.
 
     Attributes
@@ -69,7 +69,7 @@ class FolderQuality:
         Files as the manifest names them.
     test : list of str
         Test files, relative to their class folder and with it.
-    sights : Sights
+    sights : FolderSights
         The images.
     """
 
@@ -80,7 +80,7 @@ class FolderQuality:
     real: list[str]
     drawn: list[str]
     test: list[str]
-    sights: Sights = field(repr=False, compare=False)
+    sights: FolderSights = field(repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain lists, dicts, strings and numbers, ready for JSON; copies by the names of files."""
@@ -188,7 +188,7 @@ def evaluate_folder(
         real=[*files[~drawn]],
         drawn=[*files[drawn]],
         test=test_files,
-        sights=Sights(data, data.check_test(X_test, y_test), crossfit, rows),
+        sights=FolderSights(data, data.check_test(X_test, y_test), crossfit, rows),
     )
 
 
@@ -215,7 +215,7 @@ def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:
 
 
 def _read_test(
-    test: str | Path, spec: ImageSpec, progress: Progress
+    test: str | Path, spec: ImageSpec, progress: OnProgress
 ) -> tuple[NDArray[Any], NDArray[np.str_], list[str]]:
     found = find_source(test)
     if found.listing is None:
@@ -235,7 +235,7 @@ def _read_test(
 
 
 def _stages(listener: Listener) -> Any:
-    """Progress of `evaluate_images` for a listener."""
+    """OnProgress of `evaluate_images` for a listener."""
     heard: list[str] = []
 
     def tell(stage: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Images as pictures of a report: strips of tiles, small and with few colours."""
+"""FloatImages as pictures of a report: strips of tiles, small and with few colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from makeweight.data.wording import counted, shown
 from makeweight.report.page import Gallery, Picture
 
-Images = NDArray[np.float32]
+FloatImages = NDArray[np.float32]
 
 SHOWN = 8
 LARGEST_TILE, TILE_WIDTH = 48, 40
@@ -25,14 +25,14 @@ MOST_SEARCHED = 4000
 
 @dataclass(frozen=True, eq=False)
 class ClassImages:
-    """Images of one class to look at.
+    """FloatImages of one class to look at.
 
     Attributes
     ----------
     label : object
         The class.
     real, drawn : arrays of shape (n, c, h, w)
-        Images in [-1, 1].
+        FloatImages in [-1, 1].
     nearest : array of shape (n_drawn, c, h, w)
         The nearest real image of the class for each drawn one.
     distances : array of shape (n_drawn,)
@@ -42,14 +42,14 @@ class ClassImages:
     """
 
     label: object
-    real: Images
-    drawn: Images
-    nearest: Images
+    real: FloatImages
+    drawn: FloatImages
+    nearest: FloatImages
     distances: NDArray[np.float64]
     n_searched: int
 
 
-def side_by_side(label: object, real: Images, drawn: Images) -> ClassImages:
+def side_by_side(label: object, real: FloatImages, drawn: FloatImages) -> ClassImages:
     """Choose the first real and drawn images of a class, and find the nearest real one for each drawn one.
 
     Parameters
@@ -73,12 +73,12 @@ def side_by_side(label: object, real: Images, drawn: Images) -> ClassImages:
     return ClassImages(label, real[:SHOWN], chosen, nearest, distances, len(searched))
 
 
-def only_real(label: object, real: Images) -> ClassImages:
+def only_real(label: object, real: FloatImages) -> ClassImages:
     """Give real images of a class of which nothing is drawn."""
     return ClassImages(label, real, real[:0], real[:0], np.empty(0), 0)
 
 
-def pairs_of_copies(copies: Images, originals: Images) -> list[Gallery]:
+def pairs_of_copies(copies: FloatImages, originals: FloatImages) -> list[Gallery]:
     """Show copies, and the real image that each copies below it; nothing where there are none."""
     if not len(copies) or copies.shape[2:] == (1, 1):
         return []
@@ -90,7 +90,7 @@ def pairs_of_copies(copies: Images, originals: Images) -> list[Gallery]:
     return [Gallery("The first copies, and the real images that they copy.", [("Copies", pictures)])]
 
 
-def thinned(images: Images, most: int) -> Images:
+def thinned(images: FloatImages, most: int) -> FloatImages:
     """Give at most so many images, evenly spread over all."""
     return images if len(images) <= most else images[np.linspace(0, len(images) - 1, most).round().astype(int)]
 
@@ -128,7 +128,7 @@ def gallery(caption: str, classes: Sequence[ClassImages]) -> list[Gallery]:
     return [Gallery(caption + more, rows)] if rows else []
 
 
-def strip(images: Images) -> Image.Image:
+def strip(images: FloatImages) -> Image.Image:
     """Lay images (n, c, h, w) in [-1, 1] side by side; large ones are reduced, colours of a palette."""
     tiles = [_tile(image) for image in images]
     width, height = tiles[0].size
@@ -141,7 +141,7 @@ def strip(images: Images) -> Image.Image:
     return whole.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
-def _tile(image: Images) -> Image.Image:
+def _tile(image: FloatImages) -> Image.Image:
     pixels = np.clip(np.rint((np.moveaxis(image, 0, -1) + 1) * 127.5), 0, 255).astype(np.uint8)
     if pixels.shape[-1] not in (3, 4):
         tile = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
@@ -154,7 +154,7 @@ def _tile(image: Images) -> Image.Image:
     return tile
 
 
-def _picture(what: str, alt: str, images: Images, told: str = "") -> Picture:
+def _picture(what: str, alt: str, images: FloatImages, told: str = "") -> Picture:
     whole = strip(images)
     stream = io.BytesIO()
     whole.save(stream, "PNG", optimize=True)

@@ -14,7 +14,7 @@ from makeweight.report.plots import curves, intervals, learning_curves
 
 if TYPE_CHECKING:
     from makeweight.bench.curves import Curves
-    from makeweight.bench.results import Section as Result
+    from makeweight.bench.results import ResultSection
     from makeweight.bench.rows import Row
     from makeweight.bench.table_rows import Group
 
@@ -26,7 +26,7 @@ def bench_page(
     name: str,
     about: str,
     paper: str,
-    results: Sequence[tuple[str, Result, Group]],
+    results: Sequence[tuple[str, ResultSection, Group]],
     answers: Sequence[tuple[str, str]],
     remarks: Sequence[str] = (),
     figures: Sequence[Curves] = (),
@@ -85,7 +85,7 @@ def _figures(figures: Sequence[Curves]) -> list[Section]:
     return [Section("Along what is varied", drawings)] if drawings else []
 
 
-def _lines(result: Result) -> Table:
+def _lines(result: ResultSection) -> Table:
     rows: list[Sequence[str | Cell]] = []
     for line in result.lines:
         method, seeds, recall, reach, *figures, paper = line.cells
@@ -98,7 +98,7 @@ def _lines(result: Result) -> Table:
     return Table("Mean recall", columns, rows, note=note)
 
 
-def _drawn(result: Result) -> list[Block]:
+def _drawn(result: ResultSection) -> list[Block]:
     """How good drawn images are, where a table is about them."""
     if not result.of_drawn:
         return []
@@ -121,7 +121,7 @@ def _drawn(result: Result) -> list[Block]:
     return [Table("Drawn images", ("method", *(words[name] for name in result.of_drawn)), rows, note=note)]
 
 
-def _differences(result: Result) -> list[Block]:
+def _differences(result: ResultSection) -> list[Block]:
     rows = [
         (
             f"{each.one} against {each.other}",
