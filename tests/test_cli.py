@@ -318,6 +318,15 @@ def test_an_original_that_vanishes_midway_is_one_sentence(shoes: Path, monkeypat
     assert os.listdir(shoes.parent) == ["in"]
 
 
+def test_a_full_disk_is_one_sentence(shoes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Listener, name: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "there")
+
+    monkeypatch.setattr("makeweight.cli.progress.LogProgress.stage", fail)
+    words = "there cannot be written (No space left on device): make room on the disk, then start again."
+    assert refusal("inspect", shoes) == words
+
+
 def test_an_error_without_a_file_is_one_sentence(shoes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Listener, name: str) -> None:
         raise OSError(errno.EIO, "Input/output error")

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import warnings
@@ -127,6 +128,14 @@ class TestRowFile:
         assert content.endswith(b"\n")
         assert list(rows) == [row(), row(subset_seed=1)]
         assert rows.done(run(subset_seed=1).key) == row(subset_seed=1)
+
+    def test_a_row_for_which_there_is_no_room_is_an_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("makeweight.bench.rows.os.write", lambda handle, content: 1)
+        with pytest.raises(OSError, match="no room was left for the whole row") as caught:
+            RowFile(tmp_path / "rows.jsonl").append(row())
+        assert caught.value.errno == errno.ENOSPC
 
     def test_line_that_is_cut_off_is_named_and_ignored(self, tmp_path: Path) -> None:
         rows = RowFile(tmp_path / "rows.jsonl")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from makeweight.data.files import sync_all, sync_folder
+from makeweight.data.files import FULL, sync_all, sync_folder
 from makeweight.errors import InputError
 from makeweight.team import team
 
@@ -157,7 +157,7 @@ class OutputFolder:
                 sync_all()
             except OSError as error:
                 _remove_tree(self.partial)
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if error.errno in FULL:
                     raise InputError(
                         f"the disk filled up while {self.given} was written: make room and start again."
                     ) from error

@@ -6,6 +6,7 @@ so that a reader of a table can go back from a figure to the run.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -211,6 +212,11 @@ class RowFile:
         ----------
         row : Row
             What to write.
+
+        Raises
+        ------
+        OSError
+            If the disk is full; a row of which a part was written is passed over by who reads.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = row.to_line().encode() + b"\n"
@@ -218,7 +224,7 @@ class RowFile:
         try:
             content = b"\n" + line if _is_cut_off(handle) else line
             if os.write(handle, content) != len(content):
-                raise OSError(f"{self.path}: the row was not written whole")
+                raise OSError(errno.ENOSPC, "no room was left for the whole row", os.fspath(self.path))
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -21,6 +21,7 @@ from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
 from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
 from makeweight.cli.printing import UnprintedError, put
+from makeweight.data.files import FULL
 from makeweight.data.wording import reason_of, shown
 from makeweight.errors import InputError
 from makeweight.team import team
@@ -89,6 +90,8 @@ def _refused_by_system(error: OSError) -> str:
     """Say in one sentence what the file system, or whatever else, refused."""
     what = "a file or device" if error.filename is None else shown(os.fsdecode(error.filename))
     reason = " ".join(reason_of(error).split())
+    if error.errno in FULL:
+        return f"{what} cannot be written ({reason}): make room on the disk, then start again."
     return f"{what} cannot be used ({reason}): see that it is there and may be read and written, then start again."
 
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 from makeweight.data.memory import SHARE, available_memory
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # what a disk without room says, or a user's part of it
+
 
 def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading; a pipe or a device, which might never end, is refused.
