@@ -18,9 +18,13 @@ def test_the_hash_of_the_originals_by_hand() -> None:
 
 
 def test_what_is_drawn_by_what_and_from_what() -> None:
-    assert drawn_facts(ROWS) == [
+    *facts, (_, marks), (_, warning) = drawn_facts(ROWS, "made without training")
+    assert facts == [
         ("What is drawn", "3 of boot"),
         ("By", "aggan (1), smote (2)"),
-        ("From what", "real images: 1 of bag, 1 of boot"),
+        ("From what", "real images: 1 of bag, 1 of boot; made without training"),
     ]
+    assert "makeweight=drawn" in marks
+    assert warning.startswith("test sets")
+    assert drawn_facts(ROWS)[2] == ("From what", "real images: 1 of bag, 1 of boot")
     assert drawn_facts(ROWS[:2])[:2] == [("What is drawn", "nothing"), ("By", "nothing")]

@@ -204,7 +204,6 @@ def _pictures(
 
 
 def _card(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Section:
-    *facts, (source, images) = drawn_facts(rows)
     learning = "made from these without training"
     if sampler.learns and any(row.method == sampler.name for row in rows):
         learning = f"the networks learnt {'each class by itself' if sampler.learns_apart else 'all classes together'}"
@@ -212,22 +211,7 @@ def _card(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Sectio
         learning += f", and went on from the model {asked['from_model']}, which had learnt from images before"
     if "drawn_before" in asked:
         learning += f"; {counted(asked['drawn_before'], 'of them was', 'of them were')} drawn by an earlier run"
-    return card_section(
-        [
-            *facts,
-            (source, f"{images}; {learning}"),
-            (
-                "How to tell them apart",
-                "column origin of manifest.csv; file names that start with drawn-; the text chunk makeweight=drawn in "
-                "each drawn PNG",
-            ),
-            (
-                "Not for",
-                "test sets, prevalence figures, or anything that asks what was observed: no camera has seen a drawn "
-                "image, and it knows no more than the real ones of its class",
-            ),
-        ]
-    )
+    return card_section(drawn_facts(rows, learning))
 
 
 def _run(rows: Rows, sampler: ImageSampler, asked: Mapping[str, Any]) -> Section:

@@ -48,14 +48,24 @@ def groups_told(rows: Iterable[ManifestRow]) -> str:
     return counted(n_groups, "group") if n_groups else "none"
 
 
-def drawn_facts(rows: Sequence[ManifestRow]) -> list[tuple[str, str]]:
-    """Give what a data card says of a manifest: what is drawn, by what, and from what."""
+def drawn_facts(rows: Sequence[ManifestRow], learning: str = "") -> list[tuple[str, str]]:
+    """Give what a data card says of a manifest: what is drawn, by what, from what and how, and what it is not for."""
     drawn, real = (Counter(row.label for row in rows if row.origin == origin) for origin in ("drawn", "real"))
     methods = Counter(row.method for row in rows if row.origin == "drawn")
     return [
         ("What is drawn", per_class(dict(sorted(drawn.items()))) or "nothing"),
         ("By", ", ".join(f"{shown(method)} ({n:,})" for method, n in sorted(methods.items())) or "nothing"),
-        ("From what", f"real images: {per_class(dict(sorted(real.items())))}"),
+        ("From what", f"real images: {per_class(dict(sorted(real.items())))}{learning and f'; {learning}'}"),
+        (
+            "How to tell them apart",
+            "column origin of manifest.csv; file names that start with drawn-; the text chunk makeweight=drawn in each "
+            "drawn PNG",
+        ),
+        (
+            "Not for",
+            "test sets, prevalence figures, or anything that asks what was observed: no camera has seen a drawn image, "
+            "and it knows no more than the real ones of its class",
+        ),
     ]
 
 
