@@ -219,12 +219,12 @@ class Page:
 
 
 def short(label: object, most: int = 24) -> str:
-    """Give a name for a drawing, cut where it is long.
+    """Give a name for a drawing, without its middle where it is long: names that begin alike may end differently.
 
     Examples
     --------
     >>> short("ankle boot"), short("a very long name of a class")
-    ('ankle boot', 'a very long name of a c…')
+    ('ankle boot', 'a very long … of a class')
     """
     text = shown(label)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-((most - 1) // 2) :]}"
