@@ -30,6 +30,13 @@ def keep(folder: Path, *steps: int) -> Checkpoints:
     return kept
 
 
+def test_a_folder_that_cannot_be_made_costs_a_note_and_not_the_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("theirs")
+    kept = keep(tmp_path / "file" / "below", 1)
+    assert kept.notes == ["no checkpoint could be written at step 1: Not a directory."]
+    assert (tmp_path / "file").read_text() == "theirs"
+
+
 def test_what_is_written_is_read_to_the_bit(tmp_path: Path) -> None:
     keep(tmp_path / "new", 7)
     found = Checkpoints(tmp_path / "new", IDENTITY).latest(whole)

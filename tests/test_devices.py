@@ -1,8 +1,11 @@
+import threading
+import time
+
 import pytest
 import torch
 
 from makeweight import devices
-from makeweight.devices import bfloat16_works_on_processor, fabric_for, native_precision
+from makeweight.devices import bfloat16_works_on_processor, fabric_for, native_precision, repeatable
 from makeweight.errors import InputError
 
 WITHOUT_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -68,6 +71,26 @@ def test_mps_that_is_not_there() -> None:
     with pytest.raises(InputError) as caught:
         fabric_for("mps", None)
     assert str(caught.value) == "there is no device 'mps' here: use device='auto'."
+
+
+def test_of_several_threads_each_repeats_itself() -> None:
+    """Torch's random state is the process's; one thread after another has it to itself."""
+    before, found = torch.random.get_rng_state(), []
+
+    def draw() -> None:
+        for _ in range(20):
+            with repeatable(torch.device("cpu")):
+                torch.manual_seed(0)
+                time.sleep(0.001)
+                found.append(torch.rand(()).item())
+
+    threads = [threading.Thread(target=draw) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (len(found), len(set(found))) == (60, 1)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_threads_follow_the_cores_unless_the_user_has_said(monkeypatch: pytest.MonkeyPatch) -> None:

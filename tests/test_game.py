@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import makeweight.game as game_module
+from makeweight.augmentations import Augmentation
 from makeweight.evolution import Annealed, Elitist, Evolution
-from makeweight.game import rescore_best, step
+from makeweight.game import Contest, rescore_best, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import HEADS, AuxiliaryClassifier
 from makeweight.individual import Individual
@@ -548,6 +549,72 @@ def test_two_survivors_equal_the_plain_generation(swaps: bool, scores: list[floa
         for mine, theirs in zip([*players.parents, players.discriminator], [*parents, discriminator], strict=True):
             follow(theirs, mine)
     assert len(kept) > 1, "parents should survive in some steps and not in others"
+
+
+@pytest.fixture
+def contests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Contest, Tensor]]:
+    """All contenders, and numbers of the survivors, of each step."""
+    found: list[tuple[Contest, Tensor]] = []
+    shipped = game_module.evolve
+
+    def listen(*arguments: Any) -> Any:
+        contest, fittest, accepted, survivors = shipped(*arguments)
+        found.append((contest, survivors))
+        return contest, fittest, accepted, survivors
+
+    monkeypatch.setattr(game_module, "evolve", listen)
+    return found
+
+
+def test_survivors_of_the_annealed_rule_are_in_the_order_of_their_fitness(
+    contests: list[tuple[Contest, Tensor]],
+) -> None:
+    """Where a worse offspring goes on beside a better parent of lower rank, ranks alone would not be this order."""
+    game = make_game(THREE, Annealed(temperature=0.05), evolution=Evolution(n_survivors=3))
+    players = make_players(game, seed=3, rate=0.1)
+    players.temperature = 0.05
+    random = torch.Generator().manual_seed(3)
+    mixed = 0
+    for images, codes in itertools.islice(real_batches(3), 20):
+        step(game, players, images, codes, random)
+        contest, survivors = contests[-1]
+        assert (contest.fitness[survivors].diff() <= 0).all()
+        mixed += len(set((survivors >= 9).tolist()))
+    assert mixed > 20, "some steps should keep parents beside offspring"
+
+
+@pytest.mark.parametrize("acceptance", [Elitist(), Annealed()])
+def test_an_offspring_without_a_fitness_never_wins(acceptance: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    game, shipped = make_game(THREE, acceptance), game_module.fitness
+    players = make_players(game)
+    players.temperature = 1.0
+
+    def first_is_nan(*arguments: Any) -> Tensor:
+        values = shipped(*arguments)
+        return torch.cat([values[:1] * float("nan"), values[1:]])
+
+    monkeypatch.setattr(game_module, "fitness", first_is_nan)
+    random = torch.Generator().manual_seed(0)
+    outcomes = [step(game, players, *batch, random) for batch in itertools.islice(real_batches(), 12)]
+    assert 0 not in {outcome.winner.item() for outcome in outcomes}
+    assert any(outcome.accepted.item() for outcome in outcomes)
+
+
+def test_the_penalty_looks_at_the_fittest_survivors_images(contests: list[tuple[Contest, Tensor]]) -> None:
+    seen: list[Tensor] = []
+
+    class Listening(R1):
+        def loss(self, discriminator: nn.Module, shown: Any) -> Tensor:
+            seen.append(shown.drawn)
+            return super().loss(discriminator, shown)
+
+    evolution = Evolution(n_survivors=2)
+    game = make_game(THREE, Elitist(), evolution=evolution, penalty=Listening(every=1), augmentation=Augmentation())
+    step(game, make_players(game, seed=3), *next(real_batches(3)), torch.Generator().manual_seed(3))
+    ((contest, survivors),) = contests
+    first, second = contest.images[survivors]
+    assert torch.equal(seen[0], first)
+    assert not torch.equal(first, second)
 
 
 def test_a_relativistic_step_by_hand() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from makeweight import (
     ACGAN,
@@ -26,12 +28,63 @@ from makeweight.heads import AuxiliaryClassifier
 from makeweight.networks import DCGAN
 from makeweight.penalties import GradientPenalty
 from makeweight.rules import MIXES_NOTHING, NO_BATCH_NORM, NOTHING_SCORED
+from makeweight.stabilisers import AveragedWeights
 from makeweight.starts import STARTS, AutoencoderStart
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (24, 8, 8), dtype=np.uint8)
 y = np.array(["boot"] * 18 + ["clog"] * 6)
+
+
+def test_the_average_of_a_training_that_goes_on_does_not_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decay follows all steps that the players have taken: in the first few of a training, most of it is lost."""
+    told: list[int] = []
+    update = AveragedWeights.update
+
+    def listen(self: AveragedWeights, current: Any, n_steps: int) -> None:
+        told.append(n_steps)
+        update(self, current, n_steps)
+
+    monkeypatch.setattr(AveragedWeights, "update", listen)
+    ACGAN(**TINY).fit(X, y).set_params(warm_start=True).fit(X, y)
+    assert told == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"warm_start": "no"}, "warm_start='no'"),
+        ({"callback": 3}, "callback=3 cannot be called"),
+        ({"checkpoints": "kept", "random_state": np.random.RandomState(0)}, "needs an equal seed"),
+    ],
+)
+@pytest.mark.parametrize("kind", [ACGAN, DeepSMOTE])
+def test_how_to_run_is_checked(
+    kind: Any, changes: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=words):
+        kind(**{**TINY, **changes}).fit(X, y)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fit_that_fails_leaves_what_was_learnt_before() -> None:
+    fresh = ACGAN(**{**TINY, "n_steps": 0})
+    with pytest.raises(InputError):
+        fresh.fit(X, y)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(fresh)
+    learnt = [ACGAN(**TINY), GANClassifier(sampler=ACGAN(**TINY)), CNNClassifier(n_steps=2, random_state=0)]
+    other = X.reshape(24, 64)[:, :9].astype(float)
+    other[0, 0] = np.nan
+    for each in learnt:
+        before = set(vars(each.fit(X, y)))
+        with pytest.raises(InputError, match="NaN"):
+            each.fit(other, y)
+        assert set(vars(each)) == before
+        assert each.n_features_in_ == 8
+        check_is_fitted(each)
 
 
 SHAPING: list[dict[str, Any]] = [

@@ -327,14 +327,18 @@ def test_a_broken_step_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal calls
         calls += 1
         outcome = step(*arguments)
+        losses.append(outcome.discriminator_loss.item())
         return replace(outcome, discriminator_loss=outcome.discriminator_loss * torch.nan) if calls == 27 else outcome
 
     monkeypatch.setattr(training, "step", breaking)
     told: list[StepReport] = []
+    losses: list[float] = []
     run = healthy_training(monkeypatch, callback=told.append)
     progress = run.run(real_batches())
     assert [report.step for report in told] == [*range(1, 27), *range(21, 46)]
     assert told[26].notes == ("a loss was nan at step 27: went back to step 20, with half the learning rate.",)
+    after = [report.discriminator_loss for report in told[26:29]]
+    assert after == pytest.approx(np.cumsum(losses[27:30]) / [1, 2, 3]), "what was taken back should count no more"
     assert calls == progress.n_batches == 52
     assert run.players.n_steps == 45
     assert run.players.generator.learning_rate == 0.05

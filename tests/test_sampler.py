@@ -26,8 +26,10 @@ from makeweight import (
     autoencoder,
     load,
 )
+from makeweight.augmentations import InstanceNoise
 from makeweight.autoencoder import AutoencoderReport
 from makeweight.casting import drawer
+from makeweight.classifiers.class_weights import Deferred
 from makeweight.component import describe
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
@@ -458,6 +460,21 @@ class TestSettings:
             "per": "step",
         }
 
+    @pytest.mark.parametrize(
+        ("part", "name", "value"),
+        [
+            (InstanceNoise(after="affine"), "after__degrees", 5),
+            (Evolution(fitness="quality"), "fitness__weight", 2.0),
+            (Deferred(weight="class_balanced"), "weight__beta", 0.5),
+            (Deferred(), "weight__beta", 0.5),
+            (AGGAN(augmentation="instance_noise"), "augmentation__after__degrees", 5),
+        ],
+    )
+    def test_nested_parameters_of_parts_that_are_called_otherwise(self, part: Any, name: str, value: Any) -> None:
+        if name.startswith("augmentation"):
+            part.set_params(augmentation__after="affine")
+        assert part.set_params(**{name: value}).get_params()[name] == value
+
     def test_nested_parameters(self, boots: Images) -> None:
         sampler = AGGAN(**TINY, evolution=Evolution(acceptance=Annealed(temperature=8.0)))
         sampler.set_params(evolution__acceptance__cooling=0.5).fit(*boots)
@@ -482,6 +499,14 @@ def test_estimate_where_reports_are_rare(monkeypatch: pytest.MonkeyPatch) -> Non
     cost = estimate(ACGAN(**TINY), (8, 8), [12, 5, 3])
     assert steps == [40]
     assert 0 < cost.seconds < 60
+
+
+@pytest.mark.parametrize("strategy", [{"boot": 30}, 1.0, "all"])
+def test_estimate_whatever_is_to_be_drawn(strategy: Any) -> None:
+    state = np.random.get_state()[1].tolist()  # type: ignore[union-attr]
+    cost = estimate(ACGAN(**{**TINY, "random_state": None}, sampling_strategy=strategy), (8, 8), [12, 5])
+    assert cost.seconds > 0
+    assert np.random.get_state()[1].tolist() == state  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("sides", [(8, 8), (9, 12, 3)])

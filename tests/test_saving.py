@@ -529,6 +529,7 @@ class TestAttacks:
             ([2**63], 0),
             ([10**30], 0),
             (["a"], 0),
+            ([[0, 1]], 0),
             ([0], -1),
             ([0], 2**31),
             ([0], 0.5),
@@ -537,6 +538,9 @@ class TestAttacks:
             with pytest.raises(InputError, match="rows are numbered from 0, and a seed is"):
                 sampler.draw("boot", rows, seed)  # type: ignore[arg-type]
         assert sampler.draw("boot", []).shape == (0, 8, 8)
+        for label in ("slipper", np.array(["boot"]), ["boot"], None):
+            with pytest.raises(InputError, match="there is no class"):
+                sampler.draw(label, [0])
 
 
 class TestLabels:

@@ -99,12 +99,15 @@ def test_settled_schedules_stay() -> None:
     [
         (0.5, 30, 4.99, None),  # half of ten seconds is not over
         (0.5, 30, 5.0, 60),  # as many more
-        (0.5, 1, 20.0, 2),  # one slow step; the falling half is owed
+        (0.5, 1, 20.0, 1),  # one slow step, after which no time is left
+        (0.5, 3, 7.5, 4),
         (0.2, 80, 7.9, None),
         (0.2, 80, 8.0, 100),
         (0.0, 80, 9.99, None),  # no falling part: the end of the budget is the end
         (0.0, 80, 10.0, 80),
         (0.75, 10, 2.5, 40),
+        (0.75, 9, 2.5, None),  # too few steps to go by
+        (0.75, 9, 5.0, 18),
     ],
 )
 def test_budget_is_settled_when_the_rate_begins_to_fall(
@@ -113,10 +116,12 @@ def test_budget_is_settled_when_the_rate_begins_to_fall(
     assert schedule(None, budget=10.0, decay=decay).settle(n_done, seconds) == n_steps
 
 
-def test_budget_with_a_rate_that_falls_from_the_start_plays_at_least_a_step() -> None:
+def test_budget_with_a_rate_that_falls_from_the_start_plays_at_least_a_step_and_not_for_longer() -> None:
     falling = schedule(None, budget=10.0, decay=1.0)
     assert falling.settle(0, 99.0) is None
-    assert falling.settle(1, 99.0) == 50  # at the shortest trial's pace
+    assert falling.settle(1, 99.0) == 1
+    assert falling.settle(1, 1.0) is None
+    assert falling.settle(10, 1.0) == 100
 
 
 def test_steps_of_classifiers_by_default() -> None:

@@ -13,7 +13,7 @@ from torch.nn.functional import affine_grid, grid_sample, pad
 from makeweight.chance import Changes
 from makeweight.component import Component, Registry
 from makeweight.ranges import SWITCH, Ranges, at_least, below, whole, within
-from makeweight.transfer import moved
+from makeweight.transfer import moved, widest_float
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -142,7 +142,7 @@ class Warp(torch.autograd.Function):
                 pixel = (top + under).clamp(max=h - 1) * w + (left + right).clamp(max=w - 1)
                 index = pixel.long().view(n, 1, -1).expand(n, c, -1)
                 summed.scatter_add_(2, index, ((share * part).unsqueeze(1) * slopes * scale).long().flatten(2))
-        return (summed / scale.double()).float().view(n, c, h, w), None
+        return (summed / scale.to(widest_float(scale.device))).float().view(n, c, h, w), None
 
 
 @AUGMENTATIONS.register("diff_augment")
@@ -249,6 +249,7 @@ class InstanceNoise(Augmentation):
     Sønderby et al., 2017, "Amortised MAP Inference for Image Super-resolution", section 3.2.2.
     """
 
+    axes: ClassVar[dict[str, str]] = {"after": "augmentation"}
     ranges: ClassVar[Ranges] = {"deviation": at_least(0), "n_steps": whole(1)}
 
     def __init__(self, *, after: str | Augmentation = "none", deviation: float = 0.1, n_steps: int = 2000) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from torch.nn.functional import mse_loss
 
 from makeweight.checkpoints import Checkpoints, State, check_alike
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.batches import read_batches
+from makeweight.data.batches import Batches, read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
 from makeweight.individual import Individual
@@ -245,12 +245,12 @@ class AutoencoderTraining(Loop):
         self.learner, self.exchange_weight, self.autocast = learner, exchange_weight, autocast
         self._begin()
 
-    def run(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Progress:
+    def run(self, batches: Batches) -> Progress:
         """Train to the end, and leave the autoencoder in evaluation mode.
 
         Parameters
         ----------
-        batches : iterator of (Tensor, Tensor)
+        batches : generator of (Tensor, Tensor)
             Images (batch, c, h, w) in [-1, 1] and class codes (batch,), on the learner's device, without the
             `progress.n_batches` that were taken before. Of several processes, each has its own part of a batch.
 

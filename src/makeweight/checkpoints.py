@@ -105,7 +105,8 @@ class Checkpoints:
             partial.replace(target)
             sync_folder(self.folder)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             self.notes.append(f"no checkpoint could be written at step {step}: {error.strerror}.")
             return
         self.good = [*(name for name in self.good if name != target.name), target.name][-N_KEPT:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
@@ -18,7 +19,15 @@ from makeweight.ranges import Ranges, check_ranges
 
 
 class Nested(BaseEstimator):
-    """Takes parameters of its parts by nested names, also where a part is told by its name alone or not at all."""
+    """Takes parameters of its parts by nested names, also where a part is told by its name alone or not at all.
+
+    Attributes
+    ----------
+    axes : dict
+        Axis of a parameter's part, where the parameter has another name.
+    """
+
+    axes: ClassVar[Mapping[str, str]] = {}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of parts by names such as ``evolution__acceptance__cooling``.
@@ -45,8 +54,20 @@ class Nested(BaseEstimator):
 
     def _part(self, name: str) -> Any:
         """Give the part that a parameter stands for, an object of its own; anything else if it stands for none."""
-        value, registry = getattr(self, name), registry_of(name)
+        value, registry = getattr(self, name), registry_of(self.axes.get(name, name))
         return registry.resolve(value) if registry is not None and isinstance(value, str) else value
+
+
+@contextmanager
+def whole_or_not(estimator: BaseEstimator) -> Iterator[None]:
+    """Give an estimator back as it was where a block fails, so that half a fit is none."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class Component(Nested):

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from makeweight.team import processes_here, team
 
 PRECISIONS = ("32-true", "bf16-mixed")
 SECONDS_TO_FINISH = 0.2
+_GLOBAL_STATE = threading.RLock()
 
 
 def fabric_for(device: str, precision: str | None) -> Fabric:
@@ -108,10 +110,10 @@ def repeatable(device: torch.device) -> Iterator[None]:
     """Let equal seeds give equal bytes on a device, and leave torch's global state as it was.
 
     Torch's random states are set aside, that of the device included. On a GPU, convolutions take algorithms that add up
-    in the same order every time.
+    in the same order every time. All this is the process's own, so of several threads one at a time goes on.
     """
-    before = torch.backends.cudnn.deterministic
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with _GLOBAL_STATE, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        before = torch.backends.cudnn.deterministic
         torch.backends.cudnn.deterministic = True
         try:
             yield

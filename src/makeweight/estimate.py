@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,6 +62,8 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], class_counts: ArrayL
         callback=lambda report: marks.setdefault(type(report), []).append(report),
         warm_start=False,
         checkpoints=None,
+        sampling_strategy="auto",
+        random_state=0,
     )
     of_gans = {"best_every": 0, "draws": "last"}  # so few steps rescore nothing
     of_trial = trial.get_params(deep=False)
@@ -82,9 +85,10 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], class_counts: ArrayL
 
 
 def _seconds_of_a_step(reports: list[Report]) -> float:
-    """Give the pace after the first steps; a method that trains once a class takes more of them than were asked for."""
-    first, last = reports[0], reports[-1]
-    return (last.seconds - first.seconds) / (last.step - first.step)
+    """Give the pace after the first steps; a method that trains once a class begins to count again with each."""
+    told = [(other.seconds - one.seconds, other.step - one.step) for one, other in pairwise(reports)]
+    told = [(seconds, steps) for seconds, steps in told if steps > 0] or [(each.seconds, each.step) for each in reports]
+    return sum(seconds for seconds, _ in told) / sum(steps for _, steps in told)
 
 
 def _peak_memory() -> int:

@@ -264,7 +264,8 @@ class Evolution(Component):
         networks but favours offspring a little, for they were fitted to it.
     n_survivors : int, default=1
         Generators that survive a step and breed in the next one, at least 1. The best offspring of all challenges the
-        best parent, the second best the second best, and so on. The discriminator learns from the images of all.
+        best parent, the second best the second best, and so on. The discriminator learns from the images of all; its
+        penalty looks at those of the fittest alone.
     fitness : str, FitnessTerm, or tuple of these, optional
         One term, or several that are added up; by default ``Quality()`` and ``Diversity(weight=diversity_weight)``.
     batch_statistics : bool, default=False
@@ -278,6 +279,7 @@ class Evolution(Component):
     "Annealing Genetic GAN for Imbalanced Web Data Learning", eq. 2 to 4.
     """
 
+    axes: ClassVar[dict[str, str]] = {"fitness": "fitness_term"}
     ranges: ClassVar[Ranges] = {
         "diversity_weight": FINITE,
         "fresh_noise": SWITCH,

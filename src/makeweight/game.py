@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from makeweight.penalties import Shown
 from makeweight.priors import Request
 from makeweight.rules import Batch, Game, Players
 from makeweight.stabilisers import advance_norms
-from makeweight.transfer import abreast
+from makeweight.transfer import abreast, widest_float
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def evolve(
     again = population.parents if game.acceptance.scores_parent and litters[0].half is None else []
     contest = compete(game, players, [*population.offspring, *again], real, test, transform, litters)
     n_offspring = len(population.offspring)
-    best, survivors = (each[:n_survivors] for each in contest.fitness[:n_offspring].sort(descending=True, stable=True))
+    scores = contest.fitness[:n_offspring].nan_to_num(-math.inf, math.inf, -math.inf)  # else NaN would be the best
+    best, survivors = (each[:n_survivors] for each in scores.sort(descending=True, stable=True))
     fittest, accepted = survivors[0], torch.ones_like(survivors, dtype=torch.bool)
     if game.acceptance.scores_parent:
         rivals, places = contest.fitness[n_offspring:].sort(descending=True, stable=True)
@@ -122,7 +124,7 @@ def temperature_of(players: Players, chance: Chance) -> Tensor | None:
     """Give the temperature as a number on the device, of shape ()."""
     if players.temperature is None:
         return None
-    return chance.draw(lambda _: torch.tensor(players.temperature, dtype=torch.float64))
+    return chance.draw(lambda _: torch.tensor(players.temperature, dtype=widest_float(chance.device)))
 
 
 def step(game: Game, players: Players, images: Tensor, codes: Tensor, random: torch.Generator) -> StepOutcome:

@@ -296,7 +296,7 @@ class GANSampler(TrainingSampler):
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
     ) -> None:
         self._check_settings()
-        self._check_team()
+        self._check_run()
         schedule = self._schedule(np.bincount(codes), own=not self._goes_on())
         keeps_best = self.setting("best_every")
         if self._goes_on():

@@ -319,7 +319,7 @@ class ConditionalActivation(Head):
                 f"attributes={self.attributes!r} is impossible: give each of the {n_classes} classes a row of 0 and 1, "
                 "all of one length and no two alike."
             )
-        return torch.tensor([[2 * place + 1 - value for place, value in enumerate(row)] for row in rows])
+        return torch.tensor([[2 * place + 1 - int(value) for place, value in enumerate(row)] for row in rows])
 
     def build(self, trunk: nn.Module, n_features: int, n_classes: int) -> Judge:
         """Put a linear output for each condition on the trunk."""

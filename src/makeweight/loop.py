@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from makeweight.checkpoints import (
     part_of,
     restore_chance,
 )
+from makeweight.data.batches import Batches
 from makeweight.errors import TrainingError
 from makeweight.progress import LOOK_EVERY, MOST_ROLLBACKS, REPORT_WINDOW, Position, Progress, Report, broken_losses
 from makeweight.schedule import KEEP_EVERY, Schedule, report_every
@@ -89,19 +91,24 @@ class Loop(ABC):
         self.progress = Progress(n_steps=schedule.settle(0, 0.0))
         self.kept_at = 0.0
 
-    def run(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Progress:
+    def run(self, batches: Batches) -> Progress:
         """Train to the end.
 
         Parameters
         ----------
-        batches : iterator of (Tensor, Tensor)
-            Real images and codes; `progress.n_batches` of them have been taken before.
+        batches : generator of (Tensor, Tensor)
+            Real images and codes; `progress.n_batches` of them have been taken before. Closed at the end, which also
+            ends processes that read ahead.
 
         Raises
         ------
         TrainingError
             If the training breaks down again and again.
         """
+        with closing(batches):
+            return self._run(batches)
+
+    def _run(self, batches: Batches) -> Progress:
         progress, pause = self.progress, report_every(self.device)
         begin = time.perf_counter() - progress.seconds
         self.kept_at = progress.seconds

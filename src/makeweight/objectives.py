@@ -71,7 +71,7 @@ OBJECTIVES: Registry[Objective] = Registry("objective", Objective)
 
 
 class _Smoothed(Objective):
-    """Cross-entropy whose target for real images is 1 − `smoothing` in place of 1."""
+    """A loss whose target for real images is 1 − `smoothing` in place of 1; cross-entropy unless a part says other."""
 
     ranges: ClassVar[Ranges] = {"smoothing": below(0.5)}
     later: ClassVar[dict[str, Any]] = {"smoothing": 0.0}
@@ -126,7 +126,7 @@ class NonSaturating(_Smoothed):
 
 
 @OBJECTIVES.register("least_squares")
-class LeastSquares(Objective):
+class LeastSquares(_Smoothed):
     """Pull fake scores towards 1, with a gradient that fades as they arrive.
 
     By itself it squares raw scores, with a factor of one half. As a mutation it squares realness, E[(σ(s) − 1)²].
@@ -141,12 +141,6 @@ class LeastSquares(Objective):
     Mao et al., 2017, "Least Squares Generative Adversarial Networks", eq. 9 with a = 0, b = c = 1;
     Wang et al., 2019, "Evolutionary GAN", eq. 5.
     """
-
-    ranges: ClassVar[Ranges] = {"smoothing": below(0.5)}
-    later: ClassVar[dict[str, Any]] = {"smoothing": 0.0}
-
-    def __init__(self, *, smoothing: float = 0.0) -> None:
-        self.smoothing = smoothing
 
     def real_loss(self, real_scores: Tensor) -> Tensor:
         """Return ½ E[(s − 1 + ε)²]."""

@@ -22,7 +22,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from makeweight.component import Registry, describe, rebuild, unregistered, without_defaults
+from makeweight.component import Registry, describe, rebuild, unregistered, whole_or_not, without_defaults
 from makeweight.data.arrays import Channels, ImageCodec, check_labels
 from makeweight.data.lazy import LazyImages
 from makeweight.data.memory import available_memory
@@ -113,10 +113,15 @@ class ImageSampler(BaseOverSampler):
         """
         check_labels(y)
         check_classification_targets(y)
-        array, labels, _ = self._check_X_y(X, y)
-        self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
-        self._begin(array if self.learns and isinstance(X, LazyImages) else _dense(array), labels)
+        with whole_or_not(self):
+            array, labels, _ = self._check_X_y(X, y)
+            self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
+            self._begin(array if self.learns and isinstance(X, LazyImages) else _dense(array), labels)
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell `check_is_fitted`."""
+        return hasattr(self, "codec_")
 
     def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
         """Learn from images and labels, and give them back with drawn images after them.
@@ -143,7 +148,8 @@ class ImageSampler(BaseOverSampler):
             For a single class, or a strategy that asks for fewer images than there are.
         """
         check_labels(y)
-        return super().fit_resample(X, y)  # type: ignore[no-any-return]
+        with whole_or_not(self):
+            return super().fit_resample(X, y)  # type: ignore[no-any-return]
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         self._begin(_dense(X), y)
@@ -208,8 +214,8 @@ class ImageSampler(BaseOverSampler):
         code = self._code(label)
         seed = self.seed_ if seed is None else seed
         numbers = np.asarray(rows) if len(rows) else np.zeros(0, np.int64)
-        are_rows = numbers.dtype.kind in "iu" and not ((numbers < 0) | (numbers > LARGEST_ROW)).any()
-        if not (are_rows and SEED.holds(seed)):
+        are_numbers = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+        if not (are_numbers and ((numbers >= 0) & (numbers <= LARGEST_ROW)).all() and SEED.holds(seed)):
             raise InputError("rows are numbered from 0, and a seed is 0 to 2**31 - 1: one of those given is outside.")
         numbers = numbers.astype(np.int64)
         images = np.empty((len(numbers), *self.codec_.shape), self.codec_.dtype)
@@ -324,7 +330,7 @@ class ImageSampler(BaseOverSampler):
             raise InputError(f"{n_images:,} images do not fit into memory: draw them in parts, or on disk.")
 
     def _code(self, label: Any) -> int:
-        found = [code for code, known in enumerate(self.classes_.tolist()) if known == label]
+        found = [code for code, known in enumerate(self.classes_.tolist()) if np.ndim(label) == 0 and known == label]
         if not found:
             known = ", ".join(map(str, self.classes_[:20].tolist()))
             raise InputError(f"there is no class {label!r} in this model: choose from {known}.")

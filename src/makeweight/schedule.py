@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 SHORTEST_TRIAL = 0.02  # share of a budget after which the number of steps is settled at the earliest
+FEWEST_TIMED = 10  # steps whose pace is trusted while half of a budget is left
 KEEP_EVERY = 30.0  # seconds between two checkpoints
 QUICKEST_STEP = 1e-4  # seconds; no training takes more steps in its budget
 EPOCHS_OF_CLASSIFIERS = 20
@@ -24,8 +25,8 @@ class Schedule:
     n_steps : int or None
         Steps in all; None with a budget.
     budget : float or None
-        Seconds in all. The number of steps is settled when the learning rate begins to fall: as many more as the time
-        left will bear, at the pace so far.
+        Seconds in all. The number of steps is settled when the learning rate begins to fall, after a few steps at the
+        earliest: as many more as the time left will bear, at the pace so far.
     steps_per_epoch : int
         Steps of one pass over the images, over every class duplicated up to the largest where batches are balanced.
     learning_rate : float
@@ -48,9 +49,10 @@ class Schedule:
         if self.n_steps is not None or self.budget is None:
             return self.n_steps
         steady = max(1 - self.decay, SHORTEST_TRIAL)
-        if n_done == 0 or seconds < self.budget * steady:
+        too_few = n_done < FEWEST_TIMED and seconds < self.budget / 2
+        if n_done == 0 or seconds < self.budget * steady or too_few:
             return None
-        return max(n_done, round(n_done / steady))
+        return max(n_done, round(n_done * self.budget / seconds))
 
     def allows(self, n_done: int, n_steps: int | None) -> bool:
         """Tell whether a training on this schedule can have taken so many steps, of so many in all (None while open).
@@ -67,10 +69,21 @@ class Schedule:
 
     def rate(self, n_done: int, n_steps: int | None) -> float:
         """Learning rate of the step after `n_done`."""
-        if n_steps is None or self.decay <= 0:
-            return self.learning_rate
-        left = (n_steps - n_done) / (n_steps * self.decay)
-        return self.learning_rate * min(1.0, max(left, 0.0))
+        return self.learning_rate if n_steps is None else falling(self.learning_rate, self.decay, n_done, n_steps)
+
+
+def falling(learning_rate: float, decay: float, n_done: int, n_steps: int) -> float:
+    """Give the learning rate of the step after `n_done`, which falls to zero over the last part, `decay`, of all steps.
+
+    Examples
+    --------
+    >>> [falling(0.1, 0.5, done, 4) for done in range(4)]
+    [0.1, 0.1, 0.1, 0.05]
+    """
+    if decay <= 0:
+        return learning_rate
+    left = (n_steps - n_done) / (n_steps * decay)
+    return learning_rate * min(1.0, max(left, 0.0))
 
 
 def steps_of_epoch(class_counts: NDArray[np.int64], batch_size: int, *, balanced: bool) -> int:

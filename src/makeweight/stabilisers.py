@@ -43,9 +43,13 @@ def balanced_epoch(codes: NDArray[np.int64], random: np.random.Generator) -> NDA
     """
     members = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
     largest = max(len(own) for own in members)
-    passes = [[random.permutation(own) for _ in range(math.ceil(largest / len(own)))] for own in members]
-    epoch: NDArray[np.int64] = np.concatenate([np.concatenate(own)[:largest] for own in passes])
-    return random.permutation(epoch)
+    return random.permutation(np.concatenate([taken(own, largest, random) for own in members]))
+
+
+def taken(own: NDArray[np.int64], number: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Take a number of images: whole passes first, then a random part; none of none."""
+    passes = [random.permutation(own) for _ in range(math.ceil(number / max(len(own), 1)))]
+    return np.concatenate([own[:0], *passes])[:number]
 
 
 def plain_epoch(codes: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
@@ -61,6 +65,14 @@ def endless_batches(epoch: Callable[[], NDArray[np.int64]], batch_size: int) -> 
             waiting = np.concatenate([waiting, epoch()])
         yield waiting[:batch_size]
         waiting = waiting[batch_size:]
+
+
+def batches_of(
+    codes: NDArray[np.int64], random: np.random.Generator, batch_size: int, *, balanced: bool
+) -> Iterator[NDArray[np.int64]]:
+    """Give endless batches, as indices into `codes`, with every class equally often or as the data come."""
+    epoch = balanced_epoch if balanced else plain_epoch
+    return endless_batches(lambda: epoch(codes, random), batch_size)
 
 
 class AveragedWeights:

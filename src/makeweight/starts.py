@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from makeweight.autoencoder import (
     Autoencoder,
@@ -25,6 +25,7 @@ from makeweight.checkpoints import Checkpoints
 from makeweight.component import Component, Registry
 from makeweight.convex import Blend, BlendOfCodes, BlendOfImages
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.batches import Batches
 from makeweight.data.lazy import LazyImages
 from makeweight.individual import Individual
 from makeweight.inference import WithEncoder
@@ -90,7 +91,7 @@ class Material:
     X: NDArray[Any] | LazyImages
     codes: NDArray[np.int64]
     codec: ImageCodec
-    batches: Callable[[int], Iterator[tuple[Tensor, Tensor]]]
+    batches: Callable[[int], Batches]
     schedule: Schedule
     checkpoints: Checkpoints | None
     seed: int

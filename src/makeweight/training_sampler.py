@@ -20,14 +20,14 @@ import makeweight
 from makeweight.checkpoints import Checkpoints, fingerprint, kin_of
 from makeweight.component import Component, Nested, describe
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.batches import read_batches
+from makeweight.data.batches import Batches, read_batches
 from makeweight.data.lazy import LazyImages
 from makeweight.errors import InputError
-from makeweight.ranges import LARGEST, ROUND, check_ranges, or_none, up_to
+from makeweight.ranges import LARGEST, ROUND, SWITCH, check_ranges, or_none, up_to
 from makeweight.sampler import ImageSampler
 from makeweight.saving import Arrays
 from makeweight.schedule import Schedule, steps_of_epoch
-from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
+from makeweight.stabilisers import batches_of
 from makeweight.team import team
 
 MOST_TIMES = 8  # by which the range of images to go on with may differ from that of the first ones
@@ -88,15 +88,21 @@ class TrainingSampler(Nested, ImageSampler):
         """What hears reports: of several processes the first one's alone."""
         return self.callback if team().rank == 0 else None
 
-    def _check_team(self) -> None:
-        """Refuse what several processes cannot train together."""
+    def _check_run(self) -> None:
+        """Refuse what says impossibly how to run, and what several processes cannot train together."""
+        check_ranges({"warm_start": SWITCH}, {"warm_start": self.warm_start})
+        if self.callback is not None and not callable(self.callback):
+            raise InputError(f"callback={self.callback!r} cannot be called: give a function of one report, or none.")
         size, batch_size = team().size, self.setting("batch_size")
-        if size > 1 and self.random_state is None:
+        if size > 1 and not self._is_seeded():
             raise InputError("several processes train one model with equal seeds: give random_state a whole number.")
         if batch_size % size:
             raise InputError(
                 f"batch_size={batch_size} cannot be shared by {size} processes: give a multiple of {size}."
             )
+
+    def _is_seeded(self) -> bool:
+        return isinstance(self.random_state, (int, np.integer))
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         """Settle the length of `fit` for so many images of each class."""
@@ -136,11 +142,10 @@ class TrainingSampler(Nested, ImageSampler):
         device: torch.device,
         seed: int,
         n_taken: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Batches:
         """Give this process's part of the real images and codes of each step, without the first `n_taken`."""
-        epoch = balanced_epoch if self.setting("balanced_batches") else plain_epoch
         random, together = np.random.default_rng(seed), team()
-        indices = endless_batches(lambda: epoch(codes, random), self._images_a_step())
+        indices = batches_of(codes, random, self._images_a_step(), balanced=self.setting("balanced_batches"))
         own = (index[together.rank :: together.size] for index in itertools.islice(indices, n_taken, None))
         return read_batches(X, codes, own, codec, device)
 
@@ -150,7 +155,7 @@ class TrainingSampler(Nested, ImageSampler):
         """Give the checkpoints of this very training, or of a part of it; None where none are to be kept."""
         if self.checkpoints is None:
             return None
-        if self.random_state is None:
+        if not self._is_seeded():
             raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
         start = self.model_hash_ if self._goes_on() else "fresh"
         identity = {"settings": self.settings_hash, "seed": seed, "start": start, "data": fingerprint(X, codes)}

@@ -45,3 +45,8 @@ def abreast(tasks: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
 @cache
 def _streams(device: torch.device) -> list[torch.cuda.Stream]:
     return [torch.cuda.Stream(device) for _ in range(MOST_STREAMS)]  # type: ignore[no-untyped-call]
+
+
+def widest_float(device: torch.device) -> torch.dtype:
+    """Give the longest floats that a device computes with; Apple's have no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64

@@ -108,8 +108,10 @@ def test_micro_cluster_by_hand() -> None:
 
 def test_weights_lie_on_the_simplex_and_change() -> None:
     own = study()
+    own.network.trunk = nn.Sequential(own.network.trunk, nn.Dropout(0.9))  # features are those of a network at rest
     targets = Targets(own, 2)
     targets.look_up()
+    assert own.network.training
     index = np.array([4] * 3000 + [7, 0])
     near, weights = targets.draw(index)
     assert weights[:3000].sum(1).tolist() == pytest.approx([1.0] * 3000)

@@ -1,10 +1,13 @@
 """What a gate holds back is no evidence about drawn images, and what makes augmentation a poor measure is told."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from makeweight.compare.arms import RIVAL, ClassOutput, Gated, Shared, all_arms
 from makeweight.compare.result import _doubts, _held_back, _is_held_back
+from makeweight.compare.runs import Predictions
 from makeweight.compare.statistics import Sample, paired_differences
 
 COUNTS = np.array([80, 20, 40])
@@ -16,6 +19,16 @@ def test_less_than_half_of_what_was_asked_for_says_nothing() -> None:
     assert _is_held_back(drawn, planned, None).tolist() == [[False, False, True], [False, True, True]]
     # A training part of three folds holds two thirds of the images, and two thirds as many are asked for.
     assert _is_held_back(drawn, planned, 3).tolist() == [[False, False, False], [False, True, True]]
+
+
+def test_answers_that_are_kept_are_the_answers(tmp_path: Path) -> None:
+    """Near ties, too, have the same most probable class when they are read again."""
+    chances = np.random.default_rng(0).normal(0.01, 1e-5, (500, 100)).astype(np.float32).astype(np.float64)
+    codes = chances.argmax(axis=1)
+    Predictions(np.arange(500), codes, chances).write(tmp_path / "answers.npz")
+    again = Predictions.read(tmp_path / "answers.npz")
+    assert again.chances.argmax(axis=1).tolist() == again.codes.tolist() == codes.tolist()
+    assert again.chances.sum(axis=1) == pytest.approx(1)
 
 
 def test_it_is_told_of_which_classes() -> None:

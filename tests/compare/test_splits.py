@@ -63,6 +63,16 @@ def test_near_copies(shape: tuple[int, ...]) -> None:
     assert near_copies(X, np.array([0, 1, 2]), np.array([3, 4, 5])) == [(0, 3), (1, 4)]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float16", "uint8", "bool"])
+def test_near_copies_of_any_type(dtype: str) -> None:
+    """Over the whole range of the type, whose width int8, int16 and float16 do not hold."""
+    limits = {"float16": (-6e4, 6e4), "bool": (0, 1)}.get(dtype)
+    low, high = limits or (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    X = np.random.default_rng(0).integers(0, 2, (4, 8, 8)) * (high - low) + low
+    X[3] = X[0]
+    assert near_copies(X.astype(dtype), np.array([0, 1]), np.array([2, 3])) == [(0, 3)]
+
+
 def test_leaks_between_folds_are_only_those_that_cross() -> None:
     images = made()
     images.X[20] = images.X[0]

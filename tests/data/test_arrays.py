@@ -191,6 +191,15 @@ def test_nan_and_infinity_are_named_by_their_image(shape: tuple[int, ...], bad: 
     assert str(caught.value) == "image 2 of the array holds NaN or infinity: remove or mend it."
 
 
+@pytest.mark.parametrize("value", [np.int64(2**63 - 1), np.uint64(2**64 - 1), np.float64(1e308), np.float64(-1e200)])
+@pytest.mark.parametrize("shape", [(4, 6), (4, 8, 8)])
+def test_values_that_are_too_large_to_compute_with_are_refused(value: Any, shape: tuple[int, ...]) -> None:
+    X = np.zeros(shape, value.dtype)
+    X[1] = value
+    with pytest.raises(InputError, match=r"with values as far from 0 as .* cannot be learnt: scale them to"):
+        ImageCodec.learn(X)
+
+
 def test_images_of_another_shape_are_refused() -> None:
     codec = ImageCodec.learn(values((4, 8, 11), "uint8"))
     with pytest.raises(InputError) as caught:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from makeweight import ACGAN, DeepSMOTE
 from makeweight.data import batches
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import default_workers, encoder, from_device, is_looked_up, read_batches
@@ -133,6 +134,21 @@ def test_workers_end_with_the_batches(folder: Path) -> None:
     next(batches)
     assert len(multiprocessing.active_children()) == 2
     del batches
+    assert not multiprocessing.active_children()
+
+
+def test_workers_end_with_a_training_whose_error_is_still_held(folder: Path) -> None:
+    def stop(report: Any) -> None:
+        raise RuntimeError("enough")
+
+    source, held = open_source(folder), []
+    for kind in (ACGAN, DeepSMOTE):
+        sampler = kind(n_steps=4, batch_size=4, latent_dim=4, random_state=0, device="cpu", callback=stop)
+        try:
+            sampler.fit(LazyImages(source), source.labels)
+        except RuntimeError as error:
+            held.append(error)
+    assert len(held) == 2
     assert not multiprocessing.active_children()
 
 

@@ -113,3 +113,8 @@ def test_its_cost_can_be_foretold(boots: Any) -> None:
     cost = estimate(ClassDCGAN(**{**TINY, "n_steps": 1000}), (8, 8), [12, 5, 3])
     assert cost.n_steps == 1000
     assert cost.seconds > 0
+
+
+def test_its_cost_can_be_foretold_with_an_autoencoder_for_each_class() -> None:
+    cost = estimate(ClassDCGAN(**{**TINY, "n_steps": 1000}, start="autoencoder"), (8, 8), [12, 5, 3, 3, 3])
+    assert 0 < cost.seconds < 1e4

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from makeweight.component import Component, registry_of
+from makeweight.component import Component
 from makeweight.data.wording import no_such, shown
 from makeweight.errors import InputError
 from makeweight.sampler import SILENT, ImageSampler
@@ -54,10 +54,7 @@ def _changed(part: Any, name: str, path: str, text: str) -> Component:
     known = sorted(part.get_params(deep=False)) if isinstance(part, Component) else []
     if own not in known:
         raise InputError(no_such(f"setting {shown(name)}: parameter of {type(part).__name__}", own, known))
-    now = getattr(part, own)
-    if rest and isinstance(now, str):
-        registry = registry_of(own)
-        now = now if registry is None else registry.resolve(now)
+    now = part._part(own) if rest else getattr(part, own)
     return part.set_params(**{own: _changed(now, name, rest, text) if rest else _value(text, now)})  # type: ignore[no-any-return]
 
 

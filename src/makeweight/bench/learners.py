@@ -24,7 +24,7 @@ from makeweight.checkpoints import kin_of
 from makeweight.classifiers import classifier_names, get_classifier
 from makeweight.classifiers.gan_classifier import GANClassifier
 from makeweight.classifiers.small_cnn import CNNClassifier
-from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared, SharedBlended, plain_arms
+from makeweight.compare.arms import ARMS, Arm, FilledAugmented, Shared, SharedBlended, plain_arms, with_drawn
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe
 from makeweight.data.wording import no_such, shown
@@ -181,16 +181,16 @@ class FromDrawn(Learner):
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """Let the method learn and draw, and the classifier learn from both."""
-        labels, counts = np.unique(y, return_counts=True)
-        numbers = self.arm.counts(counts).tolist() if self.sampler is not None else [0]
+        drawn = np.zeros(len(y), bool)
         if self.sampler is not None:
+            labels, counts = np.unique(y, return_counts=True)
+            numbers = self.arm.counts(counts).tolist()
             if not any(numbers):
                 raise InputError(f"{self.arm.title} adds no image, since every class has as many: give a larger fill.")
-            self.sampler = sampler = self.learnt(self.sampler, X, y)
-            new = [sampler.draw(label, range(n)) for label, n in zip(labels.tolist(), numbers, strict=True)]
-            X, y = np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)])
+            self.sampler = self.learnt(self.sampler, X, y)
+            X, y, drawn = with_drawn(X, y, labels, self.sampler, [range(n) for n in numbers])
         begin = time.perf_counter()
-        self.classifier.fit(X, y, drawn=np.arange(len(y)) >= len(y) - sum(numbers))
+        self.classifier.fit(X, y, drawn=drawn)
         self.classes_, self.seconds_ = self.classifier.classes_, time.perf_counter() - begin
         return self
 

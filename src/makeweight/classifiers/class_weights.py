@@ -139,6 +139,7 @@ class Deferred(ClassWeight):
     Cao et al., 2019, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", Algorithm 1.
     """
 
+    axes: ClassVar[dict[str, str]] = {"weight": "class_weight"}
     ranges: ClassVar[Ranges] = {"start": within(0, 1)}
 
     def __init__(self, *, weight: str | ClassWeight | None = None, start: float = 0.8) -> None:
@@ -147,7 +148,10 @@ class Deferred(ClassWeight):
 
     def weights(self, counts: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the weights that hold in the end."""
-        return as_class_weight(self.weight or ClassBalanced(beta=0.9999)).weights(counts, classes)
+        return as_class_weight(self._part("weight")).weights(counts, classes)
+
+    def _part(self, name: str) -> Any:
+        return ClassBalanced(beta=0.9999) if name == "weight" and self.weight is None else super()._part(name)
 
 
 def as_class_weight(given: str | Mapping[Any, float] | ClassWeight) -> ClassWeight:

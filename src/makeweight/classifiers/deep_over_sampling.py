@@ -150,8 +150,9 @@ def neighbours(
 
     Returns
     -------
-    near : array of int of shape (n, n_neighbors)
-        Indices, nearest first; places beyond the last neighbour hold the image itself.
+    near : array of int of shape (n, k)
+        Indices, nearest first, where k is `n_neighbors`, or less if no class has as many others; places beyond the
+        last neighbour hold the image itself.
     n_near : array of int of shape (n,)
         Number of neighbours, at least 1.
 
@@ -161,9 +162,10 @@ def neighbours(
     >>> near.ravel().tolist()
     [1, 0, 2, 3, 4]
     """
+    counts = np.bincount(codes)
+    n_neighbors = max(1, min(n_neighbors, int(counts.max()) - 1))
     near = np.repeat(np.arange(len(codes))[:, None], n_neighbors, axis=1)
     n_near = np.ones(len(codes), dtype=np.int64)
-    counts = np.bincount(codes)
     for code in np.flatnonzero((counts > 1) & (counts < counts.max())):
         own = np.flatnonzero(codes == code)
         n_own = min(n_neighbors, len(own) - 1)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from makeweight.class_head import MostProbable
 from makeweight.classifiers.inputs import checked_images, checked_training
 from makeweight.classifiers.recipe import CLASSIFIERS
-from makeweight.component import Nested
+from makeweight.component import Nested, whole_or_not
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
 from makeweight.methods.aggan import AGGAN
@@ -73,9 +73,10 @@ class GANClassifier(MostProbable, Nested):
             raise InputError(
                 f"the sampler's head={head.name!r} has no class output to classify with: give it another head."
             )
-        array, labels, *_ = checked_training(self, X, y)
-        self.sampler_: GANSampler = sampler.fit(array, labels)
-        self.classes_ = self.sampler_.classes_
+        with whole_or_not(self):
+            array, labels, *_ = checked_training(self, X, y)
+            self.sampler_: GANSampler = sampler.fit(array, labels)
+            self.classes_ = self.sampler_.classes_
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:

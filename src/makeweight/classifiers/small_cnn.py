@@ -19,7 +19,7 @@ from makeweight.classifiers.inputs import checked_images, checked_training
 from makeweight.classifiers.losses import ClassificationLoss
 from makeweight.classifiers.recipe import CLASSIFIERS, PARTS, ClassifierRecipe
 from makeweight.classifiers.risks import Criterion, Risk, Study
-from makeweight.component import Nested, describe
+from makeweight.component import Nested, describe, whole_or_not
 from makeweight.data.arrays import Channels, ImageCodec
 from makeweight.data.batches import encoder
 from makeweight.data.wording import counted
@@ -29,8 +29,8 @@ from makeweight.judges import Discriminator
 from makeweight.networks import Networks
 from makeweight.ranges import ROUND, check_ranges, or_none
 from makeweight.recipe import LIMITS
-from makeweight.schedule import steps_of_epoch
-from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
+from makeweight.schedule import falling, steps_of_epoch
+from makeweight.stabilisers import batches_of
 from makeweight.transfer import moved
 
 if TYPE_CHECKING:
@@ -167,14 +167,13 @@ class CNNClassifier(MostProbable, Nested):
             If the weights do not stay finite.
         """
         self._check_settings()
-        array, _, classes, codes = checked_training(self, X, y)
-        self.__dict__.pop("network_", None)  # whatever stops this training, the last one does not answer for it
-        self.classes_, self.loss_ = classes, self.setting("loss")
-        self.codec_ = ImageCodec.learn(array, self.channels)
-        self.class_counts_ = self._counts(codes)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         fabric = fabric_for(self.device, None)
-        with repeatable(fabric.device):
+        with whole_or_not(self), repeatable(fabric.device):
+            array, _, classes, codes = checked_training(self, X, y)
+            self.classes_, self.loss_ = classes, self.setting("loss")
+            self.codec_ = ImageCodec.learn(array, self.channels)
+            self.class_counts_ = self._counts(codes)
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             torch.manual_seed(seed)
             self.network_ = self._build().to(fabric.device)
             self._train(array, codes, fabric.device, seed)
@@ -225,8 +224,7 @@ class CNNClassifier(MostProbable, Nested):
         self, codes: NDArray[np.int64], order: np.random.Generator, n_steps: int
     ) -> Iterator[NDArray[np.int64]]:
         """Give the images of each step, as indices."""
-        epoch = balanced_epoch if self.setting("balanced_batches") else plain_epoch
-        return endless_batches(lambda: epoch(codes, order), self.batch_size)
+        return batches_of(codes, order, self.batch_size, balanced=self.setting("balanced_batches"))
 
     def _counts(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the number of images of each class, which losses and class weights go by."""
@@ -259,16 +257,14 @@ class CNNClassifier(MostProbable, Nested):
         risk = self.setting("risk").begin(study)
         betas = (float(self.betas[0]), float(self.betas[1]))
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=betas, fused=True)
-        falling = max(1.0, n_steps * self.learning_rate_decay)
-        slowing = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: min(1.0, (n_steps - done) / falling))
         self.network_.train()
         for step, index in zip(range(n_steps), self._batches(codes, order, n_steps), strict=False):
             shown = augmentation.draw(len(index), random, step)(study.images(index))
             loss = risk(step, index, shown, moved(codes[index], device))
+            optimiser.param_groups[0]["lr"] = falling(self.learning_rate, self.learning_rate_decay, step, n_steps)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            slowing.step()
         if not all(bool(weight.isfinite().all()) for weight in self.network_.parameters()):
             raise TrainingError(
                 f"the classifier learnt nothing in {counted(n_steps, 'step')}, since its weights are no finite numbers "

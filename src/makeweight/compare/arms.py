@@ -13,6 +13,7 @@ from makeweight.augmentations import Affine
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import Component, Registry, rebuild
 from makeweight.methods import classifies, get_method, method_names
+from makeweight.sampler import ImageSampler
 
 FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
 # What an arm's classifier is like unless the arm says otherwise, whatever all arms share.
@@ -349,6 +350,33 @@ class ClassOutput(Arm):
         real = _prevalence(np.ones_like(class_counts) if settings["balanced_batches"] else class_counts)
         head, prior = rebuild(settings["head"]), rebuild(settings["prior"])
         return (real + _prevalence(prior.weights(class_counts))) / 2 if head.fakes else real
+
+
+def with_drawn(
+    X: NDArray[Any], y: NDArray[Any], labels: NDArray[Any], sampler: ImageSampler, rows: Sequence[Sequence[int]]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+    """Put drawn images after real ones.
+
+    Parameters
+    ----------
+    X, y : array of shape (n, ...) and (n,)
+        Real images, and what they are called.
+    labels : array of shape (n_classes,)
+        What the sampler's classes are called in `y`.
+    sampler : ImageSampler
+        What draws.
+    rows : sequence of sequence of int
+        Which of its images of each class.
+
+    Returns
+    -------
+    X, y, drawn : array of shape (m, ...), (m,) and (m,)
+        All images, what they are called, and which are drawn.
+    """
+    numbers = [len(own) for own in rows]
+    new = [sampler.draw(label, own) for label, own in zip(sampler.classes_.tolist(), rows, strict=True)]
+    drawn = np.repeat([False, True], [len(X), sum(numbers)])
+    return np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)]), drawn
 
 
 def _prevalence(weights: NDArray[np.int64]) -> NDArray[np.float64]:

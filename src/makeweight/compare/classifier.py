@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,7 +17,7 @@ from makeweight.data.arrays import Channels
 from makeweight.errors import InputError
 from makeweight.networks import Networks
 from makeweight.ranges import check_ranges, or_none, within
-from makeweight.stabilisers import balanced_epoch, endless_batches, plain_epoch
+from makeweight.stabilisers import batches_of, endless_batches, taken
 
 
 class MixedClassifier(CNNClassifier):
@@ -137,8 +136,8 @@ class MixedClassifier(CNNClassifier):
         for _, index in zip(range(n_steps - n_on_real), together, strict=False):
             yield index
         real = np.flatnonzero(~self._drawn)
-        epoch = balanced_epoch if self.balanced_batches or self.drawn_share is not None else plain_epoch
-        yield from endless_batches(lambda: real[epoch(codes[real], order)], self.batch_size)
+        balanced = bool(self.balanced_batches) or self.drawn_share is not None
+        yield from (real[index] for index in batches_of(codes[real], order, self.batch_size, balanced=balanced))
 
     def _counts(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount(codes[~self._drawn])
@@ -177,12 +176,6 @@ def shared_epoch(
         of_class = codes == code
         own_drawn = np.flatnonzero(of_class & drawn)
         n_drawn = round(share * largest) if len(own_drawn) else 0
-        parts.append(_taken(np.flatnonzero(of_class & ~drawn), largest - n_drawn, random))
-        parts.append(_taken(own_drawn, n_drawn, random))
+        parts.append(taken(np.flatnonzero(of_class & ~drawn), largest - n_drawn, random))
+        parts.append(taken(own_drawn, n_drawn, random))
     return random.permutation(np.concatenate(parts))
-
-
-def _taken(own: NDArray[np.int64], number: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Take a number of images: whole passes first, then a random part."""
-    passes = [random.permutation(own) for _ in range(math.ceil(number / max(len(own), 1)))]
-    return np.concatenate([own[:0], *passes])[:number]

@@ -25,7 +25,7 @@ from makeweight.bench.grid import computed
 from makeweight.bench.hashing import hash_settings
 from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, compute_row
-from makeweight.compare.arms import Arm
+from makeweight.compare.arms import Arm, with_drawn
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.metrics import class_metrics, summary_metrics
 from makeweight.compare.splits import Images, Split
@@ -161,9 +161,9 @@ class Predictions:
     chances: NDArray[np.float64]
 
     def write(self, path: Path) -> None:
-        """Write the answers, whole or not at all; probabilities are kept in half precision."""
+        """Write the answers, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        file, chances = BytesIO(), self.chances.astype(np.float16)
+        file, chances = BytesIO(), self.chances.astype(np.float32)
         np.savez_compressed(file, index=self.index, codes=self.codes.astype(np.int16), chances=chances)
         write_whole(path, file.getvalue())
 
@@ -352,10 +352,7 @@ def filled(bench: Workbench, arm: Arm, split: Split) -> tuple[NDArray[Any], NDAr
     if arm.gated:
         groups = images.clusters[split.train] if images.grouped else None
         rows = _passing(sampler, X, images.classes[codes], groups, rows, split.seed, bench.base.device)
-    new = [sampler.draw(label, own) for label, own in zip(sampler.classes_.tolist(), rows, strict=True)]
-    numbers = [len(own) for own in rows]
-    drawn = np.repeat([False, True], [len(X), sum(numbers)])
-    return np.concatenate([X, *new]), np.concatenate([codes, np.repeat(np.arange(len(counts)), numbers)]), drawn
+    return with_drawn(X, codes, np.arange(len(counts)), sampler, rows)
 
 
 def _passing(

@@ -143,7 +143,7 @@ def near_copies(X: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.int
     [(0, 1)]
     """
     small = _small(X)
-    spread = float(np.ptp(X)) or 1.0
+    spread = float(X.max()) - float(X.min()) or 1.0
     reach = NEAR * spread
     # Means of blocks differ hardly more than their pixels, so that nothing is lost here; the pixels decide below.
     limit = 1.3 * reach * np.sqrt(small.shape[1]) + 1e-6 * spread

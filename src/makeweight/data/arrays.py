@@ -12,6 +12,7 @@ from makeweight.errors import InputError
 
 Channels = Literal["first", "last"]
 COUNTS = (1, 3, 4)
+LARGEST = {"i": 2.0**53, "f": 1e150}  # beyond these float64 tells whole numbers no more apart, or has no squares
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class ImageCodec:
         Raises
         ------
         InputError
-            For other shapes and dtypes, NaN or infinity, no images at all, and a shape that leaves the channels open.
+            For other shapes and dtypes, NaN or infinity, no images at all, a shape that leaves the channels open, and
+            values too large to compute with.
         """
         if channels not in (None, "first", "last"):
             raise InputError(f"channels={channels!r} is impossible: give 'first' or 'last', or leave it out.")
@@ -79,6 +81,12 @@ class ImageCodec:
             low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
         else:
             low, high = np.array([X.min()], float), np.array([X.max()], float)
+        most, farthest = LARGEST["f" if X.dtype.kind == "f" else "i"], max(-low.min(), high.max())
+        if farthest > most:
+            raise InputError(
+                f"images of {X.dtype} with values as far from 0 as {farthest:.3g} cannot be learnt: scale them to "
+                f"{most:.0e} at most."
+            )
         dtype = X.dtype.name if X.dtype.isnative else X.dtype.str
         return cls(layout, X.shape[1:], dtype, tuple(low.tolist()), tuple(high.tolist()))
 

@@ -7,7 +7,7 @@ import multiprocessing.util
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ MOST_WORKERS = 8
 CORES_PER_WORKER = 4
 SHARE_OF_GPU = 0.25
 
+Batches = Generator[tuple[Tensor, Tensor]]
 Indices = Iterable[NDArray[np.int64]]
 Encode = Callable[[NDArray[Any] | Tensor], Tensor]
 
@@ -41,7 +42,7 @@ def read_batches(
     codec: ImageCodec,
     device: torch.device,
     n_workers: int | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Batches:
     """Give batches of images and codes; the same ones wherever the images are and whoever reads them.
 
     Indices are taken in this process. Images in memory are picked there; small ones are first moved to a GPU that has

@@ -182,7 +182,7 @@ class DeepSMOTE(TrainingSampler):
         self, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any], seed: int
     ) -> None:
         self._check_settings()
-        self._check_team()
+        self._check_run()
         schedule = self._schedule(np.bincount(codes))
         fabric, chance = fabric_for(self.device, self.precision), self._seed_of_training(seed)
         with repeatable(fabric.device):
