@@ -175,7 +175,7 @@ class TestTraining:
             r"learning_rate, or precision 32-true\.$"
         )
         with pytest.raises(TrainingError, match=sentence):
-            training.run(itertools.repeat((images * torch.nan, codes)))
+            training.run((images * torch.nan, codes) for _ in itertools.count())
 
 
 class TestHandOver:

@@ -126,7 +126,15 @@ class Registry(Generic[T]):
         _REGISTRIES[axis] = self
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Class decorator: file the part under `name`, which must be free."""
+        """Class decorator: file the part under `name`, which must be free.
+
+        Raises
+        ------
+        ValueError
+            If it is not free, or holds other than letters, digits, underscores and hyphens.
+        """
+        if not re.fullmatch(r"[\w-]+", name):
+            raise ValueError(f"{self.axis} {name!r} cannot be registered: give a name of letters, digits, _ and -.")
 
         def add(part: type[T]) -> type[T]:
             known = self._parts.get(name, part)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import makeweight
 from makeweight.bench import (
+    OtherFiguresWarning,
     Outcome,
     Row,
     RowFile,
@@ -224,7 +225,7 @@ class TestMerge:
         for seed in (0, 1, 1):
             first.append(row(subset_seed=seed))
         second.append(row(subset_seed=2))
-        assert merge_rows(target, [first, second, RowFile(tmp_path / "absent.jsonl")]) == 2
+        assert merge_rows(target, [first, second]) == 2
         assert [row.subset_seed for row in target] == [0, 1, 2]
         assert merge_rows(target, [first, second]) == 0
 
@@ -238,6 +239,26 @@ class TestMerge:
         ):
             merge_rows(other, [first])
         assert other.path.read_text() == "[blend]\n"
+
+    def test_other_figures_of_one_run_are_told(self, tmp_path: Path) -> None:
+        target, first, second = (RowFile(tmp_path / f"{name}.jsonl") for name in ("target", "first", "second"))
+        for seed in (0, 1):
+            first.append(row(subset_seed=seed))
+            second.append(row(subset_seed=seed).model_copy(update={"metrics": {"acsa": 0.5 + 0.25 * seed}}))
+        words = "second.jsonl: 1 row is of a run whose row before has other figures, and left out: the first counts"
+        with pytest.warns(OtherFiguresWarning, match=words):
+            assert merge_rows(target, [first, second]) == 2
+        assert [each.metrics["acsa"] for each in target] == [0.75, 0.75]
+
+    @pytest.mark.parametrize("content", ["", "[blend]\n"])
+    @pytest.mark.filterwarnings("ignore::makeweight.bench.rows.TornRowWarning")
+    def test_what_holds_no_rows_is_no_source(self, content: str, tmp_path: Path) -> None:
+        target, first, other = (RowFile(tmp_path / f"{name}.jsonl") for name in ("target", "first", "other"))
+        first.append(row())
+        other.path.write_text(content)
+        with pytest.raises(InputError, match=r"other.jsonl holds no row, so none is added: name files of rows"):
+            merge_rows(target, [first, other])
+        assert not target.path.exists()
 
     def test_broken_source_changes_nothing(self, tmp_path: Path) -> None:
         target, first, broken = (RowFile(tmp_path / f"{name}.jsonl") for name in ("target", "first", "broken"))

@@ -99,12 +99,16 @@ def test_one_class_is_refused(boots: Any) -> None:
         CNNClassifier(**TINY, n_steps=1).fit(boots[0], np.full(20, "a"))
 
 
-def test_a_training_that_is_refused_leaves_no_other(boots: Any) -> None:
+def test_a_training_that_is_refused_leaves_the_one_before(boots: Any) -> None:
     classifier = CNNClassifier(**TINY, n_steps=1).fit(*boots)
+    before = classifier.predict_proba(boots[0]).tobytes()
     with pytest.raises(InputError):
         classifier.set_params(networks="published_28").fit(*boots)
+    assert classifier.predict_proba(boots[0]).tobytes() == before
+    with pytest.raises(InputError):
+        clone(classifier).fit(*boots)
     with pytest.raises(NotFittedError):
-        classifier.predict(boots[0])
+        clone(classifier).predict(boots[0])
 
 
 def test_unknown_parts_are_refused(boots: Any) -> None:

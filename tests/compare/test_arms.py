@@ -4,6 +4,8 @@ import pytest
 from makeweight.compare.arms import ARMS, AdjustedBlended, Arm, SharedBlended, all_arms, drawing_methods, plain_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe, rebuild
+from makeweight.methods.smote import SMOTE
+from makeweight.sampler import METHODS
 
 COUNTS = np.array([100, 40, 10])
 
@@ -24,6 +26,21 @@ def test_titles_are_unique_and_the_essential_come_first() -> None:
     assert len({arm.title for arm in arms}) == len(arms)
     assert [arm.title for arm in arms[:2]] == ["nothing", "augmentation"]
     assert {type(arm) for arm in arms} == set(ARMS) - {AdjustedBlended, SharedBlended}  # which are of tables alone
+
+
+def test_methods_whose_classes_share_a_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS, "_parts", dict(METHODS._parts))
+    for name in ("my_smote", "other_smote", "mine"):
+        METHODS.register(name)(type("SMOTE" if name != "mine" else "Mine", (SMOTE,), {}))
+    titles = [arm.title for arm in all_arms(["smote", "my_smote", "other_smote", "mine"], fills=[1.0], shares=[])]
+    assert titles[-4:] == [f"{name} at fill 1" for name in ("SMOTE", "my_smote", "other_smote", "Mine")]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "x at fill 0.5", "z's class output", "drawn\n", "../up"])
+def test_names_that_would_be_read_as_something_else_are_not_registered(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be registered: give a name of letters"):
+        METHODS.register(name)
 
 
 def test_methods_that_classify_have_their_class_output() -> None:

@@ -2,9 +2,20 @@
 
 from makeweight.bench.grid import run_grid
 from makeweight.bench.hashing import hash_data, hash_settings
-from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, TornRowWarning, merge_rows, run_once
+from makeweight.bench.rows import (
+    OtherFiguresWarning,
+    Outcome,
+    Row,
+    RowFile,
+    Run,
+    RunKey,
+    TornRowWarning,
+    merge_rows,
+    run_once,
+)
 
 __all__ = [
+    "OtherFiguresWarning",
     "Outcome",
     "Row",
     "RowFile",

@@ -206,12 +206,16 @@ class ResultSection:
 
     @property
     def foremost(self) -> list[Difference]:
-        """Those to tell first: what the paper claims, or those of the best method with several rivals."""
-        own: list[Difference] = []
-        if self.reading != PAPER:
-            each = ([found for found in self.differences if found.one == line.method] for line in self.lines)
-            own = next((found for found in each if len(found) > 1), [])
-        return own or self.differences
+        """Those to tell first: what the paper claims, or those of the best method with several rivals.
+
+        It is the best on the very images that it is judged by, and one that can be judged, if there is any.
+        """
+        if self.reading == PAPER:
+            return self.differences
+        each = [[found for found in self.differences if found.one == line.method] for line in self.lines]
+        several = [own for own in each if len(own) > 1]
+        judged = [own for own in several if any(found.reach is not None for found in own)]
+        return next(iter(judged or several), self.differences)
 
     @property
     def _families(self) -> str:

@@ -31,7 +31,7 @@ from pydantic import (
 from makeweight.bench.hashing import hash_settings, to_json
 from makeweight.bench.machine import software_and_processor
 from makeweight.data.files import read_regular
-from makeweight.data.wording import shown
+from makeweight.data.wording import counted, shown
 from makeweight.errors import InputError
 
 HASH = r"^[0-9a-f]{64}$"
@@ -39,6 +39,10 @@ HASH = r"^[0-9a-f]{64}$"
 
 class TornRowWarning(UserWarning):
     """A line of a row file that was not written to its end."""
+
+
+class OtherFiguresWarning(UserWarning):
+    """Rows of the same runs with other figures, of which the first count."""
 
 
 class RunKey(NamedTuple):
@@ -308,22 +312,50 @@ def merge_rows(target: RowFile, sources: Iterable[RowFile]) -> int:
     int
         Number of rows that were added.
 
+    Warns
+    -----
+    OtherFiguresWarning
+        Of rows whose runs are there with other figures.
+
     Raises
     ------
     InputError
-        If the target holds something else than rows.
+        If the target holds something else than rows, or a source holds none; nothing is added then.
     """
-    known = {row.key for row in target}
+    known = {row.key: row for row in target}
     if not known and target.path.is_file() and target.path.stat().st_size:
         raise InputError(f"{shown(target.path)} holds no row, so none is added: name a file of rows, or a new one.")
-    n_added = 0
-    for row in [row for source in sources for row in source]:
-        if row.key in known:
-            continue
-        known.add(row.key)
+    new: list[Row] = []
+    for source in sources:
+        rows = source.read()
+        if not rows:
+            raise InputError(f"{shown(source.path)} holds no row, so none is added: name files of rows.")
+        new += take_first(known, rows, source.path)
+    for row in new:
         target.append(row)
-        n_added += 1
-    return n_added
+    return len(new)
+
+
+def take_first(known: dict[RunKey, Row], rows: Iterable[Row], path: Path) -> list[Row]:
+    """Add rows of a file to those known, and give the ones whose runs were not there.
+
+    Warns
+    -----
+    OtherFiguresWarning
+        Of rows whose runs are there with other figures.
+    """
+    new, n_other = [], 0
+    for row in rows:
+        first = known.setdefault(row.key, row)
+        if first is row:
+            new.append(row)
+        elif first.metrics != row.metrics:
+            n_other += 1
+    if n_other:
+        told = counted(n_other, "row is of a run", "rows are of runs")
+        sentence = f"{shown(path)}: {told} whose row before has other figures, and left out: the first counts"
+        warnings.warn(sentence, OtherFiguresWarning, stacklevel=3)
+    return new
 
 
 def _is_cut_off(handle: int) -> bool:

@@ -120,13 +120,14 @@ class Job:
 
     def describe(self, case: Case, split: TrainTest, data_hash: str) -> Run:
         """Describe a run on a split of some hash: its key says whether it is done."""
+        n_steps = self.n_steps(case, split)
         return Run(
             protocol=f"{self.table.name}/{case.reading}/{self.table.group(case.dataset, case.details)}",
             data_hash=data_hash,
             subset_seed=case.seed,
             method=case.method,
             settings={"learner": self.learner(case, split).settings, "seed": case.seed, "fixed": self.settings.hash},
-            budget=f"{self.n_steps(case, split)} steps",
+            budget=f"{n_steps} step{'s' if n_steps > 1 else ''}",
         )
 
     def compute(self, case: Case, split: TrainTest, kept: Path, deadline: float) -> Outcome:
@@ -230,16 +231,18 @@ def run_table(
             failed.append(row.sentence)
             heard.note(f"failed: {row.sentence}")
         elif row is not None:
-            if rows.done(row.key) is None:  # another command on this folder may have been as fast
+            if rows.done(row.key) is None:
                 rows.append(row)
+                n_added += 1
+            else:  # another command on this folder was as fast
+                n_known += 1
             shutil.rmtree(job.kept(row), ignore_errors=True)
-            n_added += 1
             heard.count(n_known + n_added, len(at_hand))
             told = f"{row.protocol} {row.method} seed {row.subset_seed}"
             for note in row.metrics.get("notes", []):  # type: ignore[union-attr]
                 heard.note(f"{told}: {note}")
             heard.note(f"{told}: recall {100 * row.metrics['acsa']:.2f}")  # type: ignore[operator]
-    n_left = len(missing) - n_added - len(failed)
+    n_left = len(at_hand) - n_known - n_added - len(failed)
     return Ran(n_known, n_added, n_left, sorted({case.dataset for case in cases} - set(sets)), failed)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from makeweight.bench.rows import Row, RowFile, RunKey
+from makeweight.bench.rows import Row, RowFile, RunKey, take_first
 from makeweight.bench.settings import read_settings
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
@@ -69,7 +69,7 @@ class CaseMetrics(BaseModel):
 
 
 def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
-    """Read the rows of a table; of several of one run the first counts, as where files are merged.
+    """Read the rows of a table; of several of one run the first counts, as where files are merged, with a warning.
 
     Raises
     ------
@@ -95,8 +95,7 @@ def read_rows(name: str, files: Sequence[Path]) -> list[Row]:
                     f"{shown(file)} holds a row of {name} that no bench has written ({shown(row.method)}, seed "
                     f"{row.subset_seed}: {shown(where)}: {shown(fault['msg'])}): remove it."
                 ) from error
-        for row in own:
-            found.setdefault(row.key, row)
+        take_first(found, own, file)
     if not found:
         raise InputError(f"{listed(map(str, files))} holds no rows of {name}: run it first.")
     for (_, group, *_), methods in grouped(name, found.values()).items():

@@ -50,6 +50,16 @@ def remarks(name: str, found: Sequence[ResultSection]) -> list[str]:
     return [*papers, *not_run(name, found)]
 
 
+def on_whom(found: Sequence[ResultSection]) -> list[str]:
+    """Say how the method was chosen whose differences are told first."""
+    if all(section.foremost == section.differences for section in found):
+        return []
+    return [
+        "The verdict is on the method with the highest mean on these very test images, of those with seeds enough to "
+        "be judged, which flatters it: the tables have all."
+    ]
+
+
 def _of_papers(name: str) -> str:
     """Say how long the trainings are whose figures a paper prints."""
     reading = read_settings()[name].paper

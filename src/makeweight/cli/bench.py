@@ -204,7 +204,7 @@ def figures(
     from makeweight.bench.results import sections
     from makeweight.bench.table_rows import grouped, read_rows, set_aside
     from makeweight.bench.tables import TABLES
-    from makeweight.bench.wording import remarks, sentence_of, title_of
+    from makeweight.bench.wording import on_whom, remarks, sentence_of, title_of
     from makeweight.report.render import write_report
     from makeweight.report.tables import bench_page
 
@@ -220,7 +220,7 @@ def figures(
     if target is not None:
         titles = [title_of(each) for each in found]
         results = list(zip(titles, found, grouped(name, known).values(), strict=True))
-        told = [*remarks(name, found), *set_aside(name, known)]
+        told = [*on_whom(found), *remarks(name, found), *set_aside(name, known)]
         page = bench_page(name, kind.about, kind.paper, results, answers, told, curves(name, found))
         write_report(target, page)
         say(str(target))

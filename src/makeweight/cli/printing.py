@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+PLAIN = str.maketrans({"−": "-", "–": "-", "±": "+-", "×": "x", "…": "...", "é": "e", "→": "->", "·": "*"})
+
+
 class UnprintedError(OSError):
     """What is printed to refuses it, or has been closed."""
 
@@ -44,7 +47,23 @@ def put(text: str) -> None:
 
 def say(text: str) -> None:
     """Print text without breaking it, so that names and paths can be copied; control characters are escaped."""
-    console().print(shown(text), markup=False, highlight=False, soft_wrap=True)
+    printer = console()
+    printer.print(writable(shown(text), printer.encoding), markup=False, highlight=False, soft_wrap=True)
+
+
+def writable(text: str, encoding: str) -> str:
+    """Give text with plain signs in place of those that an encoding lacks.
+
+    Examples
+    --------
+    >>> writable("−0.5 ± 0.1", "ascii"), writable("−0.5 ± 0.1", "utf-8")
+    ('-0.5 +- 0.1', '−0.5 ± 0.1')
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(PLAIN)
+    return text
 
 
 def show(thing: object) -> None:
@@ -96,14 +115,15 @@ def show_table(
         show_edge=False,
         pad_edge=indented,
     )
+    encoding = console().encoding
     for column in columns:
         table.add_column(
-            Text(column),
+            Text(writable(column, encoding)),
             justify="right" if column in numbers else "left",
             overflow="ellipsis" if column in whole else "fold",
             no_wrap=column in whole,
             max_width=widest,
         )
     for number, row in enumerate(rows):
-        table.add_row(*(Text(cell) for cell in row), end_section=ruled and number == len(rows) - 2)
+        table.add_row(*(Text(writable(cell, encoding)) for cell in row), end_section=ruled and number == len(rows) - 2)
     show(table)

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from makeweight.augmentations import Affine
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import Component, Registry, rebuild
-from makeweight.methods import classifies, get_method, method_names
+from makeweight.methods import classifies, get_method, method_names, shipped
 from makeweight.sampler import ImageSampler
 
 FILLS, SHARES = (0.25, 0.5, 1.0), (0.25, 0.5)
@@ -395,14 +395,16 @@ def drawing_methods() -> list[str]:
 
 
 def method_title(name: str) -> str:
-    """Name of a method as its paper spells it, which is that of its class.
+    """Name of a method as its paper spells it, which is that of its class; as it is registered where others share that.
 
     Examples
     --------
     >>> method_title("aggan")
     'AGGAN'
     """
-    return str(get_method(name).__name__)
+    title = str(get_method(name).__name__)
+    alike = [each for each in method_names() if get_method(each).__name__ == title]
+    return title if len(alike) == 1 or name in shipped() else name
 
 
 def all_arms(
