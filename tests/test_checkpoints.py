@@ -30,6 +30,12 @@ def keep(folder: Path, *steps: int) -> Checkpoints:
     return kept
 
 
+def test_only_what_differs_is_named(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, {"betas": (0.5, 0.9), "seed": 1}).write(1, state(1))
+    with pytest.raises(InputError, match=r"of another training \(other seed\)"):
+        Checkpoints(tmp_path, {"betas": (0.5, 0.9), "seed": 2}).latest(whole)
+
+
 def test_a_folder_that_cannot_be_made_costs_a_note_and_not_the_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("theirs")
     kept = keep(tmp_path / "file" / "below", 1)

@@ -154,6 +154,17 @@ def test_how_many_were_drawn_changes_no_hash(boots: tuple[Any, Any]) -> None:
     assert sampler.model_hash_ == before
 
 
+@pytest.mark.parametrize("settings", [{"random_state": np.random.RandomState(0)}, {"sampling_strategy": dict}])
+def test_a_hash_outlives_what_json_cannot_hold(
+    settings: dict[str, Any], boots: tuple[Any, Any], tmp_path: Path
+) -> None:
+    if "sampling_strategy" in settings:
+        settings = {"sampling_strategy": lambda y: {"clog": 7}}
+    sampler = Duplicates(**settings).fit(*boots)
+    sampler.save(tmp_path / "model")
+    assert load(tmp_path / "model").model_hash_ == sampler.model_hash_
+
+
 def test_the_hash_covers_card_and_weights(model: Path) -> None:
     first = load(model).model_hash_
     change(model / CARD, "seed", value=5)

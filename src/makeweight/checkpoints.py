@@ -120,10 +120,10 @@ class Checkpoints:
                     path.unlink()
 
     def _require_own(self, state: State) -> None:
-        found = state.numbers.pop("identity", None)
-        if found != json.loads(json.dumps(self.identity)):
+        found, own = state.numbers.pop("identity", None), json.loads(json.dumps(self.identity))
+        if found != own:
             raise InputError(
-                f"{shown(self.folder)} holds checkpoints of another training ({_difference(found, self.identity)}): "
+                f"{shown(self.folder)} holds checkpoints of another training ({_difference(found, own)}): "
                 "give the same data and settings, or another folder."
             )
 

@@ -382,8 +382,8 @@ def load(folder: str | Path, *, networks: Any = None, device: str = "auto") -> I
     Returns
     -------
     ImageSampler
-        A fitted sampler of the class that was saved. What JSON cannot hold, a callable strategy or a RandomState, is
-        at its default.
+        A fitted sampler of the class that was saved, with its `model_hash_`. What JSON cannot hold, a callable strategy
+        or a RandomState, is at its default, so that the hash of the settings that are set may be another.
 
     Raises
     ------
@@ -423,4 +423,5 @@ def _rebuilt(source: Path, card: ModelCard, state: TrainingRecord, networks: Any
     sampler.rows_drawn_ = dict(zip(sampler.classes_.tolist(), state.rows_drawn, strict=True))
     training = read_arrays(source / TRAINING) if os.path.lexists(source / TRAINING) else {}
     sampler._restore(read_arrays(source / WEIGHTS), training, state.training)
+    sampler.settings_ = dict(card.settings)  # those of the fit, also what cannot be rebuilt
     return sampler

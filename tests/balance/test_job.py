@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makeweight.balance import BalanceSummary, Listener, balance_folder, read_manifest
+from makeweight.balance import BalanceSummary, Listener, balance_folder, read_manifest, verify_folder
 from makeweight.balance.drawn_images import read_pixels
 from makeweight.data.inspect import inspect
 from makeweight.errors import InputError
@@ -223,6 +223,37 @@ def test_bad_files_are_left_out_where_asked_for(shoes: Path, tmp_path: Path) -> 
     summary = balance_folder(shoes, tmp_path / "out", method="duplicates", skip_bad=True)
     assert [bad.file for bad in summary.skipped] == ["boot/broken.png"]
     assert not (tmp_path / "out" / "images" / "boot" / "broken.png").exists()
+
+
+@pytest.mark.parametrize("added", ["model/notes.txt", "fallback/notes.txt"])
+def test_files_of_others_beside_a_model_are_not_replaced(balanced: BalanceSummary, shoes: Path, added: str) -> None:
+    (balanced.out / "fallback").mkdir()
+    (balanced.out / added).write_text("mine")
+    with pytest.raises(InputError, match=f"it holds {added}"):
+        balance_folder(shoes, balanced.out, method="duplicates", overwrite=True)
+    assert (balanced.out / added).read_text() == "mine"
+
+
+@pytest.mark.parametrize("options", [{}, {"resize": 8}])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 300.0), (-1000.0, 3000.0), (0.0, 1.0), (0.0, 255.0)])
+def test_drawn_images_are_as_bright_as_the_originals_of_an_array_of_floats(
+    low: float, high: float, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """A few pixels reach far; resizing, and a class by itself, never see them."""
+    X = np.random.default_rng(0).uniform(low + 0.4 * (high - low), low + 0.6 * (high - low), (24, 16, 16))
+    X[0, 0, :2] = low, high
+    np.savez(tmp_path / "floats.npz", X=X, y=["many"] * 18 + ["few"] * 6)
+    found = balance_folder(tmp_path / "floats.npz", tmp_path / "out", method="duplicates", **options)
+    few = sorted((found.out / "images" / "few").iterdir())
+    pixels = {path.name: read_pixels(path) for path in few}
+    real, drawn = (
+        np.concatenate([each.ravel() for name, each in pixels.items() if name.startswith("drawn-") is is_drawn])
+        for is_drawn in (False, True)
+    )
+    assert real.mean() == pytest.approx(127.5, abs=4)
+    assert drawn.mean() == pytest.approx(real.mean(), abs=4)
+    assert len(np.unique(real)) > 40
+    assert verify_folder(found.out).good
 
 
 class Notes(Listener):

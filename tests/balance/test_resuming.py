@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 import makeweight.loop
 from makeweight.balance import Listener, balance_folder
-from makeweight.balance.output import MARKER, training_folder
+from makeweight.balance.output import MARKER, OutputFolder, training_folder
 from makeweight.balance.resuming import check_kept, keep_in, kept_training
 from makeweight.errors import InputError, TrainingError
 from makeweight.progress import StepReport
@@ -164,6 +165,29 @@ def test_the_finished_output_of_the_same_run(options: dict[str, Any], folder: Pa
     assert [each.total for each in again.classes] == [
         len(list((out / "images" / c).iterdir())) for c in ("boot", "clog")
     ]
+
+
+def test_what_another_run_is_learning_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    balance(folder, out)
+    keep_in(training_folder(out))
+    lock = FileLock(OutputFolder(out, True, lambda _: None).lock)
+    with lock, pytest.raises(InputError, match="is in use by another run"):
+        balance(folder, out, resume=True)
+    assert training_folder(out).exists()
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_finished_output_for_which_drawing_nothing_was_chosen(gate: bool, tmp_path: Path) -> None:
+    for label, colour, n in (("dark", 0, 12), ("light", 255, 4)):
+        for number in range(n):
+            (tmp_path / "in" / label).mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number).integers(0, 20, (8, 8), dtype=np.uint8) ^ colour
+            Image.fromarray(pixels).save(tmp_path / "in" / label / f"{number}.png")
+    options: dict[str, Any] = {"method": "smote", "fill": "auto", "gate": gate, "seed": 0}
+    first = balance_folder(tmp_path / "in", tmp_path / "out", **options)
+    assert sum(each.drawn for each in first.classes) == 0
+    assert balance_folder(tmp_path / "in", tmp_path / "out", resume=True, **options).was_finished
 
 
 def test_a_run_without_a_checkpoint_leaves_nothing(folder: Path, tmp_path: Path) -> None:

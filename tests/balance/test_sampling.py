@@ -50,6 +50,19 @@ def test_an_older_sample_is_replaced_only_where_asked_for(balanced: BalanceSumma
         sample_folder(balanced.out, 1, label="clog", out=extra, overwrite=True)
 
 
+@pytest.mark.parametrize("name", ["drawn-thesis.txt", "drawn-notes/thesis.txt"])
+def test_files_of_others_that_are_named_as_drawn_are_not_replaced(
+    name: str, balanced: BalanceSummary, tmp_path: Path
+) -> None:
+    out = tmp_path / "sampled"
+    sample_folder(balanced.out, 2, label="clog", out=out)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("mine")
+    with pytest.raises(InputError, match=f"it holds {name.partition('/')[0]}"):
+        sample_folder(balanced.out, 2, label="clog", out=out, overwrite=True)
+    assert (out / name).read_text() == "mine"
+
+
 @pytest.mark.parametrize("place", ["extra", "images/extra", "images/clog/extra", "model/extra"])
 def test_a_balanced_folder_takes_no_samples(
     place: str, balanced: BalanceSummary, tmp_path: Path, contents: Contents
@@ -67,6 +80,8 @@ def test_a_balanced_folder_takes_no_samples(
         ({"label": "clogs"}, r"^there is no class of the model called 'clogs': .*did you mean 'clog'\?"),
         ({"label": "hat"}, r"no class of the model called 'hat': choose from boot, clog, sandal\.$"),
         ({"n_images": 0}, "0 images cannot be drawn: ask for 1 or more"),
+        ({"n_images": 2.5}, r"2\.5 images cannot be drawn: ask for 1 or more"),
+        ({"n_images": True}, "True images cannot be drawn: ask for 1 or more"),
         ({"seed": -1}, "the seed -1 is out of range"),
     ],
 )

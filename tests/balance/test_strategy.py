@@ -33,6 +33,9 @@ def test_numbers_to_add(strategy: Strategy, labels: np.ndarray, to_add: dict[str
             THREE,
             "asks for 5 images of 'a', and there are 6 already: balancing only adds, so ask for 6 or more",
         ),
+        ({"b": 15.5}, THREE, "asks for 15.5 images of 'b': ask for a whole number"),
+        ({"b": float("nan")}, THREE, "asks for nan images of 'b': ask for a whole number"),
+        ({"b": "15"}, THREE, "asks for 15 images of 'b': ask for a whole number"),
         (
             {"scratch": 9},
             np.array(["scratches", "dent"]),

@@ -42,6 +42,22 @@ def test_missing_extra_and_changed_files_are_named(balanced: BalanceSummary) -> 
     ]
 
 
+def test_linked_and_empty_folders_and_other_spellings_are_named(balanced: BalanceSummary) -> None:
+    images, path = balanced.out / "images", balanced.out / "manifest.csv"
+    (images / "zzz").symlink_to(images / "boot", target_is_directory=True)
+    (images / "hat").mkdir()
+    assert verify_folder(balanced.out, redraw=0).problems == [
+        "2 files in images/ but not in the manifest: images/hat, images/zzz"
+    ]
+    (images / "zzz").unlink()
+    (images / "hat").rmdir()
+    rows = read_manifest(path)
+    write_manifest(path, [*rows, replace(rows[0], file=rows[0].file.replace("images/", "images/./"))])
+    assert verify_folder(balanced.out, redraw=0).problems[0] == (
+        f"1 file named in the manifest outside images/: {rows[0].file.replace('images/', 'images/./')}"
+    )
+
+
 def test_strange_files_beside_the_model_are_named(balanced: BalanceSummary) -> None:
     (balanced.out / "notes.txt").touch()
     (balanced.out / "model" / "code.py").touch()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from makeweight.classifiers.class_weights import ClassWeight
 from makeweight.classifiers.deep_over_sampling import DeepOverSampling, Targets, micro_cluster, neighbours
 from makeweight.classifiers.losses import CrossEntropy
 from makeweight.classifiers.risks import RISKS, Criterion, Mixup, Study
-from makeweight.errors import InputError
+from makeweight.errors import InputError, TrainingError
 from makeweight.judges import Discriminator
 
 # Two features an image, which are its pixels; class 0 is the largest.
@@ -121,6 +122,12 @@ def test_weights_lie_on_the_simplex_and_change() -> None:
     assert weights[3000:].tolist() == [[1, -1], [1, -1]]
     assert near[0].tolist() == PIXELS[[6, 5]].tolist()
     assert near[3000, 0].tolist() == PIXELS[7].tolist()
+
+
+def test_features_that_are_not_finite_are_told() -> None:
+    own = replace(study(), images=lambda index: torch.full((len(index), 1, 1, 2), torch.nan))
+    with pytest.raises(TrainingError, match="the features of the classifier are no finite numbers"):
+        Targets(own, 2).look_up()
 
 
 def test_deep_over_sampling_by_hand() -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from makeweight.balance.listener import Listener
 from makeweight.compare import compare_folder
 from makeweight.compare.inputs import Reading, find_images, gather, image_names, open_train, own_test
+from makeweight.compare.job import _opened
 from makeweight.compare.splits import make_splits
 from makeweight.data.base import ImageSource
 from makeweight.data.named import NamedSet, load_named
@@ -147,3 +148,30 @@ def test_arrays_that_cannot_be_compared(change: dict[str, object], words: str) -
     with pytest.raises(InputError) as refusal:
         gather(**{**given, **change})  # type: ignore[arg-type]
     assert words in str(refusal.value)
+
+
+def test_training_and_test_images_are_put_on_one_scale(tmp_path: Path) -> None:
+    """Two pixels of a training image reach far; a test image is a copy of another one."""
+    random = np.random.default_rng(0)
+    for label, brightness in (("a", 100), ("b", 300)):
+        for number in range(4):
+            pixels = (brightness + random.normal(0, 10, (8, 8))).astype(np.float32)
+            if number == 0:
+                pixels[0, :2] = -500, 3000
+            for part in ("train", "test") if number else ("train",):
+                (tmp_path / "set" / part / label).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(tmp_path / "set" / part / label / f"{number}.tif")
+    train, held = _opened(tmp_path / "set", None, None, Reading(mode="L"))
+    assert held is not None
+    first = np.array([file != "0.tif" for file in train.files])
+    assert np.array_equal(train.load()[first], held.load())
+    assert len(np.unique(train.load())) > 2
+
+
+def test_arrays_of_floats_are_put_on_one_scale(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).uniform(0, 200, (8, 8, 8))
+    X[0, 0, :2] = -500, 3000
+    np.savez(tmp_path / "set.npz", x_train=X, y_train=[0, 1] * 4, x_test=X[1:5], y_test=[1, 0] * 2)
+    train, held = _opened(tmp_path / "set.npz", None, None, Reading())
+    assert held is not None
+    assert np.array_equal(train.load()[1:5], held.load())

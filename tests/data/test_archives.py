@@ -77,18 +77,19 @@ def test_integers_find_their_depth(tmp_path, values, dtype):
     assert (source.load() == values).all()
 
 
-def test_float_arrays_are_kept_and_written_with_8_bits(tmp_path):
+def test_float_arrays_are_images_of_8_bits(tmp_path):
     values = np.linspace(0, 1, 4 * 72).reshape(4, 9, 8).astype(np.float32)
     source = open_source(save(tmp_path / "a.npz", X=values, y=list("aabb")))
-    assert source.spec == ImageSpec(9, 8, 1, "float32", "L")
-    assert (source.load() == values).all()
+    assert source.spec == source.original_spec == ImageSpec(9, 8, 1, "uint8", "L")
+    assert source.value_range == (0, 1)
+    assert (source.load() == np.rint(values.astype(np.float64) * 255)).all()
     source.write(0, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert (np.asarray(image) == np.rint(values[0].astype(np.float64) * 255)).all()
     small = open_source(tmp_path / "a.npz", resize=4).load()
-    assert small.dtype == np.float32
+    assert small.dtype == np.uint8
     assert small.shape == (4, 4, 4)
-    assert small.mean() == pytest.approx(values.mean(), abs=0.01)
+    assert small.mean() == pytest.approx(255 * values.mean(), abs=2)
     assert open_source(tmp_path / "a.npz", resize=4, mode="RGB").load().shape == (4, 4, 4, 3)
     colour = np.stack([values] * 3, axis=-1)
     assert (open_source(save(tmp_path / "c.npz", X=colour, y=list("aabb")), resize=4).load()[..., 1] == small).all()
@@ -158,3 +159,15 @@ def test_pickled_arrays_are_never_loaded(tmp_path):
     with Path(tmp_path / "p.npz").open("wb") as file:
         np.save(file, np.array([{}], dtype=object), allow_pickle=True)
     message(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize("labels", [[1e20, 1e25], [float(2**60), 3e30]])
+def test_large_whole_labels_stay_apart(labels, tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array(labels * 2))
+    assert len(open_source(tmp_path / "a.npz").classes) == 2
+
+
+def test_labels_of_bytes_that_are_no_text_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([b"\xe9", b"\xe8"] * 2))
+    with pytest.raises(InputError, match="hold bytes that are no UTF-8: save them as strings"):
+        open_source(tmp_path / "a.npz")

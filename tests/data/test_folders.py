@@ -1,8 +1,10 @@
+import ntpath
 import os
 from pathlib import Path
 
 import pytest
 
+from makeweight.data import folders
 from makeweight.data.folders import BadFile, list_folder
 from makeweight.data.source import open_source
 from makeweight.errors import InputError
@@ -280,3 +282,9 @@ def test_rows_of_other_splits_are_not_learnt_from(tabled, paint):
     assert source.counts == {"0": 2, "1": 2}
     assert source.files[0] == "0.png"
     assert source.other_splits == {"test": 1}
+
+
+def test_tables_name_files_with_slashes_on_any_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders.os, "path", ntpath)
+    find = folders._Finder(Path("C:/data"), ["cat/1.png"], [""])
+    assert [find(name) for name in ("cat/1.png", "cat\\1.png", "./cat/1.png", "cat/1")] == ["cat/1.png"] * 4

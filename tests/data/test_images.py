@@ -202,7 +202,15 @@ def test_resizing_16_bits_never_wraps_around(tmp_path):
 
 @pytest.mark.parametrize(
     ("extremes", "expected"),
-    [((0, 1), (0, 1)), ((-0.5, 1), (-1, 1)), ((0, 200), (0, 255)), ((0, 4095), (0, 65535)), ((-7, 3), (-7, 3))],
+    [
+        ((0, 1), (0, 1)),
+        ((-0.5, 1), (-1, 1)),
+        ((0, 200), (0, 255)),
+        ((0, 3000), (0, 4095)),
+        ((5, 300), (5, 300)),
+        ((1, 60000), (0, 65535)),
+        ((-7, 3), (-7, 3)),
+    ],
 )
 def test_natural_range(extremes, expected):
     assert natural_range(*extremes) == expected

@@ -114,6 +114,14 @@ def test_equal_seeds_give_equal_answers_and_leave_global_states_alone() -> None:
     assert (before[1] == np.random.get_state()[1]).all()
 
 
+def test_what_a_user_has_frozen_stays_so() -> None:
+    extractor = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 3)).train()
+    extractor[1].eval()
+    extract(extractor, np.zeros((4, 1, 8, 8), np.float32))
+    assert [part.training for part in extractor] == [True, False, True]
+    assert extractor.training
+
+
 def test_extracting_is_done_in_evaluation_mode() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 3))
     images = np.ones((5, 1, 2, 2), np.float32)

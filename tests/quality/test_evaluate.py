@@ -104,7 +104,7 @@ def test_swapped_labels_are_caught(digits, crossfit: CrossFit) -> None:
         assert of(report, label).taken_for == other
     assert len(report.warnings) == 2
     assert report.warnings[0].startswith("0: ")
-    assert report.warnings[0].endswith("most are taken for 6")
+    assert report.warnings[0].endswith("most others are taken for 6")
     assert of(report, 1).taken_for == 1
 
 
@@ -201,13 +201,28 @@ IMAGES, LABELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.u
         ({"X_test": IMAGES[:0], "y_test": []}, "there are no test images"),
         ({"n_resamples": 1}, "n_resamples of 2 at least"),
         ({"n_folds": 1}, "1 folds leave nothing"),
-        ({"n_folds": 1000}, "images cannot be dealt into 1000 folds: give n_folds of [0-9]+ at most"),
+        ({"n_folds": 2.5}, r"2\.5 folds leave nothing"),
+        ({"crossfit": CrossFit()}, "the given crossfit has not been fitted: fit it to X"),
     ],
 )
 def test_bad_input_is_refused(changes: dict[str, object], words: str) -> None:
     given = {"X": IMAGES, "y": LABELS, "X_drawn": IMAGES, "y_drawn": LABELS, **changes}
     with pytest.raises(InputError, match=words):
         evaluate_images(**given)  # type: ignore[arg-type]
+
+
+def test_class_weights_go_by_label() -> None:
+    labels = np.array(LABELS) + 1
+    given = {"X": IMAGES, "y": labels, "X_drawn": IMAGES, "y_drawn": labels, "n_resamples": 2}
+    plain, weighted = (
+        evaluate_images(
+            **given, classifier=CNNClassifier(n_steps=2, random_state=0, class_weight=weights)
+        ).extractor_hash
+        for weights in (None, {int(labels.max()): 50.0})
+    )
+    assert plain != weighted
+    with pytest.raises(InputError, match="class_weight names the class 0, which has no images"):
+        evaluate_images(**given, classifier=CNNClassifier(n_steps=2, class_weight={0: 5.0}))
 
 
 def test_a_crossfit_of_other_images_is_refused(crossfit: CrossFit) -> None:

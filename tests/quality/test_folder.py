@@ -202,3 +202,18 @@ def test_sizes_that_networks_do_not_take_are_refused(resize: int, out: Path) -> 
     words = rf"^images cannot be compared at {resize} pixels a side: give 8 to 128, as networks take\.$"
     with pytest.raises(InputError, match=words):
         evaluate_folder(out, resize=resize)
+
+
+def test_test_images_are_put_on_the_scale_of_the_originals(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for label, n in (("a", 12), ("b", 10)):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        (tmp_path / "test" / label).mkdir(parents=True)
+        for number in range(n):
+            pixels = random.uniform(-1000, 3000 if number else 9000, (8, 8)).astype(np.float32)
+            Image.fromarray(pixels).save(tmp_path / "in" / label / f"{number}.tif")
+        shutil.copy(tmp_path / "in" / label / "3.tif", tmp_path / "test" / label / "3.tif")
+    balance_folder(tmp_path / "in", tmp_path / "out", method="smote", mode="L")
+    leak = evaluate_folder(tmp_path / "out", test=tmp_path / "test").report.leak
+    assert leak is not None
+    assert [copy.kind for copy in leak.shared] == ["identical", "identical"]

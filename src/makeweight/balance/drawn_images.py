@@ -80,7 +80,7 @@ def pixels_from(X: NDArray[Any], codec: ImageCodec) -> NDArray[Any]:
         X = X[..., 0]
     if X.dtype == np.uint8 or (X.dtype == np.uint16 and X.ndim == 3):
         return X
-    return to_uint8(X, natural_range(codec.low[0], codec.high[0]))
+    return to_uint8(X, (0, 65535) if X.dtype == np.uint16 else natural_range(codec.low[0], codec.high[0]))
 
 
 def resized(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:

@@ -100,7 +100,7 @@ def check_verify(out: Path, redraw: int = 0) -> None:
     """
     if not out.is_dir():
         raise InputError(f"there is no folder {shown(out)}: give an output of makeweight balance.")
-    if redraw < 0:
+    if not isinstance(redraw, int) or redraw < 0:
         raise InputError(f"{redraw} images cannot be drawn again: give 0 or more.")
     require_manifest(out / MANIFEST)
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.names import MODEL, RECORD
-from makeweight.balance.output import MARKER, training_folder
-from makeweight.balance.resuming import remove_kept
 from makeweight.data.base import ImageSource
 from makeweight.data.files import read_regular
 from makeweight.data.wording import shown
@@ -23,7 +21,7 @@ from makeweight.saving import CARD, ModelCard, read_json
 ASKED = {"from_model": "model to go on from", "resize": "size", "mode": "mode", "groups": "groups"}
 
 
-def settle_finished(
+def finished_rows(
     out: Path,
     images: ImageSource,
     sampler: ImageSampler,
@@ -33,9 +31,7 @@ def settle_finished(
     gate: bool,
     asked: Mapping[str, Any],
 ) -> list[ManifestRow]:
-    """Give the manifest of an output that is there already, and remove its marker and what was kept for it.
-
-    A run that is killed between putting its output in place and clearing up leaves these.
+    """Give the manifest of an output that is there already, if it is that of this run.
 
     Parameters
     ----------
@@ -77,8 +73,6 @@ def settle_finished(
     elif any(one != another for one, another in itertools.zip_longest(real, given)):
         other = "images"
     else:
-        (out / MARKER).unlink(missing_ok=True)
-        remove_kept(training_folder(out))
         return rows
     raise InputError(
         f"{shown(out)} is the finished output of another run ({other}): name another folder, or replace it with "
@@ -98,7 +92,7 @@ def _record(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(read_regular(path))
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{shown(path)} is damaged: name another folder, or replace the output with --overwrite.")

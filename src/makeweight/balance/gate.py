@@ -201,7 +201,8 @@ class Gate:
         """Take the first rows of a class that pass.
 
         The class is given up when, after the first hundred, fewer than one in ten have passed; so ten times as many as
-        are wanted are looked at, at most. Rows are drawn and judged a few hundred at a time.
+        are wanted are looked at, at most, but a hundred or so of any. Rows are drawn and judged a few hundred at a
+        time.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_out_folds, numbers_at, strategy_at
-from makeweight.balance.finished import settle_finished
+from makeweight.balance.finished import finished_rows
 from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_output, read_manifest, unnamed_files
@@ -42,6 +42,7 @@ from makeweight.errors import InputError
 from makeweight.ranges import SEED, check_ranges
 from makeweight.report.balance import REPORT
 from makeweight.sampler import FEW, ImageSampler
+from makeweight.saving import CARD, STATE, TRAINING, WEIGHTS
 from makeweight.team import team
 
 OURS = frozenset({IMAGES, MODEL, FALLBACK, MANIFEST, SAMPLES, RECORD, REPORT})
@@ -281,8 +282,10 @@ def balance_folder(
         "drawn_before": drawn_before(images),
     }
     asked = {name: value for name, value in asked.items() if value}
+    done = partial(remove_kept, training_folder(Path(out)))
     if finished:
-        rows = settle_finished(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate, asked=asked)
+        rows = finished_rows(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate, asked=asked)
+        output.clear_up(done)  # what a run leaves that is killed after it has put its output in place
         drawn = Counter(row.label for row in rows if row.origin != "real")
         own = next((row for row in rows if row.method == sampler.name), None)
         return summary(
@@ -309,7 +312,6 @@ def balance_folder(
     (together,) = groups_of(groups, [Part(TRAIN, images)], listener.note)
     _check_groups(together, images, gate, fill == AUTO, seed)
     join_team(device)
-    done = partial(remove_kept, training_folder(Path(out)))
     keeping = kept_training(Path(out), resume=resume and sampler.learns, note=listener.note)
     with output.writing_together(listener.note, done) as target, keeping as kept:
         work = Work(images, sampler, to_add, folders, target, kept, listener, seed, device, together, asked)
@@ -332,9 +334,19 @@ def balance_folder(
     )
 
 
+def foreign_entries(folder: Path) -> list[str]:
+    """Name what lies in an output, or in its models, and was not written there by makeweight."""
+    foreign = sorted({path.name for path in folder.iterdir()} - OURS - {MARKER})
+    for model in (MODEL, FALLBACK):
+        if (folder / model).is_dir():
+            inside = {path.name for path in (folder / model).iterdir()}
+            foreign += sorted(f"{model}/{name}" for name in inside - {CARD, STATE, TRAINING, WEIGHTS})
+    return foreign
+
+
 def output_fault(folder: Path) -> str | None:
     """Say why a folder is no output of `balance_folder`, or holds more than one; None if it is just that."""
-    foreign = sorted({path.name for path in folder.iterdir()} - OURS - {MARKER})
+    foreign = foreign_entries(folder)
     if foreign:
         return f"it holds {listed(foreign)}"
     if not is_output(folder):

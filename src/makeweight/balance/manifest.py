@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TextIO
 
 from makeweight.balance.names import IMAGES
@@ -173,9 +173,22 @@ def is_output(folder: Path) -> bool:
 
 
 def unnamed_files(folder: Path, rows: Sequence[ManifestRow]) -> list[str]:
-    """Give the files below ``images/`` of an output that its manifest does not name, sorted."""
-    below = {path.relative_to(folder).as_posix() for path in (folder / IMAGES).rglob("*") if not path.is_dir()}
-    return sorted(below - {row.file for row in rows})
+    """Give what lies below ``images/`` of an output and its manifest does not name, sorted.
+
+    These are files, links to folders, and empty folders.
+    """
+    named = {row.file for row in rows}
+    known = named | {parent.as_posix() for file in named for parent in PurePosixPath(file).parents}
+    return sorted({path.relative_to(folder).as_posix() for path in _below(folder / IMAGES)} - known)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Give the files, the links and the empty folders below a folder; what is linked is not entered."""
+    for path in folder.iterdir():
+        if path.is_symlink() or not path.is_dir() or not any(path.iterdir()):
+            yield path
+        else:
+            yield from _below(path)
 
 
 def guard(cell: str) -> str:

@@ -176,6 +176,18 @@ class OutputFolder:
             if done is not None:
                 done()
 
+    def clear_up(self, done: Callable[[], None]) -> None:
+        """Remove the marker of a finished output, and call `done`, unless another run is on its way to replace it.
+
+        Raises
+        ------
+        InputError
+            If another run writes the same output.
+        """
+        with self._locked():
+            (self.path / MARKER).unlink(missing_ok=True)
+            done()
+
     @contextmanager
     def writing_together(self, note: Callable[[str], None], done: Callable[[], None] | None = None) -> Iterator[Path]:
         """Like `writing`, for all processes of a team: the first one makes the folder and puts it in its place.

@@ -55,6 +55,7 @@ def open_listing(
     where: str,
     form: Callable[[Sequence[ImageSpec]], ImageSpec],
     progress: OnProgress | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> FolderSource:
     """Open the files of a listing, all of which are to be read.
 
@@ -68,6 +69,8 @@ def open_listing(
         Says in which size and mode all images come, from those of each.
     progress : callable, optional
         Called with the number of files checked and the number of all.
+    value_range : tuple of two floats, optional
+        The values of 32-bit images that become black and white; by default one of their own.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def open_listing(
             f"{where} holds {counted(len(bad), 'file')} that cannot be read: {listed(bad)}; restore or remove them."
         )
     spec = form([facts.spec for _, facts in found])
-    return FolderSource(listing, name, found, spec, None, skipped=(), resize=True)
+    return FolderSource(listing, name, found, spec, None, skipped=(), resize=True, value_range=value_range)
 
 
 def _entry_of(folder: Path, row: ManifestRow) -> Entry:

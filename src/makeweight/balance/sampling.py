@@ -13,14 +13,14 @@ from makeweight.balance.drawing import Press, blocks_of
 from makeweight.balance.drawn_images import check_draws_images
 from makeweight.balance.job import ROOM_PER_FILE
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, is_manifest, is_output, write_manifest
+from makeweight.balance.manifest import MANIFEST, is_manifest, is_output, read_manifest, write_manifest
 from makeweight.balance.models import find_model, load_model
 from makeweight.balance.names import DRAWN_PREFIX
 from makeweight.balance.output import MARKER, OutputFolder
 from makeweight.data.wording import listed, no_such
 from makeweight.devices import join_team
 from makeweight.errors import InputError
-from makeweight.ranges import LARGEST, SEED
+from makeweight.ranges import LARGEST, SEED, whole
 from makeweight.sampler import ImageSampler
 from makeweight.team import team
 
@@ -84,7 +84,7 @@ def sample_folder(
     output = OutputFolder(Path(out), overwrite, sample_fault)
     output.check([place])
     _check_outside_outputs(output)
-    if n_images < 1:
+    if not whole(1).holds(n_images):
         raise InputError(f"{n_images} images cannot be drawn: ask for 1 or more.")
     if seed is not None and not SEED.holds(seed):
         raise InputError(f"the seed {seed} is out of range: give a whole number from 0 to {LARGEST}.")
@@ -123,9 +123,10 @@ def sample_fault(folder: Path) -> str | None:
     """Say why a folder is no output of `sample_folder`, a manifest and drawn images only; None if it is one."""
     names = {path.name for path in folder.iterdir()} - {MANIFEST, MARKER}
     foreign = sorted(name for name in names if not name.startswith(DRAWN_PREFIX))
-    if foreign:
-        return f"it holds {listed(foreign)}"
-    return None if is_manifest(folder / MANIFEST) else f"it lacks a {MANIFEST} of makeweight"
+    if not foreign and not is_manifest(folder / MANIFEST):
+        return f"it lacks a {MANIFEST} of makeweight"
+    foreign = foreign or sorted(names - {row.file for row in read_manifest(folder / MANIFEST)})
+    return f"it holds {listed(foreign)}" if foreign else None
 
 
 def _check_outside_outputs(output: OutputFolder) -> None:

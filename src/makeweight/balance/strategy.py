@@ -80,6 +80,10 @@ def _check_totals(strategy: Mapping[str, int], counts: Mapping[str, int]) -> Non
     for label, total in strategy.items():
         if label not in counts:
             raise InputError(f"the sampling strategy cannot be met since {no_such('class', label, counts)}")
+        if not isinstance(total, (int, np.integer)) or isinstance(total, bool):
+            raise InputError(
+                f"the sampling strategy asks for {shown(total)} images of {shown(label)!r}: ask for a whole number."
+            )
         if total < counts[label]:
             raise InputError(
                 f"the sampling strategy asks for {counted(total, 'image')} of {shown(label)!r}, and there are "

@@ -20,7 +20,7 @@ from PIL import Image
 
 from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resized
 from makeweight.balance.early import check_verify
-from makeweight.balance.job import OURS
+from makeweight.balance.job import foreign_entries
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest, unnamed_files
 from makeweight.balance.models import load_model
@@ -31,7 +31,6 @@ from makeweight.data.images import DRAWN, LARGEST_FILE
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
-from makeweight.saving import CARD, STATE, TRAINING, WEIGHTS
 
 MOST_LEVELS = 2.0
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -176,12 +175,7 @@ def _check_files(
                 changed.append(row.file)
         listener.count(number, len(inside))
     found.n_files = len(intact) + len(changed)
-    extra = unnamed_files(folder, rows)
-    stray = sorted({path.name for path in folder.iterdir()} - OURS)
-    for model in (MODEL, FALLBACK):
-        if (folder / model).is_dir():
-            inside_model = {path.name for path in (folder / model).iterdir()}
-            stray += sorted(f"{model}/{name}" for name in inside_model - {CARD, STATE, TRAINING, WEIGHTS})
+    extra, stray = unnamed_files(folder, rows), foreign_entries(folder)
     _tell(found, "file", "named in the manifest outside images/", outside)
     _tell(found, "file", "missing", missing)
     _tell(found, "file", "that cannot be read", unreadable)
@@ -354,7 +348,7 @@ def _tell(found: Verification, singular: str, what: str, files: Sequence[str], p
 
 def _is_inside(file: str) -> bool:
     path = PurePosixPath(file)
-    return path.parts[:1] == (IMAGES,) and ".." not in path.parts and not path.is_absolute() and "\\" not in file
+    return path.parts[:1] == (IMAGES,) and ".." not in path.parts and "\\" not in file and str(path) == file
 
 
 def digest_of(path: Path) -> str:

@@ -173,6 +173,7 @@ class Work:
     def draw(self, gate: bool) -> None:
         """Draw, judge where that is asked for, and write."""
         if not self.to_add:
+            self.gated = [] if gate else None
             return
         labels, files = self.images.labels, [row.file for row in self.rows]
         rows: Rows = {label: range(number) for label, number in self.to_add.items()}

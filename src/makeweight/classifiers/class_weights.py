@@ -127,6 +127,8 @@ class ClassBalanced(ClassWeight):
 class Deferred(ClassWeight):
     """Other weights, from late in the training on: the features are learnt from the images as they are.
 
+    The loss of a batch is Σ w·L / Σ w, however the other weights by themselves would have it.
+
     Parameters
     ----------
     weight : str or ClassWeight, optional

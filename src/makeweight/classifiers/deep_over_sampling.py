@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from makeweight.classifiers.risks import RISKS, BatchRisk, Risk, Study
+from makeweight.errors import TrainingError
 from makeweight.ranges import Ranges, whole, within
 
 BATCH = 512
@@ -115,13 +116,23 @@ class Targets:
 
     @torch.no_grad()
     def look_up(self) -> None:
-        """Take the features as they are now, and find the neighbours."""
+        """Take the features as they are now, and find the neighbours.
+
+        Raises
+        ------
+        TrainingError
+            If the features are not finite.
+        """
         network, codes = self.study.network, self.study.codes
         network.eval()
         starts = range(0, len(codes), BATCH)
         blocks = [np.arange(start, min(start + BATCH, len(codes))) for start in starts]
         self.features = torch.cat([network(self.study.images(block)).features.float() for block in blocks])
         network.train()
+        if not bool(self.features.isfinite().all()):
+            raise TrainingError(
+                "the features of the classifier are no finite numbers any more: choose a smaller learning_rate."
+            )
         near, n_near = neighbours(self.features.cpu().numpy(), codes, self.n_neighbors)
         self.near, self.n_near = torch.from_numpy(near).to(self.study.device), n_near
 

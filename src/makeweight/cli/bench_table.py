@@ -8,7 +8,7 @@ from rich.console import Console
 
 from makeweight.bench.results import OF_DRAWN, ResultSection
 from makeweight.bench.wording import title_of
-from makeweight.cli.printing import say, show_table
+from makeweight.cli.printing import console, say, show_table, writable
 from makeweight.data.wording import listed
 
 METHOD, LESS = "method", "method, less"
@@ -47,12 +47,12 @@ def print_sections(found: Sequence[ResultSection]) -> None:
 def _grouped(lines: Sequence[Sequence[str]]) -> list[list[str]]:
     """Give each method a line of its own, and what it is held against a line below it."""
     found: list[list[str]] = []
-    last = None
+    minus, last = writable("−", console().encoding), None
     for one, other, *figures in lines:
         if one != last:
             found.append([one, *[""] * len(figures)])
             last = one
-        found.append([f"  − {other}", *figures])
+        found.append([f"  {minus} {other}", *figures])
     return found
 
 

@@ -54,10 +54,11 @@ def evaluate(
     from makeweight.report.features import check_projection
 
     require_manifest(out / MANIFEST)
+    inputs = [out, *([] if test is None else [Path(test)])]
     if json_file is not None:
-        check_target("--json", json_file, [out, *([] if test is None else [Path(test)])], _is_own)
+        check_target("--json", json_file, inputs, _is_own)
     check_projection(projection)
-    html_file = report_file(html, Path(f"{out.resolve().name}-quality.html"), [out])
+    html_file = report_file(html, Path(f"{out.resolve().name}-quality.html"), inputs)
     if json_file is not None and html_file is not None and json_file.resolve() == html_file.resolve():
         raise InputError(f"--json and --html both name {shown(json_file)}: name two files.")
     from makeweight.quality.folder import evaluate_folder

@@ -47,12 +47,11 @@ def put(text: str) -> None:
 
 def say(text: str) -> None:
     """Print text without breaking it, so that names and paths can be copied; control characters are escaped."""
-    printer = console()
-    printer.print(writable(shown(text), printer.encoding), markup=False, highlight=False, soft_wrap=True)
+    console().print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def writable(text: str, encoding: str) -> str:
-    """Give text with plain signs in place of those that an encoding lacks.
+    """Give words of ours with plain signs in place of those that an encoding lacks; names are escaped instead.
 
     Examples
     --------
@@ -125,5 +124,8 @@ def show_table(
             max_width=widest,
         )
     for number, row in enumerate(rows):
-        table.add_row(*(Text(writable(cell, encoding)) for cell in row), end_section=ruled and number == len(rows) - 2)
+        cells = [
+            writable(cell, encoding) if column in numbers else cell for column, cell in zip(columns, row, strict=True)
+        ]
+        table.add_row(*map(Text, cells), end_section=ruled and number == len(rows) - 2)
     show(table)

@@ -113,7 +113,10 @@ def _print_fill(report: FillReport) -> None:
     if report.not_judged:
         say(f"Too few images or groups to hold one out: {listed(report.not_judged, 20)}")
     if not report.chosen:
-        say("Nothing drawn helps on images that were held out, so nothing was drawn.")
+        from makeweight.balance.fill import why_nothing
+
+        sentence = why_nothing(report)
+        say(f"{sentence[0].upper()}{sentence[1:]}, so nothing was drawn.")
     say("")
 
 

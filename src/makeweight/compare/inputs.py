@@ -17,7 +17,7 @@ from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
 from makeweight.data.groups import number_groups
 from makeweight.data.images import OnProgress
-from makeweight.data.source import Found, find_source, open_found, open_source
+from makeweight.data.source import Found, find_source, open_found
 from makeweight.data.stores import ArraySource
 from makeweight.data.wording import counted, listed
 from makeweight.errors import InputError
@@ -28,7 +28,7 @@ TEST_NAMES = frozenset({"test", "testing"})
 
 @dataclass(frozen=True)
 class Reading:
-    """How images are read; the options of `open_source`."""
+    """How images are read: the options of `open_source`, and of test images the range of the training's."""
 
     labels: str | Path | None = None
     resize: int | None = None
@@ -37,6 +37,7 @@ class Reading:
     data_dir: str | Path | None = None
     download: bool = False
     progress: OnProgress | None = None
+    value_range: tuple[float, float] | None = None
 
 
 def find_images(source: str | Path, reading: Reading) -> Found:
@@ -54,8 +55,14 @@ def open_train(found: Found, reading: Reading) -> ImageSource:
 
 def open_test(test: str | Path, reading: Reading) -> ImageSource:
     """Open the test images that are given."""
-    return open_source(
-        test, resize=reading.resize, mode=reading.mode, skip_bad=reading.skip_bad, progress=reading.progress
+    check_options(reading.resize, reading.mode)
+    return open_found(
+        find_source(test),
+        resize=reading.resize,
+        mode=reading.mode,
+        skip_bad=reading.skip_bad,
+        progress=reading.progress,
+        value_range=reading.value_range,
     )
 
 
@@ -146,7 +153,8 @@ def image_names(train: ImageSource, test: ImageSource | None) -> list[str]:
 
 
 def _from_arrays(name: str, X: NDArray[Any], y: NDArray[Any], reading: Reading) -> ImageSource:
-    return ArraySource(array_set(f"the test part of {name}", name, X, y), resize=reading.resize, mode=reading.mode)
+    part = array_set(f"the test part of {name}", name, X, y)
+    return ArraySource(part, resize=reading.resize, mode=reading.mode, value_range=reading.value_range)
 
 
 def _check_numbers(name: str, X: NDArray[Any]) -> None:

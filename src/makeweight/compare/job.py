@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,9 +244,10 @@ def _opened(
     """Open training images, and test images where there are any and no folds are asked for."""
     found = find_images(source, how)
     train = open_train(found, how)
+    alike = replace(how, value_range=train.value_range)
     if test is not None:
-        return train, open_test(test, how)
-    return train, own_test(source, found, how) if folds is None else None
+        return train, open_test(test, alike)
+    return train, own_test(source, found, alike) if folds is None else None
 
 
 def _groups(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.data.arrays import LARGEST
 from makeweight.data.npz import Npz, open_npz
 from makeweight.data.wording import label_fault, listed, shown
 from makeweight.errors import InputError
@@ -192,10 +193,13 @@ def _text_labels(where: str, y: NDArray[Any]) -> NDArray[np.str_]:
     if y.dtype.kind == "f":
         if not np.isfinite(y).all():
             raise InputError(f"the labels of {where} hold NaN or infinite values: give every image a label.")
-        if (y == np.rint(y)).all():
+        if (y == np.rint(y)).all() and (np.abs(y) < LARGEST["i"]).all():
             y = y.astype(np.int64)
     if y.dtype.kind == "S":
-        y = np.char.decode(y, "utf-8", "replace")
+        try:
+            y = np.char.decode(y, "utf-8")
+        except UnicodeDecodeError:
+            raise InputError(f"the labels of {where} hold bytes that are no UTF-8: save them as strings.") from None
     labels = y.astype(np.str_)
     for label in np.unique(labels).tolist():
         fault = label_fault(label)

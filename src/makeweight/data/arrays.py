@@ -154,7 +154,8 @@ def check_labels(y: ArrayLike) -> None:
         faulty = ~np.isfinite(labels)
     else:
         own = labels.tolist() if labels.dtype == object and labels.ndim == 1 else []
-        faulty = np.array([value is None or value != value for value in own], bool)
+        infinite = (float("inf"), float("-inf"))
+        faulty = np.array([value is None or value != value or value in infinite for value in own], bool)
     if labels.ndim == 1 and faulty.any():  # other shapes are refused by scikit-learn
         first = int(np.flatnonzero(faulty)[0])
         raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from makeweight.data.folders import BadFile
-from makeweight.data.images import ImageSpec, png_bytes
+from makeweight.data.images import ImageSpec
 from makeweight.data.lazy import LazyImages
 from makeweight.data.memory import available_memory, fits_in_memory
 from makeweight.data.wording import counted, shown
@@ -54,6 +54,8 @@ class ImageSource(ABC):
         The line of each image in it; empty where there is none.
     drawn : frozenset of int
         The images whose files say that makeweight drew them.
+    value_range : tuple of two floats, optional
+        The values that become black and white, where these are converted to 8 bits; None where they are not.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class ImageSource(ABC):
         self.table: Path | None = None
         self.lines: list[int] = []
         self.drawn: frozenset[int] = frozenset()
+        self.value_range: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         """Give the number of images."""
@@ -178,19 +181,3 @@ class ImageSource(ABC):
     @abstractmethod
     def n_bytes(self) -> int:
         """Give the size of the originals on disk, in bytes; an upper estimate for arrays."""
-
-    def to_png(self, pixels: NDArray[Any], text: Mapping[str, str] | None = None) -> bytes:
-        """Encode an image of this source's dtype as PNG.
-
-        Parameters
-        ----------
-        pixels : ndarray of shape (h, w) or (h, w, c)
-            One image; floats become 8 bits.
-        text : mapping of str to str, optional
-            Text chunks to put into the file.
-
-        Returns
-        -------
-        bytes
-        """
-        return png_bytes(pixels, text)

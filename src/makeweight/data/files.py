@@ -116,7 +116,8 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_together(folder: Path, seal: str, files: Mapping[str, bytes]) -> None:
     """Write the files of a folder, all or none but for the moment in which they get their names.
 
-    The seal is away while the others are replaced, so that old and new together are never taken for whole.
+    The seal is away while the others are replaced, so that old and new together are never taken for whole. Of two who
+    write into one folder at once, each may leave some of its files.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Folders of images: which files there are, and which class each belongs to. Nothing is decoded here."""
 
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -244,7 +245,7 @@ class _Finder:
 
     def __call__(self, written: str) -> str | None:
         name = os.path.relpath(written, self.root) if os.path.isabs(written) else written
-        name = os.path.normpath(name.replace("\\", "/"))
+        name = posixpath.normpath(name.replace("\\", "/"))
         full = [prefix + name for prefix in self.prefixes]
         exact = [candidate for candidate in full if candidate in self.names]
         by_stem = [match for stem in full for match in self.by_stem.get(stem, [])]

@@ -229,7 +229,7 @@ def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def natural_range(low: float, high: float) -> tuple[float, float]:
-    """Give the range that values between two extremes were probably meant for.
+    """Give the range that values between two extremes were probably meant for: of 8, 12 or 16 bits, or their own.
 
     Parameters
     ----------
@@ -248,9 +248,9 @@ def natural_range(low: float, high: float) -> tuple[float, float]:
     >>> natural_range(-40.0, 310.0)
     (-40.0, 310.0)
     """
-    for bottom, top in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0)):
-        if bottom <= low and high <= top:
-            return bottom, top
+    for bottom, top, least in ((0, 1, 0), (-1, 1, -1), (0, 255, 0), (0, 4095, 2048), (0, 65535, 32768)):
+        if bottom <= low and least <= high <= top:
+            return float(bottom), float(top)
     return float(low), float(high)
 
 

@@ -105,14 +105,20 @@ def open_found(
     mode: str | None = None,
     skip_bad: bool = False,
     progress: OnProgress | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> ImageSource:
-    """Open what `find_source` found, checking every file once. See `open_source`."""
+    """Open what `find_source` found, checking every file once. See `open_source`.
+
+    Images that are judged beside others are scaled by the `value_range` of these; by default by one of their own.
+    """
     if found.arrays is not None:
-        opened: ImageSource = ArraySource(found.arrays, resize=resize, mode=mode)
+        opened: ImageSource = ArraySource(found.arrays, resize=resize, mode=mode, value_range=value_range)
         checks.refuse(checks.classes_problem(found.where, opened.counts))
         return opened
     assert found.listing is not None
-    return _open_folder(found, found.listing, resize=resize, mode=mode, skip_bad=skip_bad, progress=progress)
+    return _open_folder(
+        found, found.listing, resize=resize, mode=mode, skip_bad=skip_bad, progress=progress, value_range=value_range
+    )
 
 
 def find_source(
@@ -189,6 +195,7 @@ def _open_folder(
     mode: str | None,
     skip_bad: bool,
     progress: OnProgress | None,
+    value_range: tuple[float, float] | None,
 ) -> FolderSource:
     found, bad = look_at_files(listing.entries, progress)
     bad = [*listing.troubles, *bad]
@@ -205,4 +212,7 @@ def _open_folder(
     first = found[0][1].spec
     original = first if len(modes) == 1 and len(sizes) == 1 else None
     spec = target_spec(first, resize, mode, first.dtype if mode is None else "uint8")
-    return FolderSource(listing, source.name, found, spec, original, skipped=bad, resize=resize is not None)
+    resized = resize is not None
+    return FolderSource(
+        listing, source.name, found, spec, original, skipped=bad, resize=resized, value_range=value_range
+    )

@@ -4,7 +4,8 @@ import hashlib
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 
 _CHUNK = 1 << 20
+_AT_ONCE = 1000  # images that are scaled together
 # Letters of other alphabets that look like Latin ones, after letters of either case were made small.
 _LATIN = str.maketrans("аеіјорсԁһԛѕухѵԝοανιρυκχ", "aeijopcdhqsyxvwoavipukx")
 
@@ -51,6 +53,7 @@ class FolderSource(ImageSource):
         *,
         skipped: Sequence[BadFile],
         resize: bool,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(
             name,
@@ -69,13 +72,15 @@ class FolderSource(ImageSource):
         self.paths = [entry.path for entry, _ in found]
         self._n_bytes = sum(facts.n_bytes for _, facts in found)
         self._resize = resize
-        self._wide_range = wide_range([facts for _, facts in found])
+        self.value_range = value_range or wide_range([facts for _, facts in found])
 
     def _fill(self, X: NDArray[Any], rows: Sequence[int], *, in_threads: bool) -> None:
+        wide_range = self.value_range or (0, 255)
+
         def read(place: tuple[int, int]) -> None:
             row, index = place
             try:
-                X[row] = read_image(self.paths[index], self.spec, resize=self._resize, wide_range=self._wide_range)
+                X[row] = read_image(self.paths[index], self.spec, resize=self._resize, wide_range=wide_range)
             except UnreadableImageError as error:
                 raise InputError(_changed(self.paths[index], error)) from None
 
@@ -116,12 +121,22 @@ class FolderSource(ImageSource):
 
 
 class ArraySource(ImageSource):
-    """Images in an array; the originals are written as PNG."""
+    """Images in an array; the originals are written as PNG, so floats are images of 8 bits from the beginning."""
 
-    def __init__(self, data: ArraySet, *, resize: int | None = None, mode: str | None = None) -> None:
+    def __init__(
+        self,
+        data: ArraySet,
+        *,
+        resize: int | None = None,
+        mode: str | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
+        own_range = None
+        if data.X.dtype.kind == "f":
+            own_range = value_range or natural_range(float(data.X.min()), float(data.X.max()))
+            data = replace(data, X=_in_8_bits(data.X, own_range))
         original = array_spec(data.X)
         self._data = data
-        self._range = natural_range(float(data.X.min()), float(data.X.max())) if data.X.dtype.kind == "f" else (0, 255)
         super().__init__(
             data.name,
             data.labels,
@@ -131,6 +146,7 @@ class ArraySource(ImageSource):
             other_splits=data.other_splits,
         )
         self.groups = data.groups
+        self.value_range = own_range
 
     def images(self) -> NDArray[Any]:
         """Give all images; they are in memory already, so only smaller or converted ones are made anew."""
@@ -141,35 +157,30 @@ class ArraySource(ImageSource):
             np.take(self._data.X, np.asarray(rows, dtype=np.intp), axis=0, out=X)
             return
         for row, index in enumerate(rows):
-            X[row] = self._fitted(self._data.X[index])
-
-    def _fitted(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        if self.spec.dtype != "uint8" and pixels.dtype.kind == "f":
-            planes = pixels[..., None] if pixels.ndim == 2 else pixels
-            scaled = [_scaled_plane(plane, self.spec) for plane in np.moveaxis(planes.astype(np.float32), -1, 0)]
-            return np.stack(scaled, axis=-1).reshape(self.spec.shape)
-        ready = to_uint8(pixels, self._range) if pixels.dtype.kind == "f" else pixels
-        return fitted(Image.fromarray(ready), self.spec, resize=True, wide_range=(0, 255))
+            X[row] = fitted(Image.fromarray(self._data.X[index]), self.spec, resize=True, wide_range=(0, 255))
 
     def write(self, index: int, target: Path, *, link: bool = False) -> str:
         """Write an original to a new file; see `ImageSource.write`."""
-        data = self.to_png(self._data.X[index])
+        data = png_bytes(self._data.X[index])
         with target.open("xb") as file:
             file.write(data)
         return hashlib.sha256(data).hexdigest()
 
     def digest(self, index: int) -> str:
         """Hash an original; see `ImageSource.digest`."""
-        return hashlib.sha256(self.to_png(self._data.X[index])).hexdigest()
+        return hashlib.sha256(png_bytes(self._data.X[index])).hexdigest()
 
     def n_bytes(self) -> int:
         """Give the size of the originals in bytes."""
-        per_value = min(self._data.X.dtype.itemsize, 2) if self._data.X.dtype.kind == "u" else 1
-        return self._data.X.size * per_value + 200 * len(self)
+        return int(self._data.X.nbytes) + 200 * len(self)
 
-    def to_png(self, pixels: NDArray[Any], text: Mapping[str, str] | None = None) -> bytes:
-        """Encode an image as PNG; floats are scaled by the range of the set."""
-        return png_bytes(to_uint8(pixels, self._range) if pixels.dtype.kind == "f" else pixels, text)
+
+def _in_8_bits(X: NDArray[Any], value_range: tuple[float, float]) -> NDArray[np.uint8]:
+    """Scale all images to 0…255, some at a time."""
+    scaled = np.empty(X.shape, np.uint8)
+    for start in range(0, len(X), _AT_ONCE):
+        scaled[start : start + _AT_ONCE] = to_uint8(X[start : start + _AT_ONCE], value_range)
+    return scaled
 
 
 def _linked(original: Path, target: Path) -> bool:
@@ -195,25 +206,17 @@ def target_spec(original: ImageSpec, resize: int | None, mode: str | None, dtype
 
 
 def array_spec(X: NDArray[Any]) -> ImageSpec:
-    """Describe the images of an array (n, h, w) or (n, h, w, c); floats have the mode of their PNGs."""
+    """Describe the images of an array (n, h, w) or (n, h, w, c)."""
     channels = 1 if X.ndim == 3 else X.shape[3]
     mode = "I;16" if X.dtype == np.uint16 else {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     return ImageSpec(X.shape[1], X.shape[2], channels, X.dtype.name, mode)
 
 
-def _scaled_plane(plane: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
-    """Scale one channel of floats; Lanczos overshoots at edges, so the result is kept within the channel's values."""
-    image = Image.fromarray(np.ascontiguousarray(plane))
-    scaled = image.resize((spec.width, spec.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    values: NDArray[np.float32] = np.asarray(scaled)
-    return values.clip(plane.min(), plane.max())
-
-
-def wide_range(facts: Sequence[ImageFacts]) -> tuple[float, float]:
+def wide_range(facts: Sequence[ImageFacts]) -> tuple[float, float] | None:
     """Give the values that become black and white when 32-bit images are converted, one range for all."""
     extrema = [each.extrema for each in facts if each.extrema is not None]
     if not extrema:
-        return 0, 255
+        return None
     return natural_range(min(low for low, _ in extrema), max(high for _, high in extrema))
 
 
@@ -236,7 +239,7 @@ def folder_notes(listing: Listing, facts: Sequence[ImageFacts]) -> list[str]:
     reduced = sum(each.reduced for each in facts)
     misnamed = sum(each.misnamed for each in facts)
     wide = sum(each.mode in WIDE_DTYPES for each in facts)
-    low, high = wide_range(facts)
+    low, high = wide_range(facts) or (0, 255)
     notes = (
         (listing.empty_classes, f"Folders without images are left out: {listed(listing.empty_classes)}."),
         (listing.stray, f"Images beside the class folders are not used: {listing.stray:,}."),

@@ -20,7 +20,8 @@ class OwnNetworks(Networks):
     ----------
     generator : Module or callable
         Maps noise (batch, latent_dim) and codes (batch,) to images (batch, c, h, w) in [-1, 1]. A callable is called as
-        ``generator(shape, n_classes, latent_dim)`` and returns the module; a module is copied, weights and all.
+        ``generator(shape, n_classes, latent_dim)`` and returns the module, a new one each time; a module is copied,
+        weights and all.
     trunk : Module or callable
         Maps images to features (batch, n_features). A callable is called as ``trunk(shape)``.
     """

@@ -63,7 +63,7 @@ class Neighbours(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageBank:
-    """FloatImages to look for nearest ones in.
+    """Images to look for nearest ones in.
 
     The distance of two images is √(2 - 2ρ), where ρ is the largest correlation of their pixels over mirroring and small
     shifts of one: 0 for equal ones, about √2 for unrelated ones. Shifts reach a fourteenth of the shorter side, one
@@ -75,7 +75,7 @@ class ImageBank:
     Parameters
     ----------
     images : array of shape (n, c, h, w)
-        FloatImages in [-1, 1], as `ImageCodec.encode` gives them.
+        Images in [-1, 1], as `ImageCodec.encode` gives them.
 
     Examples
     --------
@@ -116,7 +116,7 @@ class ImageBank:
         Parameters
         ----------
         images : array of shape (n, c, h, w)
-            FloatImages in the same range.
+            Images in the same range.
         k : int
             How many, at most 16; fewer are found where the bank holds fewer.
         own : bool, default=False

@@ -20,6 +20,7 @@ from makeweight.data.arrays import ImageCodec
 from makeweight.data.images import OnProgress
 from makeweight.data.wording import counted
 from makeweight.errors import InputError
+from makeweight.ranges import whole
 from makeweight.schedule import balanced_steps
 
 BATCH = 512
@@ -215,6 +216,7 @@ class CrossFit:
         codec: ImageCodec,
         groups: NDArray[np.int64] | None = None,
         progress: OnProgress | None = None,
+        classes: NDArray[Any] | None = None,
     ) -> CrossFit:
         """Train on real images.
 
@@ -230,26 +232,23 @@ class CrossFit:
             Group of each image; a group is in one fold.
         progress : callable, optional
             Hears how many classifiers of how many are done.
+        classes : array of shape (n_classes,), optional
+            Labels in the order of the codes, sorted, by which the classifier's weights are given; by default the codes.
 
         Raises
         ------
         InputError
-            If there are fewer than two folds or more than images, or groups that cannot be dealt into them.
+            If there are fewer than two folds, or groups that cannot be dealt into them.
         """
-        if self.n_folds < 2:
+        if not whole(2).holds(self.n_folds):
             raise InputError(f"{self.n_folds} folds leave nothing to hold out: give n_folds of 2 at least.")
-        if self.n_folds > len(codes):
-            raise InputError(
-                f"{counted(len(codes), 'image')} cannot be dealt into {self.n_folds} folds: give n_folds of "
-                f"{len(codes)} at most."
-            )
         random = np.random.default_rng(self.random_state)
         self.n_classes_ = int(codes.max()) + 1
         self.n_groups_ = None if groups is None else len(np.unique(groups))
         self.folds_ = deal_folds(codes, self.n_folds, random, groups)
         self.judges_ = []
         for fold in range(self.n_folds):
-            self.judges_.append(self._train(fold, X, codes, codec))
+            self.judges_.append(self._train(fold, X, codes, codec, classes))
             if progress is not None:
                 progress(fold + 1, self.n_folds)
         return self
@@ -282,7 +281,9 @@ class CrossFit:
             answers[judge.fold, copies[self.folds_[originals[copies]] != judge.fold]] = np.nan
         return answers
 
-    def _train(self, fold: int, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec) -> FoldJudge:
+    def _train(
+        self, fold: int, X: NDArray[Any], codes: NDArray[np.int64], codec: ImageCodec, classes: NDArray[Any] | None
+    ) -> FoldJudge:
         seen = self.folds_ != fold
         known = np.unique(codes[seen])
         if len(known) < 2:
@@ -290,7 +291,8 @@ class CrossFit:
         classifier = clone(self.classifier) if self.classifier is not None else self._default(codes[seen])
         channels = codec.layout if codec.layout in ("first", "last") else None
         classifier.set_params(random_state=(self.random_state + fold) % 2**32, channels=channels)
-        return FoldJudge(fold, classifier.fit(X[seen], codes[seen]), known)
+        labels = codes if classes is None else classes[codes]
+        return FoldJudge(fold, classifier.fit(X[seen], labels[seen]), known)
 
     def _default(self, codes: NDArray[np.int64]) -> CNNClassifier:
         return CNNClassifier(
@@ -318,18 +320,20 @@ def extract(extractor: Extractor, images: NDArray[np.float32]) -> Features:
         If the answer is not of that shape, or not finite.
     """
     device = torch.device("cpu")
-    was_training = False
+    modes: dict[nn.Module, bool] = {}
     if isinstance(extractor, nn.Module):
         device = next((weights.device for weights in extractor.parameters()), device)
-        was_training = extractor.training
+        modes = {part: part.training for part in extractor.modules()}
         extractor.eval()
     parts = []
-    with torch.no_grad():
-        for start in range(0, len(images), BATCH):
-            batch = torch.from_numpy(images[start : start + BATCH]).to(device)
-            parts.append(np.asarray(torch.as_tensor(extractor(batch)).float().cpu()))
-    if isinstance(extractor, nn.Module):
-        extractor.train(was_training)
+    try:
+        with torch.no_grad():
+            for start in range(0, len(images), BATCH):
+                batch = torch.from_numpy(images[start : start + BATCH]).to(device)
+                parts.append(np.asarray(torch.as_tensor(extractor(batch)).float().cpu()))
+    finally:
+        for part, training in modes.items():
+            part.training = training
     if any(part.ndim != 2 for part in parts) or sum(map(len, parts)) != len(images):
         raise InputError(
             f"the extractor answers {len(images)} images with shape {parts[0].shape}: let it give (batch, n_features)."

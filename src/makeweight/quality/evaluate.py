@@ -69,7 +69,7 @@ def evaluate_images(
     classifier : CNNClassifier, optional
         What is trained on the folds, which is cloned.
     n_folds : int, default=3
-        Number of folds, at least 2 and at most that of the images.
+        Number of folds, at least 2.
     n_resamples : int, default=100
         Resamples for the intervals of the figures on features, at least 2.
     n_components : int, default=16
@@ -121,7 +121,10 @@ def evaluate_images(
             codec=data.codec,
             groups=None if groups is None else data.check_groups(groups),
             progress=lambda done, total: tell("cross-fitting", done, total),
+            classes=data.classes,
         )
+    elif not hasattr(crossfit, "folds_"):
+        raise InputError("the given crossfit has not been fitted: fit it to X and the codes of y.")
     elif len(crossfit.folds_) != len(data.X) or crossfit.n_classes_ != len(data.classes):
         raise InputError("the given crossfit was fitted to other images: fit it to X and the codes of y.")
     work = _Evaluation(data, crossfit, extractor, n_resamples, n_components, random_state)

@@ -146,7 +146,9 @@ def evaluate_folder(
     source = open_output(folder, rows, lambda drawn: target(drawn, resize), listener.count)
     X, y, spec = source.load(), source.labels, source.spec
     drawn = np.array([row.origin == "drawn" for row in rows])
-    X_test, y_test, test_files = (None, None, []) if test is None else _read_test(test, spec, listener.count)
+    X_test, y_test, test_files = (
+        (None, None, []) if test is None else _read_test(test, spec, source.value_range, listener.count)
+    )
     data = QualityInput.check(X[~drawn], y[~drawn], X[drawn], y[drawn], spec.layout)
     tell = _stages(listener)
     crossfit = CrossFit(random_state=seed, device=device)
@@ -215,12 +217,12 @@ def target(drawn: ImageSpec, resize: int | None) -> ImageSpec:
 
 
 def _read_test(
-    test: str | Path, spec: ImageSpec, progress: OnProgress
+    test: str | Path, spec: ImageSpec, value_range: tuple[float, float] | None, progress: OnProgress
 ) -> tuple[NDArray[Any], NDArray[np.str_], list[str]]:
     found = find_source(test)
     if found.listing is None:
         assert found.arrays is not None
-        source = ArraySource(found.arrays)
+        source = ArraySource(found.arrays, value_range=value_range)
         X = source.load()
         if X.shape[1:] != spec.shape or X.dtype != spec.dtype:
             raise InputError(
@@ -230,12 +232,12 @@ def _read_test(
         return X, source.labels, source.files
     if not found.listing.entries:
         raise InputError(f"{found.where} holds no images: give a folder with one folder of images per class.")
-    folder = open_listing(found.listing, found.name, found.where, lambda specs: spec, progress)
+    folder = open_listing(found.listing, found.name, found.where, lambda specs: spec, progress, value_range)
     return folder.load(), folder.labels, [entry.shown for entry in found.listing.entries]
 
 
 def _stages(listener: Listener) -> Any:
-    """OnProgress of `evaluate_images` for a listener."""
+    """Progress of `evaluate_images` for a listener."""
     heard: list[str] = []
 
     def tell(stage: str, done: int, total: int) -> None:

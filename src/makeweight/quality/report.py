@@ -138,9 +138,11 @@ def warnings_of(
                 f"{shown(each.label)} has collapsed: pairs of drawn images have SSIM {pairs.value:.2f}, of real ones "
                 f"{pairs.reference:.2f}"
             )
-        if accuracy.high is not None and accuracy.reference is not None and accuracy.high < accuracy.reference / 2:
+        others = {label: share for label, share in each.answers.items() if label != str(each.label)}
+        low = accuracy.high is not None and accuracy.reference is not None and accuracy.high < accuracy.reference / 2
+        if low and others:
             found.append(
                 f"{shown(each.label)}: {accuracy.value:.0%} of its drawn images are recognised (real ones "
-                f"{accuracy.reference:.0%}), most are taken for {shown(each.taken_for)}"
+                f"{accuracy.reference:.0%}), most others are taken for {shown(max(others, key=others.__getitem__))}"
             )
     return found

@@ -22,6 +22,9 @@ from makeweight.data.images import (
 LARGEST_SIDE = 64
 
 
+RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+
+
 def small_spec(path: Path) -> ImageSpec:
     """Give the size and mode in which a report shows images like a file's: at most 64 pixels a side."""
     with strict_pillow():
@@ -58,5 +61,5 @@ def read_files(paths: Sequence[Path], spec: ImageSpec) -> NDArray[np.float32]:
     with strict_pillow():
         pixels = [image for image in map_in_threads(read, list(paths)) if image is not None]
     images = np.array(pixels, np.float32).reshape(len(pixels), spec.height, spec.width, spec.channels)
-    low, high = (0.0, 255.0) if spec.dtype == "uint8" else natural_range(images.min(initial=0), images.max(initial=1))
+    low, high = RANGES.get(spec.dtype) or natural_range(images.min(initial=0), images.max(initial=1))
     return np.ascontiguousarray(np.moveaxis((images - low) * np.float32(2 / (high - low)) - 1, -1, 1), np.float32)

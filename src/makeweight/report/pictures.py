@@ -1,4 +1,4 @@
-"""FloatImages as pictures of a report: strips of tiles, small and with few colours."""
+"""Images as pictures of a report: strips of tiles, small and with few colours."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MOST_SEARCHED = 4000
 
 @dataclass(frozen=True, eq=False)
 class ClassImages:
-    """FloatImages of one class to look at.
+    """Images of one class to look at.
 
     Attributes
     ----------
     label : object
         The class.
     real, drawn : arrays of shape (n, c, h, w)
-        FloatImages in [-1, 1].
+        Images in [-1, 1].
     nearest : array of shape (n_drawn, c, h, w)
         The nearest real image of the class for each drawn one.
     distances : array of shape (n_drawn,)
