@@ -74,15 +74,15 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     """
     from makeweight.data.checks import offered_side
     from makeweight.estimate import estimate
-    from makeweight.networks import LARGEST_SIDE, SMALLEST_SIDE
+    from makeweight.networks import size_problem
 
     learns = get_method(method).learns
     counts = {label: count for label, count in inspection.counts.items() if count}
     if len(counts) < 2:
         return None
     (height, width), *others = inspection.sizes
-    fits = min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE
-    resize = offered_side(inspection.sizes) if others or (learns and not fits) else None
+    too_odd = learns and size_problem(height, width) is not None
+    resize = offered_side(inspection.sizes) if others or too_odd else None
     if resize is not None:
         height = width = resize
     cost = None

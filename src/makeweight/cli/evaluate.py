@@ -169,11 +169,8 @@ def _print_leak(found: FolderQuality, json_file: Path | None) -> None:
         return
     _print_copies("test images {} training images", leak.shared, found.test, found.real, json_file)
     _print_copies("drawn images {} test images", leak.copies, found.drawn, found.test, json_file)
-    if leak.nearer_to_test is not None:
-        say(
-            f"Of equally many training and test images, the nearest one is a test image for {leak.nearer_to_test:.0%} "
-            f"of the drawn images (p = {leak.p_value:.2g} for as many by chance)"
-        )
+    if leak.sentence is not None:
+        say(leak.sentence)
 
 
 def _is_own(file: Path) -> bool:

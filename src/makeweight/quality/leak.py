@@ -50,6 +50,16 @@ class LeakReport:
     copied: bool
     too_near: bool
 
+    @property
+    def sentence(self) -> str | None:
+        """Say how often the nearest image is a test image; None where that is not known."""
+        if self.nearer_to_test is None:
+            return None
+        return (
+            f"Of equally many training and test images, the nearest one is a test image for {self.nearer_to_test:.0%} "
+            f"of the drawn images (p = {self.p_value:.2g} for as many by chance)"
+        )
+
 
 def leak_test(
     X: NDArray[Any],

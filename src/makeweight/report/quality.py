@@ -126,14 +126,7 @@ def _copies(found: FolderQuality) -> list[Block]:
         return [*blocks, Paragraph("No leak test: no test images were given.")]
     blocks += _copy_table("Test images that copy training images", leak.shared, found.test, found.real)
     blocks += _copy_table("Drawn images that copy test images", leak.copies, found.drawn, found.test)
-    if leak.nearer_to_test is not None:
-        blocks.append(
-            Paragraph(
-                f"Of equally many training and test images, the nearest one is a test image for "
-                f"{leak.nearer_to_test:.0%} of the drawn images (p = {leak.p_value:.2g} for as many by chance)."
-            )
-        )
-    return blocks
+    return [*blocks, *([] if leak.sentence is None else [Paragraph(f"{leak.sentence}.")])]
 
 
 def _verdict_on_copies(found: FolderQuality) -> str:
