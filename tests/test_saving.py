@@ -120,6 +120,13 @@ def test_saving_again_replaces(model: Path, boots: tuple[Any, Any]) -> None:
     assert load(model).model_hash_ == sampler.model_hash_
 
 
+def test_a_file_is_no_place_for_a_model(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("theirs")
+    with pytest.raises(InputError, match="file is a file: name a folder for the model"):
+        load(model).save(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "theirs"
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -209,8 +209,10 @@ def write_model(folder: Path, card: ModelCard, weights: Arrays, training: Arrays
     Raises
     ------
     InputError
-        If files of these names are there that are no model's.
+        If files of these names are there that are no model's, or the folder is a file.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{shown(folder)} is a file: name a folder for the model.")
     there = [name for name in (CARD, WEIGHTS, TRAINING, STATE) if os.path.lexists(folder / name)]
     if there and not _is_card(folder / CARD):
         raise InputError(

@@ -101,7 +101,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
     [
         ("f,l,other,,,,,,,", "line 2: the origin 'other' instead of real or drawn"),
         ("f,l,,,,,,,,", "line 2: the origin '' instead"),
-        ("f,l,real,,,3,,,,", "line 2: a real image with a method, seed, row or model_hash"),
+        ("f,l,real,,,3,,,,", "line 2: a real image with a method, seed, row, model_hash or settings_hash"),
         ("f,l,real,m,,,,,,", "a real image with a method"),
         ("f,l,drawn,m,1,,h,,,", "a drawn image without method, seed, row or model_hash"),
         ("f,l,drawn,,1,2,h,,,", "a drawn image without"),

@@ -167,6 +167,16 @@ def test_the_finished_output_of_the_same_run(options: dict[str, Any], folder: Pa
     ]
 
 
+def test_a_finished_output_that_lacks_files_is_not_finished(folder: Path, tmp_path: Path) -> None:
+    balance(folder, tmp_path / "out")
+    lost = sorted((tmp_path / "out" / "images" / "clog").iterdir())[0]
+    lost.unlink()
+    with pytest.raises(
+        InputError, match=f"out lacks images/clog/{lost.name}, which its manifest names: see makeweight"
+    ):
+        balance(folder, tmp_path / "out", resume=True)
+
+
 def test_what_another_run_is_learning_is_left_alone(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     balance(folder, out)

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ from makeweight.balance import (
     sample_folder,
     verify_folder,
 )
+from makeweight.balance.drawn_images import Mark, drawn_png, read_pixels, resized
 from makeweight.balance.manifest import write_manifest
 from makeweight.balance.verify import choose_rows
 from makeweight.errors import InputError
@@ -56,6 +58,66 @@ def test_linked_and_empty_folders_and_other_spellings_are_named(balanced: Balanc
     assert verify_folder(balanced.out, redraw=0).problems[0] == (
         f"1 file named in the manifest outside images/: {rows[0].file.replace('images/', 'images/./')}"
     )
+
+
+def forge(out: Path, **changes: Any) -> None:
+    """Give the rows of drawn images other cells, and hash their files anew."""
+    rows = read_manifest(out / "manifest.csv")
+    told = [
+        replace(row, **changes, sha256=sha256((out / row.file).read_bytes()).hexdigest())
+        if row.origin == "drawn"
+        else row
+        for row in rows
+    ]
+    write_manifest(out / "manifest.csv", told)
+
+
+def test_images_of_a_method_without_a_model_are_named(balanced: BalanceSummary) -> None:
+    for row in read_manifest(balanced.out / "manifest.csv"):
+        if row.origin == "drawn":
+            mark = Mark("agan", row.model_hash, row.seed or 0, row.row or 0, row.label)
+            (balanced.out / row.file).write_bytes(drawn_png(np.zeros((8, 9), np.uint8), mark))
+    forge(balanced.out, method="agan")
+    found = verify_folder(balanced.out)
+    assert "17 images drawn by a method of which there is no model" in found.problems[0]
+    assert found.n_redrawn == 0
+
+
+def test_a_fallback_cannot_stand_for_the_model(balanced: BalanceSummary) -> None:
+    shutil.copytree(balanced.out / "model", balanced.out / "fallback")
+    card = balanced.out / "model" / "model.json"
+    card.write_text(card.read_text().replace(f'"seed": {balanced.seed}', '"seed": 7'))
+    first, second = verify_folder(balanced.out, redraw=0).problems
+    assert first == "model/ and fallback/ both hold duplicates, so that rows of the one pass for the other's"
+    assert second.startswith("the hash of the model is ")
+
+
+def test_drawn_images_of_another_size_are_no_rounding(balanced: BalanceSummary) -> None:
+    for row in read_manifest(balanced.out / "manifest.csv"):
+        if row.origin == "drawn":
+            mark = Mark(row.method, row.model_hash, row.seed or 0, row.row or 0, row.label)
+            small = resized(read_pixels(balanced.out / row.file), 1, 1)
+            (balanced.out / row.file).write_bytes(drawn_png(small, mark))
+    forge(balanced.out)
+    (problem,) = verify_folder(balanced.out).problems
+    assert problem.startswith("16 images drawn again came out different")
+
+
+def test_the_model_knows_how_many_real_images_there_were(balanced: BalanceSummary) -> None:
+    path, source = balanced.out / "manifest.csv", 0
+    rows = []
+    for row in read_manifest(path):
+        if row.origin == "drawn" and row.label == "clog":
+            plain = balanced.out / "images" / "clog" / f"z{source}.png"
+            Image.fromarray(read_pixels(balanced.out / row.file)).save(plain)
+            (balanced.out / row.file).unlink()
+            digest, source = sha256(plain.read_bytes()).hexdigest(), source + 1
+            row = ManifestRow(f"images/clog/{plain.name}", "clog", "real", sha256=digest, source=plain.name)
+        rows.append(row)
+    write_manifest(path, rows)
+    assert verify_folder(balanced.out, redraw=0).problems == [
+        "the model has learnt from 2 images of 'clog', and the manifest has 12 real ones"
+    ]
 
 
 def test_strange_files_beside_the_model_are_named(balanced: BalanceSummary) -> None:

@@ -13,7 +13,7 @@ from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.names import MODEL, RECORD
 from makeweight.data.base import ImageSource
 from makeweight.data.files import read_regular
-from makeweight.data.wording import shown
+from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 from makeweight.saving import CARD, ModelCard, read_json
@@ -51,9 +51,15 @@ def finished_rows(
     Raises
     ------
     InputError
-        If the output is that of another run.
+        If the output is that of another run, or not whole.
     """
     rows = read_manifest(out / MANIFEST)
+    missing = [row.file for row in rows if not (out / row.file).is_file()]
+    if missing:
+        raise InputError(
+            f"{shown(out)} lacks {listed(missing)}, which its manifest names: see makeweight verify, or replace the "
+            "output with --overwrite."
+        )
     record = _record(out / RECORD)
     card = read_json(out / MODEL / CARD, ModelCard) if (out / MODEL).exists() else None
     mine, theirs = json.loads(json.dumps(sampler.settings)), card.settings if card else None

@@ -227,8 +227,8 @@ def _row(cells: list[str], line: int) -> ManifestRow:
         raise ValueError(f"line {line}: a name that no file can have")
     if origin not in ("real", "drawn"):
         raise ValueError(f"line {line}: the origin {shown(origin[:40])!r} instead of real or drawn")
-    if origin == "real" and any(described):
-        raise ValueError(f"line {line}: a real image with a method, seed, row or model_hash")
+    if origin == "real" and any((*described, settings_hash)):
+        raise ValueError(f"line {line}: a real image with a method, seed, row, model_hash or settings_hash")
     if bool(copy_of) != bool(distance) or (origin == "real" and copy_of):
         raise ValueError(f"line {line}: a copy without its distance, a distance without a copy, or a real copy")
     if origin == "drawn" and group:

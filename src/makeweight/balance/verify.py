@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
@@ -27,12 +28,13 @@ from makeweight.balance.models import load_model
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, class_folder
 from makeweight.balance.sampling import find_label
 from makeweight.data.files import open_regular
-from makeweight.data.images import DRAWN, LARGEST_FILE
+from makeweight.data.images import DRAWN, LARGEST_FILE, UnreadableImageError, look_at, strict_pillow
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
 
 MOST_LEVELS = 2.0
+N_ORIGINALS = 64  # of which the sizes are looked at
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MARK_KEYS = tuple(Mark("", "", 0, 0, "").chunks())
 # What damaged images make Pillow raise.
@@ -114,12 +116,13 @@ def verify_folder(
         return found
     intact = _check_files(folder, rows, found, listener)
     _check_rows(rows, found)
-    samplers = _check_models(folder, [row for row in rows if row.origin == "drawn"], found)
+    samplers = _check_models(folder, rows, found)
     drawn = _check_marks(folder, intact, {each.model_hash_ for each in samplers.values()}, found)
     if samplers and redraw:
         listener.stage("redrawing")
-        again = [row for row in drawn if row.method in samplers]
-        _redraw(folder, samplers, choose_rows(again, redraw, seed), found, listener)
+        again = choose_rows([row for row in drawn if row.method in samplers], redraw, seed)
+        originals = choose_rows([row for row in intact if row.origin == "real"], N_ORIGINALS, seed)
+        _redraw(folder, samplers, again, _sizes(folder, originals), found, listener)
     return found
 
 
@@ -242,31 +245,68 @@ def _check_marks(
     return agreeing
 
 
-def _check_models(folder: Path, drawn: Sequence[ManifestRow], found: Verification) -> dict[str, ImageSampler]:
-    """Load what drew the images, by the name of the method, and compare its hashes with those in its rows."""
+def _check_models(folder: Path, rows: Sequence[ManifestRow], found: Verification) -> dict[str, ImageSampler]:
+    """Load what drew the images, by the name of the method, and compare it with the rows."""
+    drawn = [row for row in rows if row.origin == "drawn"]
     if not drawn and not (folder / MODEL).exists():
         found.notes.append("nothing was drawn, so there is no model")
         return {}
+    main = _loaded(folder / MODEL, "model", found)
     fallback = _loaded(folder / FALLBACK, "fallback model", found) if (folder / FALLBACK).exists() else None
+    if main is not None and fallback is not None and main.name == fallback.name:
+        found.problems.append(
+            f"model/ and fallback/ both hold {main.name}, so that rows of the one pass for the other's"
+        )
+        fallback = None
     of_fallback = [row for row in drawn if fallback is not None and row.method == fallback.name]
     others = [row for row in drawn if fallback is None or row.method != fallback.name]
     samplers = {}
-    for what, settings, sampler, rows in (
-        ("model", "settings", _loaded(folder / MODEL, "model", found), others),
+    for what, settings, sampler, own in (
+        ("model", "settings", main, others),
         ("fallback model", "fallback model's settings", fallback, of_fallback),
     ):
         if sampler is None:
             continue
         samplers[sampler.name] = sampler
+        if not own:
+            found.notes.append(f"no row names the {what}, so its hash cannot be compared")
         for part, now, then in (
-            (what, sampler.model_hash_, {row.model_hash for row in rows}),
-            (settings, sampler.settings_hash, {row.settings_hash for row in rows}),
+            (what, sampler.model_hash_, {row.model_hash for row in own}),
+            (settings, sampler.settings_hash, {row.settings_hash for row in own}),
         ):
             if then - {now}:
                 found.problems.append(
                     f"the hash of the {part} is {now[:12]}…, and the manifest says {listed(_short(then))}"
                 )
+    if main is not None:
+        _check_counts(main, rows, found)
+        foreign = [row.file for row in drawn if row.method not in samplers]
+        _tell(found, "image", "drawn by a method of which there is no model", foreign)
     return samplers
+
+
+def _check_counts(model: ImageSampler, rows: Sequence[ManifestRow], found: Verification) -> None:
+    """Compare the real images of each class with those that the model has learnt from."""
+    own = {(row.file, row.label) for row in rows if row.origin == "real" and _is_inside(row.file)}
+    real = Counter(label for _, label in own)
+    learnt = {str(label): n for label, n in zip(model.classes_.tolist(), model.class_counts_.tolist(), strict=True)}
+    found.problems += [
+        f"the model has learnt from {counted(learnt.get(label, 0), 'image')} of {shown(label)!r}, and the manifest has "
+        f"{real[label]:,} real ones"
+        for label in sorted(real.keys() | learnt.keys())
+        if learnt.get(label, 0) != real[label]
+    ]
+
+
+def _sizes(folder: Path, rows: Sequence[ManifestRow]) -> set[tuple[int, int]]:
+    """Give the heights and widths of images, of those that can be read."""
+    found = set()
+    with strict_pillow():
+        for row in rows:
+            with suppress(UnreadableImageError):
+                facts = look_at(folder / row.file)
+                found.add((facts.height, facts.width))
+    return found
 
 
 def _loaded(folder: Path, what: str, found: Verification) -> ImageSampler | None:
@@ -281,10 +321,11 @@ def _redraw(
     folder: Path,
     samplers: Mapping[str, ImageSampler],
     rows: Sequence[ManifestRow],
+    sizes: set[tuple[int, int]],
     found: Verification,
     listener: Listener,
 ) -> None:
-    """Draw the given rows again and compare pixels, class by class."""
+    """Draw the given rows again and compare pixels, class by class; images have the model's size or an original's."""
     groups: dict[tuple[str, str, int | None], list[ManifestRow]] = defaultdict(list)
     for row in rows:
         groups[row.method, row.label, row.seed].append(row)
@@ -299,7 +340,7 @@ def _redraw(
             continue
         for row, again in zip(members, pixels_from(X_again, sampler.codec_), strict=True):
             try:
-                levels = _levels_apart(read_pixels(folder / row.file), again)
+                levels = _levels_apart(read_pixels(folder / row.file), again, sizes)
             except UNREADABLE:
                 unreadable.append(row.file)
                 continue
@@ -314,9 +355,11 @@ def _redraw(
         found.notes.append(f"redrawn images differ by at most {found.most_levels:.2g} of 255 levels (another machine?)")
 
 
-def _levels_apart(written: NDArray[Any], again: NDArray[Any]) -> float:
+def _levels_apart(written: NDArray[Any], again: NDArray[Any], sizes: set[tuple[int, int]]) -> float:
     """Give the largest difference in steps of 1/255 of the range; a different kind of image is infinitely far away."""
     if written.dtype != again.dtype or written.ndim != again.ndim:
+        return float("inf")
+    if written.shape[:2] not in {again.shape[:2], *sizes}:
         return float("inf")
     again = resized(again, written.shape[1], written.shape[0])
     if written.shape != again.shape:
