@@ -112,13 +112,18 @@ if __name__ == "__main__":
 """
 
 
-def test_other_processes_know_what_the_caller_has_registered(rows: RowFile, tmp_path: Path) -> None:
-    script = tmp_path / "own.py"
-    script.write_text(WITH_OWN_PARTS)
+def run_script(text: str, rows: RowFile) -> None:
+    """Run a script in a process of its own, and give it the file of rows."""
+    script = rows.path.with_name("script.py")
+    script.write_text(text)
     done = subprocess.run(
-        [sys.executable, script, rows.path], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
+        [sys.executable, script, rows.path], capture_output=True, text=True, check=False, timeout=120, cwd=script.parent
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_other_processes_know_what_the_caller_has_registered(rows: RowFile) -> None:
+    run_script(WITH_OWN_PARTS, rows)
     assert len(list(rows)) == 3
 
 
@@ -142,12 +147,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask")
-def test_dask_carries_a_grid(rows: RowFile, tmp_path: Path) -> None:
+def test_dask_carries_a_grid(rows: RowFile) -> None:
     """In a process of its own, since a cluster leaves threads behind that later tests would fork beside."""
-    script = tmp_path / "grid.py"
-    script.write_text(WITH_DASK)
-    done = subprocess.run(
-        [sys.executable, script, rows.path], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
+    run_script(WITH_DASK, rows)
     assert sorted(row.metrics["square"] for row in rows) == [0, 1, 4, 9, 16, 25]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import joblib
 from joblib.parallel import get_active_backend
 
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.component import OwnPart, own_parts, register_parts
+
+T = TypeVar("T")
 
 
 def run_grid(
@@ -59,22 +62,35 @@ def run_grid(
 
 
 def computed(tasks: Iterable[tuple[Run, Callable[[Run], Outcome]]], n_jobs: int | None = None) -> Iterator[Row]:
-    """Do runs, each by its own function, and give their rows as they end; see `run_grid`.
+    """Do runs, each by its own function, and give their rows as they end; see `run_grid`."""
+    return side_by_side(compute_row, tasks, n_jobs)
+
+
+def side_by_side(work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], n_jobs: int | None = None) -> Iterator[T]:
+    """Call a function for each task, several at a time; see `run_grid`.
 
     Parts and methods that the caller has registered are known wherever the work is done.
+
+    Parameters
+    ----------
+    work : callable
+        Takes the entries of a task; it travels to where the work is done.
+    tasks : iterable of tuple
+        What is to be done; each is taken when it is handed out.
+    n_jobs : int, optional
+        Tasks at a time, as for `run_grid`.
+
+    Yields
+    ------
+    object
+        What the function gives, as soon as it is there if the backend in use can do so.
     """
-    work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end(), pre_dispatch="n_jobs")
-    own = own_parts()
-    rows: Iterator[Row] = work(joblib.delayed(_compute)(own, *task) for task in tasks)
-    yield from rows
-
-
-def _compute(own: Sequence[OwnPart], run: Run, compute: Callable[[Run], Outcome]) -> Row:
-    register_parts(own)
-    return compute_row(run, compute)
-
-
-def as_they_end() -> str:
-    """Say how joblib is to hand out results: each as soon as it is there, if the backend in use can do so."""
     backend, _ = get_active_backend()
-    return "generator_unordered" if backend.supports_return_generator else "list"
+    told = "generator_unordered" if backend.supports_return_generator else "list"
+    parallel, own = joblib.Parallel(n_jobs=n_jobs, return_as=told, pre_dispatch="n_jobs"), own_parts()
+    yield from parallel(joblib.delayed(_knowing)(own, work, task) for task in tasks)
+
+
+def _knowing(own: Sequence[OwnPart], work: Callable[..., T], task: tuple[Any, ...]) -> T:
+    register_parts(own)
+    return work(*task)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 import torch
 from sklearn.metrics import confusion_matrix
@@ -21,7 +20,7 @@ from sklearn.metrics import confusion_matrix
 from makeweight.balance.listener import Listener
 from makeweight.bench.answers import answer
 from makeweight.bench.drawn import drawn_metrics
-from makeweight.bench.grid import as_they_end
+from makeweight.bench.grid import side_by_side
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
 from makeweight.bench.machine import device_name, processor_name
@@ -282,9 +281,9 @@ def _rows(
     if n_jobs == 1:
         yield from (_row(job, *each, deadline) for each in missing)
         return
-    work = joblib.Parallel(n_jobs=n_jobs, return_as=as_they_end(), pre_dispatch="n_jobs")
     # Clocks of machines differ, so each run is told, when it is handed out, how much time is left.
-    yield from work(joblib.delayed(_row_elsewhere)(job, *each, deadline - time.monotonic()) for each in missing)
+    tasks = ((job, *each, deadline - time.monotonic()) for each in missing)
+    yield from side_by_side(_row_elsewhere, tasks, n_jobs)
 
 
 def _row_elsewhere(job: Job, case: Case, split: TrainTest, run: Run, left: float) -> Row | Failed | None:
