@@ -79,18 +79,20 @@ def balance_page(
         _pictures(folder, by_class, labels),
     )
     curves = learning_curves(kind, [getattr(sampler, "history_", [])])
+    decided = record or {}
+    asked = decided.get("run", {})
     return Page(
         title=f"{shown(name)}, balanced by {listed(_drawn_by(rows, sampler)) or kind}",
         lead=f"{counted(sum(real), 'real image')} of {counted(len(labels), 'class', 'classes')}, {sum(drawn):,} drawn.",
-        answers=_answers(labels, real, rows, sampler, record or {}),
+        answers=_answers(labels, real, rows, sampler, decided),
         sections=[
             Section("Classes", [*class_bars(labels, real, drawn), table]),
-            Section("How far classes are filled", _fill(record or {})),
-            Section("What the gate rejected", _gate(record or {})),
+            Section("How far classes are filled", _fill(decided)),
+            Section("What the gate rejected", _gate(decided)),
             Section("Real and drawn images", pictures),
             Section("Training", curves),
-            _card(rows, sampler, (record or {}).get("run", {})),
-            _run(rows, sampler, (record or {}).get("run", {})),
+            _card(rows, sampler, asked),
+            _run(rows, sampler, asked),
         ],
     )
 
