@@ -589,6 +589,14 @@ def test_impossible_settings_are_refused(boots: Images, settings: dict[str, Any]
         AGGAN(**{**TINY, **settings}).fit(*boots)
 
 
+def test_batches_of_one_image_and_batch_norm_of_rows() -> None:
+    images, labels = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8), np.arange(6) % 2
+    sampler = ACGAN.from_paper().set_params(n_epochs=None, n_steps=1, batch_size=1, random_state=0)
+    with pytest.raises(InputError, match="^a batch of one image gives batch norm nothing to normalise by: give a larg"):
+        sampler.fit(images, labels)
+    assert sampler.set_params(networks=None).fit(images, labels).n_steps_ == 1
+
+
 def _drawn_last(sampler: Any, label: Any, n: int) -> np.ndarray:
     sampler.generator_ = drawer(sampler.players_, "last")
     return sampler.draw(label, range(n))

@@ -29,7 +29,7 @@ from makeweight.heads import HEADS, AuxiliaryClassifier, Head
 from makeweight.health import Watch, real_spreads
 from makeweight.individual import Individual, detached_copy
 from makeweight.model_size import check_size
-from makeweight.networks import NetworkPair, Networks, OwnNetworks
+from makeweight.networks import NetworkPair, Networks, OwnNetworks, check_single
 from makeweight.objectives import Objective
 from makeweight.penalties import Penalty
 from makeweight.priors import Prior, row_noise
@@ -390,6 +390,9 @@ class GANSampler(TrainingSampler):
         rate, betas, decay = self.setting("learning_rate"), self.setting("betas"), self.setting("average_decay")
         setting, start = self._place(shape, game.class_counts), self.setting("start")
         pair, *others = [self._pair(setting) for _ in range(game.evolution.n_survivors)]
+        if game.batch_size == game.team.size:
+            check_single(pair.generator, torch.zeros(1, game.latent_dim), torch.zeros(1, dtype=torch.long))
+            check_single(pair.trunk, torch.zeros(1, *shape))
         founders = [pair.generator, *(other.generator for other in others)]
         if material is not None:
             start.begin(founders, pair.trunk, setting, material)

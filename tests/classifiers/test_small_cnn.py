@@ -6,13 +6,14 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
+from torch import nn
 
 from makeweight import AGGAN, CNNClassifier
 from makeweight.augmentations import Affine
 from makeweight.component import describe
 from makeweight.errors import InputError, TrainingError
 from makeweight.heads import AuxiliaryClassifier
-from makeweight.networks import DCGAN, MLP
+from makeweight.networks import DCGAN, MLP, OwnNetworks
 
 TINY: dict[str, Any] = {"networks": DCGAN(width=4), "batch_size": 8, "random_state": 0}
 
@@ -120,6 +121,17 @@ def test_unknown_parts_are_refused(boots: Any) -> None:
         CNNClassifier(**TINY, augmentation="cutmix", n_steps=1).fit(*boots)
     with pytest.raises(InputError, match="^device='tpu' is impossible"):
         CNNClassifier(**TINY, device="tpu").fit(*boots)
+
+
+def test_batches_of_one_image_and_batch_norm_of_rows(boots: Any) -> None:
+    networks = OwnNetworks(
+        generator=lambda shape, n_classes, latent_dim: MLP().build(shape, n_classes, latent_dim).generator,
+        trunk=lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4)),
+    )
+    classifier = CNNClassifier(networks=networks, batch_size=1, n_steps=1, random_state=0)
+    with pytest.raises(InputError, match="^a batch of one image gives batch norm nothing to normalise by: give a larg"):
+        classifier.fit(*boots)
+    assert classifier.set_params(batch_size=2).fit(*boots).classes_.tolist() == np.unique(boots[1]).tolist()
 
 
 def test_images_of_another_shape_are_refused(boots: Any) -> None:

@@ -26,7 +26,7 @@ from makeweight.data.wording import counted
 from makeweight.devices import fabric_for, repeatable
 from makeweight.errors import TrainingError
 from makeweight.judges import Discriminator
-from makeweight.networks import Networks
+from makeweight.networks import Networks, check_single
 from makeweight.ranges import ROUND, check_ranges, or_none
 from makeweight.recipe import LIMITS
 from makeweight.schedule import falling, steps_of_epoch
@@ -214,6 +214,8 @@ class CNNClassifier(MostProbable, Nested):
     def _build(self) -> Discriminator:
         shape, n_classes = self.codec_.image_shape, len(self.classes_)
         pair = self.setting("networks").build(shape, n_classes, latent_dim=1)
+        if self.batch_size == 1:
+            check_single(pair.trunk, torch.zeros(1, *shape))
         network = Discriminator(pair.trunk, pair.n_features, n_classes)
         bias = self.setting("loss").start_bias(n_classes)
         if bias is not None:

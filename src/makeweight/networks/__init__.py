@@ -12,6 +12,7 @@ from makeweight.networks.base import (
     NetworkPair,
     Networks,
     Shape,
+    check_single,
     size_problem,
 )
 from makeweight.networks.by_shape import ByShape
@@ -35,6 +36,7 @@ __all__ = [
     "Published28",
     "ResNet",
     "Shape",
+    "check_single",
     "initialise",
     "size_problem",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from makeweight.component import Component, Registry
+from makeweight.errors import InputError
 
 Shape = tuple[int, int, int]
 SMALLEST_SIDE, LARGEST_SIDE = 8, 128
@@ -77,6 +79,31 @@ class LabelledGenerator(nn.Module):
         _, height, width = self.shape
         top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
         return images[:, :, top : top + height, left : left + width]
+
+
+@torch.no_grad()
+def check_single(network: nn.Module, *inputs: Tensor) -> None:
+    """Refuse to train a network on batches of one image where batch norm has a single value of them to normalise by.
+
+    Parameters
+    ----------
+    network : Module
+        Tried in training mode, in a copy.
+    *inputs : Tensor of shape (1, ...)
+        What it is shown.
+
+    Raises
+    ------
+    InputError
+        If torch refuses.
+    """
+    try:
+        copy.deepcopy(network).train()(*inputs)
+    except ValueError:
+        raise InputError(
+            "a batch of one image gives batch norm nothing to normalise by: give a larger batch_size, or networks "
+            "without batch norm."
+        ) from None
 
 
 def size_problem(height: int, width: int) -> str | None:
