@@ -28,7 +28,6 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import recall_score
 
 from makeweight.bench.hashing import hash_data
-from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
 from makeweight.casting import drawer
 from makeweight.classifiers.small_cnn import CNNClassifier
@@ -38,6 +37,7 @@ from makeweight.data.subsets import PAPER_COUNTS, imbalanced_subset
 from makeweight.evolution import Annealed, Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
+from makeweight.machine import device_name
 from makeweight.methods import get_method
 from makeweight.networks import DCGAN
 from makeweight.penalties import R1

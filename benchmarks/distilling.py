@@ -47,7 +47,6 @@ from torch.nn.functional import cross_entropy
 
 from makeweight import AGGAN, GAMO, SMOTE, DeepSMOTE
 from makeweight.balance.settings import apply_settings
-from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
 from makeweight.classifiers.risks import BatchRisk, Mixup, Risk, Study
 from makeweight.classifiers.small_cnn import CNNClassifier
@@ -55,6 +54,7 @@ from makeweight.compare.arms import AdjustedBlended, AugmentedArm, Shared
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.data.named import load_named
 from makeweight.judges import Discriminator
+from makeweight.machine import device_name
 from makeweight.sampler import ImageSampler, load
 
 HERE = Path(__file__).resolve().parent

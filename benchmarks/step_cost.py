@@ -41,13 +41,13 @@ from torch.utils.flop_counter import flop_registry
 from makeweight.allocator import SETTINGS as KEPT
 from makeweight.allocator import keep_freed_memory
 from makeweight.bench.hashing import hash_data
-from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
 from makeweight.chance import Chance as Draws
 from makeweight.devices import PRECISIONS, fabric_for, repeatable, set_threads
 from makeweight.game import step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
+from makeweight.machine import device_name
 from makeweight.methods import get_method
 from makeweight.replay import Replay
 from makeweight.rules import Game, Players

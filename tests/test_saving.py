@@ -1,3 +1,4 @@
+import hashlib
 import itertools
 import json
 import os
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from makeweight import AGGAN, Duplicates, load
 from makeweight.component import describe, rebuild
 from makeweight.data.files import write_synced
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
+from makeweight.machine import software_versions
 from makeweight.networks import DCGAN
 from makeweight.saving import Labels
 
@@ -182,6 +184,22 @@ def test_the_hash_covers_card_and_weights(model: Path) -> None:
     seed_only = load(model).model_hash_
     save_file(weights, model / WEIGHTS)
     assert load(model).model_hash_ not in (first, seed_only)
+
+
+def test_the_hash_covers_what_computed_and_that_of_older_cards_stays(model: Path) -> None:
+    there = load(model)
+    assert there.made_with_ == software_versions() == json.loads((model / CARD).read_text())["made_with"]
+    change(model / CARD, "made_with", "torch", value="1.0")
+    assert load(model).model_hash_ != there.model_hash_
+    card = json.loads((model / CARD).read_text())
+    del card["made_with"]
+    (model / CARD).write_text(json.dumps(card))
+    older = load(model)
+    # The entries of a card as they were, before it told versions.
+    digest = hashlib.sha256(json.dumps(card, separators=(",", ":"), ensure_ascii=False).encode())
+    digest.update(save(load_file(model / WEIGHTS)))
+    assert older.made_with_ == {}
+    assert older.model_hash_ == digest.hexdigest()
 
 
 def test_the_device_is_the_loader_s_choice(model: Path) -> None:

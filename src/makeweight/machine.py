@@ -1,4 +1,4 @@
-"""What a benchmark ran on: versions and the processor, and nothing that names the machine or its owner."""
+"""What computes: versions and the processor, and nothing that names the machine or its owner."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ from pathlib import Path
 import joblib
 
 import makeweight
+
+
+def software_versions() -> dict[str, str]:
+    """Name the versions of what computes.
+
+    Examples
+    --------
+    >>> sorted(software_versions())
+    ['makeweight', 'numpy', 'python', 'torch']
+    """
+    return {
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "makeweight": makeweight.__version__,
+    }
 
 
 def software_and_processor() -> dict[str, str]:
@@ -24,14 +40,7 @@ def software_and_processor() -> dict[str, str]:
     >>> sorted(software_and_processor())
     ['cores', 'makeweight', 'numpy', 'processor', 'python', 'torch']
     """
-    return {
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "makeweight": makeweight.__version__,
-        "processor": processor_name(),
-        "cores": str(joblib.cpu_count()),
-    }
+    return {**software_versions(), "processor": processor_name(), "cores": str(joblib.cpu_count())}
 
 
 def device_name(device: str) -> str:

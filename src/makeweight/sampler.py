@@ -28,6 +28,7 @@ from makeweight.data.lazy import LazyImages
 from makeweight.data.memory import available_memory
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
+from makeweight.machine import software_versions
 from makeweight.ranges import LARGEST_ROW, SEED
 from makeweight.saving import (
     CARD,
@@ -74,6 +75,8 @@ class ImageSampler(BaseOverSampler):
         Label to the row number that `sample` takes next.
     settings_ : dict
         `settings` as they were at the fit.
+    made_with_ : dict of str
+        Versions of python, torch, numpy and makeweight at the fit; empty for models of versions that did not tell.
     model_hash_, settings_hash : str
         SHA-256 of what draws, and of the settings, in hexadecimal.
     """
@@ -273,7 +276,7 @@ class ImageSampler(BaseOverSampler):
     def model_hash_(self) -> str:
         """SHA-256 of the model's description and weights in hexadecimal."""
         check_is_fitted(self, "codec_")
-        digest = hashlib.sha256(self._card().model_dump_json().encode())
+        digest = hashlib.sha256(self._card().hashed())
         digest.update(save(self._weights()))
         return digest.hexdigest()
 
@@ -347,11 +350,12 @@ class ImageSampler(BaseOverSampler):
             classes=Labels.of(self.classes_),
             class_counts=self.class_counts_.tolist(),
             seed=self.seed_,
+            made_with=self.made_with_,
         )
 
     def _learnt(self, codec: ImageCodec, classes: NDArray[Any], counts: NDArray[np.int64], seed: int) -> None:
         self.codec_, self.classes_, self.class_counts_, self.seed_ = codec, classes, counts, seed
-        self.settings_ = self.settings
+        self.settings_, self.made_with_ = self.settings, software_versions()
         self.small_classes_ = [label for label, count in zip(classes.tolist(), counts, strict=True) if count < FEW]
         self.rows_drawn_ = dict.fromkeys(classes.tolist(), 0)
         self.n_features_in_ = codec.shape[0]
@@ -423,5 +427,6 @@ def _rebuilt(source: Path, card: ModelCard, state: TrainingRecord, networks: Any
     sampler.rows_drawn_ = dict(zip(sampler.classes_.tolist(), state.rows_drawn, strict=True))
     training = read_arrays(source / TRAINING) if os.path.lexists(source / TRAINING) else {}
     sampler._restore(read_arrays(source / WEIGHTS), training, state.training)
-    sampler.settings_ = dict(card.settings)  # those of the fit, also what cannot be rebuilt
+    # Those of the fit: settings also where they cannot be rebuilt.
+    sampler.settings_, sampler.made_with_ = dict(card.settings), dict(card.made_with)
     return sampler

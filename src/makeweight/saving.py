@@ -143,6 +143,11 @@ class ModelCard(_Strict):
     classes: Labels
     class_counts: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], FailFast()]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    made_with: dict[str, str] = {}  # versions of what computed; cards of older versions of makeweight tell none
+
+    def hashed(self) -> bytes:
+        """Give what the hash of a model covers of its card."""
+        return self.model_dump_json(exclude=None if self.made_with else {"made_with"}).encode()
 
     def codec(self) -> ImageCodec:
         """Codec of the images."""

@@ -20,6 +20,7 @@ from makeweight.balance.drawn_images import Mark, drawn_png, read_pixels, resize
 from makeweight.balance.manifest import write_manifest
 from makeweight.balance.verify import choose_rows
 from makeweight.errors import InputError
+from makeweight.machine import software_versions
 from makeweight.methods.duplicates import Duplicates
 
 
@@ -184,6 +185,14 @@ def test_small_differences_are_told_and_large_ones_fail(
         assert found.notes == [f"redrawn images differ by at most {shift} of 255 levels (another machine?)"]
     else:
         assert found.problems[0].startswith("4 images drawn again came out different: images/clog/drawn-duplicates-")
+
+
+def test_other_versions_are_told(balanced: BalanceSummary, monkeypatch: pytest.MonkeyPatch) -> None:
+    then = software_versions()["torch"]
+    monkeypatch.setattr("makeweight.balance.verify.software_versions", lambda: {**software_versions(), "torch": "99.0"})
+    found = verify_folder(balanced.out, redraw=0)
+    assert found.good
+    assert found.notes == [f"the model was made with torch {then}, and here are other versions"]
 
 
 @pytest.mark.parametrize("mode", ["L", "I;16"])

@@ -24,8 +24,8 @@ from makeweight.bench import (
     run_once,
 )
 from makeweight.bench.hashing import to_json
-from makeweight.bench.machine import device_name, processor_name, software_and_processor
 from makeweight.errors import InputError
+from makeweight.machine import device_name, processor_name, software_and_processor
 
 HASH = "ab" * 32
 

@@ -962,8 +962,8 @@ def test_methods_may_join_a_table_that_has_rows() -> None:
 
 
 def line(method: str, seed: int, acsa: float, table: str = "aggan-multiclass", reading: str = "paper") -> Any:
-    from makeweight.bench.machine import software_and_processor
     from makeweight.bench.rows import Row
+    from makeweight.machine import software_and_processor
 
     return Row(
         protocol=f"{table}/{reading}/mnist",

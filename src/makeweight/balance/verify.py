@@ -31,6 +31,7 @@ from makeweight.data.files import open_regular
 from makeweight.data.images import DRAWN, LARGEST_FILE, UnreadableImageError, look_at, strict_pillow
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
+from makeweight.machine import software_versions
 from makeweight.sampler import ImageSampler
 
 MOST_LEVELS = 2.0
@@ -268,6 +269,10 @@ def _check_models(folder: Path, rows: Sequence[ManifestRow], found: Verification
         if sampler is None:
             continue
         samplers[sampler.name] = sampler
+        here = software_versions()
+        changed = [f"{name} {then}" for name, then in sampler.made_with_.items() if here.get(name) != then]
+        if changed:
+            found.notes.append(f"the {what} was made with {listed(changed)}, and here are other versions")
         if not own:
             found.notes.append(f"no row names the {what}, so its hash cannot be compared")
         for part, now, then in (

@@ -29,10 +29,10 @@ from pydantic import (
 )
 
 from makeweight.bench.hashing import hash_settings, to_json
-from makeweight.bench.machine import software_and_processor
 from makeweight.data.files import read_regular
 from makeweight.data.wording import counted, shown
 from makeweight.errors import InputError
+from makeweight.machine import software_and_processor
 
 HASH = r"^[0-9a-f]{64}$"
 

@@ -23,7 +23,6 @@ from makeweight.bench.drawn import drawn_metrics
 from makeweight.bench.grid import side_by_side
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.learners import BATCH_SIZES, Learner
-from makeweight.bench.machine import device_name, processor_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, compute_row
 from makeweight.bench.settings import TableSettings
 from makeweight.bench.table import Case, Selection, Table, TrainTest
@@ -32,6 +31,7 @@ from makeweight.data.named import NamedSet, load_named
 from makeweight.data.wording import shown
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
+from makeweight.machine import device_name, processor_name
 from makeweight.progress import StepReport
 
 TRAINING, MODELS, ANSWERS = "training", "models", "answers"

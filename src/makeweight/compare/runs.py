@@ -23,7 +23,6 @@ from makeweight.balance.gate import Gate
 from makeweight.balance.listener import Listener
 from makeweight.bench.grid import computed
 from makeweight.bench.hashing import hash_settings
-from makeweight.bench.machine import device_name
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, RunKey, compute_row
 from makeweight.compare.arms import Arm, with_drawn
 from makeweight.compare.classifier import MixedClassifier
@@ -34,6 +33,7 @@ from makeweight.data.files import partial_name, write_whole
 from makeweight.data.npz import open_npz
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
+from makeweight.machine import device_name
 from makeweight.methods import get_method
 from makeweight.sampler import FEW, ImageSampler, load
 

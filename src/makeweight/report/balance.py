@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from makeweight.bench.machine import device_name
 from makeweight.data.images import UnreadableImageError
 from makeweight.data.wording import counted, listed, points, shown
+from makeweight.machine import device_name
 from makeweight.report.files import read_files, small_spec
 from makeweight.report.page import Answer, Block, Cell, Page, Section, Table
 from makeweight.report.pictures import MOST_CLASSES, ClassImages, gallery, side_by_side

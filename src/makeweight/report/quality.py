@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from makeweight.bench.machine import device_name
 from makeweight.data.wording import counted, rounded, shown
+from makeweight.machine import device_name
 from makeweight.quality.figures import GROUPS, METRICS, Figure
 from makeweight.report.confusion import share_cell
 from makeweight.report.features import Cloud, choose_rows, feature_map

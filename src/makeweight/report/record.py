@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from makeweight.bench.machine import software_and_processor
 from makeweight.data.wording import counted, shown
+from makeweight.machine import software_and_processor
 from makeweight.report.page import Facts, Section, Table
 
 if TYPE_CHECKING:
