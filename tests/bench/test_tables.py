@@ -1006,17 +1006,24 @@ def test_intervals_and_differences_by_hand() -> None:
     assert sentence_of(gain) == told
     assert "by chance" not in text
     rows += [line("acgan", 0, 0.81), line("acgan", 1, 0.83)]
-    _, second = sections("aggan-multiclass", rows)[0].differences
+    second, again, _ = sections("aggan-multiclass", rows)[0].differences
+    assert again == gain
     assert (second.points, second.reach, second.p) == (pytest.approx(3.5), None, None), "two seeds say too little"
     assert second.verdict == "cannot tell"
-    two = sections("aggan-multiclass", [*rows, line("acgan", 2, 0.83)])
-    first, second = two[0].differences
-    alone = 2 * t.sf(4 / (np.std([4, 3, 5], ddof=1) / np.sqrt(3)), 2)
-    assert (first.p, second.p) == (pytest.approx(2 * gain.p), pytest.approx(alone)), "Holm's correction"
-    text = markdown(two)
+    more = sections("aggan-multiclass", [*rows, line("acgan", 2, 0.83)])
+    assert [(each.one, each.other) for each in more[0].differences] == [
+        ("aggan", "acgan"),
+        ("aggan", "cn"),
+        ("acgan", "cn"),
+    ]
+    by_hand = [2 * t.sf(np.mean(d) / (np.std(d, ddof=1) / np.sqrt(3)), 2) for d in ([4, 3, 5], [5, 5, 6], [1, 2, 1])]
+    assert [each.p for each in more[0].differences] == pytest.approx(
+        [2 * by_hand[0], 3 * by_hand[1], max(by_hand[2], 2 * by_hand[0])]
+    ), "Holm's correction"
+    text = markdown(more)
     told = "would exclude zero by chance, if no method differed; p is corrected for their number (Holm)."
-    assert f"\n\nOf 2 intervals 0.1 {told}\n" in text
-    assert "|\n|  | acgan | " in text
+    assert f"\n\nOf 3 intervals 0.2 {told}\n" in text
+    assert "|\n|  | cn | " in text
 
 
 @pytest.mark.parametrize("by", [0.05, 0.0])
