@@ -58,7 +58,7 @@ def test_nothing_is_found_where_nothing_was_written(tmp_path: Path) -> None:
 
 def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     kept = keep(tmp_path, 9, 10, 100)
-    assert [path.name[:10] for path in sorted(tmp_path.iterdir())] == ["000000010-", "000000100-"]
+    assert [path.name[:10] for path in sorted(tmp_path.iterdir())] == ["000000002-", "000000003-"]
     found = kept.latest(whole)
     assert found is not None
     assert found.numbers["step"] == 100
@@ -88,14 +88,17 @@ def test_damaged_ones_do_not_push_out_new_ones(tmp_path: Path) -> None:
     assert kept.latest(whole) is None
     for step in (50, 100, 298):
         kept.write(step, state(step))
-    assert [path.name[:9] for path in sorted(tmp_path.iterdir())] == ["000000100", "000000298"]
+    assert [path.name[:9] for path in sorted(tmp_path.iterdir())] == ["000000004", "000000005"]
     assert (found := kept.latest(whole)) is not None
     assert found.numbers["step"] == 298
 
 
 def test_after_a_rollback_the_last_two_written_are_kept(tmp_path: Path) -> None:
-    keep(tmp_path, 10, 20, 5)
-    assert [path.name[:9] for path in sorted(tmp_path.iterdir())] == ["000000005", "000000020"]
+    kept = keep(tmp_path, 10, 20, 5)
+    assert [path.name[:9] for path in sorted(tmp_path.iterdir())] == ["000000002", "000000003"]
+    last = kept.latest(whole)
+    assert last is not None
+    assert last.numbers["step"] == 5
 
 
 def test_a_folder_in_the_place_of_one_is_left_alone(tmp_path: Path) -> None:

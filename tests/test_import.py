@@ -51,6 +51,19 @@ def test_unknown_attributes() -> None:
     assert not hasattr(makeweight, "torch")
 
 
+@pytest.mark.parametrize("kind", ["losses.LOSSES", "risks.RISKS", "class_weights.CLASS_WEIGHTS"])
+def test_parts_of_classifiers_are_known_from_the_first_classifier_on(kind: str) -> None:
+    """In a process of its own, since whatever is imported later registers more."""
+    module, registry = kind.split(".")
+    script = (
+        "from makeweight import CNNClassifier; import sys; "
+        f"known = sys.modules['makeweight.classifiers.{module}'].{registry}; first = known.names(); "
+        "from makeweight.classifiers import classifier_names; classifier_names(); print(first == known.names())"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
+
+
 def test_version() -> None:
     assert makeweight.__version__.split(".")[0].isdigit()
     assert makeweight.__version__ == version("makeweight")

@@ -409,6 +409,12 @@ class TestDrawing:
                 )
         assert sampler.rows_drawn_ == {"boot": 0, "clog": 0, "sandal": 0}
 
+    def test_counts_of_small_integers_of_numpy(self, boots: Images) -> None:
+        sampler = Duplicates(random_state=0).fit(*boots)
+        drawn = [sampler.sample({"clog": np.uint8(200)}) for _ in range(2)]
+        assert [(len(X), len(y)) for X, y in drawn] == [(200, 200)] * 2
+        assert sampler.rows_drawn_["clog"] == 400
+
     def test_negative_counts_are_refused_before_anything_is_drawn(self, boots: Images) -> None:
         sampler = Duplicates(random_state=0).fit(*boots)
         with pytest.raises(InputError) as caught:

@@ -600,11 +600,23 @@ class TestLabels:
         assert again.tolist() == classes.tolist()
         assert [type(value) for value in again.tolist()] == [type(value) for value in classes.tolist()]
 
-    @pytest.mark.parametrize("classes", [np.array([b"a"]), np.array(["2020-01-01"], dtype="datetime64[D]")])
+    @pytest.mark.parametrize(
+        "classes", [np.array([b"a"]), np.array(["2020-01-01"], dtype="datetime64[D]"), np.array(["a\udc80"])]
+    )
     def test_labels_that_json_cannot_hold_are_refused(self, classes: np.ndarray) -> None:
         with pytest.raises(InputError) as caught:
             Labels.of(classes)
-        assert str(caught.value) == f"labels such as {classes.tolist()[0]!r} cannot be saved: use numbers or strings."
+        assert str(caught.value) == (
+            f"labels such as {classes.tolist()[0]!r} cannot be saved: use numbers, or strings of valid text."
+        )
+
+    def test_a_model_that_cannot_be_saved_leaves_the_one_before(self, boots: tuple[Any, Any], tmp_path: Path) -> None:
+        X, y = boots
+        before = Duplicates(random_state=0).fit(X, y)
+        before.save(tmp_path / "model")
+        with pytest.raises(InputError, match="use numbers, or strings of valid text"):
+            Duplicates(random_state=0).fit(X, np.where(y == "boot", "a\udc80", y)).save(tmp_path / "model")
+        assert load(tmp_path / "model").model_hash_ == before.model_hash_
 
 
 class TestDescriptions:

@@ -97,7 +97,9 @@ class Checkpoints:
         """Write a checkpoint and remove all but the last two good ones; what the disk does not allow leaves a note."""
         header = {"numbers": json.dumps({**state.numbers, "identity": self.identity}, allow_nan=False)}
         data = save({name: _own(value) for name, value in state.tensors.items()}, header)
-        target = self.folder / f"{step:09}-{hashlib.sha256(data).hexdigest()}.safetensors"
+        # Numbered as they were written: after a rollback the last one is of an earlier step.
+        number = 1 + max((int(path.name.partition("-")[0]) for path in self._files()), default=0)
+        target = self.folder / f"{number:09}-{hashlib.sha256(data).hexdigest()}.safetensors"
         partial = target.with_suffix(".partial")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -187,13 +187,14 @@ class ImageSampler(BaseOverSampler):
                 raise InputError(
                     f"{shown(count)} images of {label!r} cannot be drawn: ask for a whole number, 0 or more."
                 )
-        self._check_room(sum(map(int, counts.values())))
+        wanted = {label: int(count) for label, count in counts.items()}  # small integers of NumPy would overflow
+        self._check_room(sum(wanted.values()))
         images, labels = [self._nothing()], [self.classes_[:0]]
-        for label, count in counts.items():
+        for label, count in wanted.items():
             first = self.rows_drawn_[label]
             images.append(self.draw(label, range(first, first + count)))
             labels.append(np.repeat(self.classes_[self._code(label)], count))
-            self.rows_drawn_[label] = first + int(count)
+            self.rows_drawn_[label] = first + count
         return np.concatenate(images), np.concatenate(labels)
 
     def draw(self, label: Any, rows: Sequence[int], seed: int | None = None) -> NDArray[Any]:

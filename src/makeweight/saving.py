@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 
 from makeweight.data.arrays import COUNTS, ImageCodec
 from makeweight.data.files import read_regular, write_together
-from makeweight.data.wording import reason_of, shown
+from makeweight.data.wording import is_text, reason_of, shown
 from makeweight.errors import InputError
 from makeweight.ranges import LARGEST_ROW
 
@@ -66,8 +66,12 @@ class Labels(_Strict):
     def of(cls, classes: NDArray[Any]) -> Labels:
         """Describe an array of labels; labels that JSON cannot hold are refused."""
         values = classes.tolist()
-        if any(not isinstance(value, (bool, int, float, str)) for value in values):
-            raise InputError(f"labels such as {values[0]!r} cannot be saved: use numbers or strings.")
+        foreign = [value for value in values if not isinstance(value, (bool, int, float, str))]
+        unreadable = [value for value in values if isinstance(value, str) and not is_text(value)]
+        if foreign or unreadable:
+            raise InputError(
+                f"labels such as {[*foreign, *unreadable][0]!r} cannot be saved: use numbers, or strings of valid text."
+            )
         return cls(dtype="object" if classes.dtype == object else classes.dtype.str, values=values)
 
     def array(self) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from makeweight.balance.drawn_images import Mark, check_draws_images, drawn_png, pixels_from, read_pixels, resized
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.images import UnreadableImageError
 from makeweight.errors import InputError
 
 MARK = Mark("aggan", "f" * 64, 7, 12, "Größe 靴")
@@ -39,6 +40,13 @@ def test_pngs_hold_exact_pixels_and_the_mark(shape: tuple[int, ...], dtype: type
     again = read_pixels(tmp_path / "a.png")
     assert again.dtype == dtype
     assert (again == pixels).all()
+
+
+def test_what_would_decompress_to_too_much_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(drawn_png(np.zeros((9, 8), np.uint8), MARK))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 71)
+    with pytest.raises(UnreadableImageError, match="^decompression bomb: more than 71 pixels"):
+        read_pixels(tmp_path / "a.png")
 
 
 def test_arrays_of_any_layout_become_pixels() -> None:

@@ -198,6 +198,24 @@ def test_a_finished_output_for_which_drawing_nothing_was_chosen(gate: bool, tmp_
     first = balance_folder(tmp_path / "in", tmp_path / "out", **options)
     assert sum(each.drawn for each in first.classes) == 0
     assert balance_folder(tmp_path / "in", tmp_path / "out", resume=True, **options).was_finished
+    for other in ({"seed": 99}, {"method": "adasyn"}, {"method": "aggan", "n_steps": 7}):
+        with pytest.raises(
+            InputError, match=r"of another run \(method, length, seed or settings\): name another folder"
+        ):
+            balance_folder(tmp_path / "in", tmp_path / "out", resume=True, **{**options, **other})
+
+
+def test_a_finished_output_of_other_groups(folder: Path, tmp_path: Path) -> None:
+    files = [f"{label}/{i}.png" for label, number in (("boot", 14), ("clog", 11)) for i in range(number)]
+    options = {"method": "duplicates", "n_steps": None, "device": "auto"}
+    for place, size in (("one", 2), ("two", 5)):
+        (tmp_path / place).mkdir()
+        rows = "".join(f"{file},g{i // size}\n" for i, file in enumerate(files))
+        (tmp_path / place / "groups.csv").write_text(f"file_name,group\n{rows}")
+    balance(folder, tmp_path / "out", groups=str(tmp_path / "one" / "groups.csv"), **options)
+    balance(folder, tmp_path / "out", groups=str(tmp_path / "one" / "groups.csv"), resume=True, **options)
+    with pytest.raises(InputError, match=r"of another run \(groups\): name another folder"):
+        balance(folder, tmp_path / "out", groups=str(tmp_path / "two" / "groups.csv"), resume=True, **options)
 
 
 def test_a_run_without_a_checkpoint_leaves_nothing(folder: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 
 from makeweight import CNNClassifier
 from makeweight.classifiers.logit_adjusted import LogitAdjustedClassifier
@@ -86,6 +87,16 @@ def test_class_weights_go_by_real_images(boots: Any) -> None:
 def test_impossible_settings(boots: Any, settings: dict[str, Any], drawn: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         MixedClassifier(**TINY, **settings).fit(*boots, drawn=drawn)
+
+
+def test_labels_are_checked_before_marks(boots: Any) -> None:
+    X, y = boots
+    faulty = np.where(y == "boot", None, y)
+    with pytest.raises(InputError, match="^the label of image 0 is None: give every image a label.$"):
+        MixedClassifier(**TINY).fit(X, faulty)
+    with pytest.warns(DataConversionWarning):
+        column = MixedClassifier(**TINY).fit(X, y.reshape(-1, 1))
+    assert column.predict_proba(X).tobytes() == MixedClassifier(**TINY).fit(X, y).predict_proba(X).tobytes()
 
 
 @pytest.mark.parametrize(("faulty", "drawn"), [(False, [True] * 20), (True, [False] * 20)])

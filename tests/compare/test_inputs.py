@@ -135,6 +135,8 @@ def test_most_known_sets_tell_of_no_groups(tmp_path: Path, compared: dict[str, A
         ({"X": np.full((4, 8, 8), np.nan)}, "image 0 of X holds NaN or infinity"),
         ({"X_test": np.full((2, 8, 8), np.inf)}, "image 0 of X_test holds NaN or infinity"),
         ({"X": np.full((4, 8, 8), "a")}, "X holds <U1 values: give numbers."),
+        ({"y": np.array(["a", None] * 2)}, "the label of image 1 is None: give every image a label."),
+        ({"y_test": np.array(["a", np.nan], object)}, "the label of image 1 is nan: give every image a label."),
     ],
 )
 def test_arrays_that_cannot_be_compared(change: dict[str, object], words: str) -> None:

@@ -200,6 +200,14 @@ def test_values_that_are_too_large_to_compute_with_are_refused(value: Any, shape
         ImageCodec.learn(X)
 
 
+def test_ranges_too_small_to_divide_by_are_a_single_value() -> None:
+    images = np.zeros((2, 8, 8))
+    images[1] = 1e-309
+    codec = ImageCodec.learn(images, None)
+    assert (codec.encode(images) == -1).all()
+    assert (codec.decode(codec.encode(images)) == 0).all()
+
+
 def test_images_of_another_shape_are_refused() -> None:
     codec = ImageCodec.learn(values((4, 8, 11), "uint8"))
     with pytest.raises(InputError) as caught:

@@ -193,6 +193,8 @@ IMAGES, LABELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.u
     [
         ({"y": [0] * 6}, "there is one class only"),
         ({"y": [0, 1]}, "there are 6 real images and labels of shape"),
+        ({"y": [0, 0, None, 1, 1, 1]}, "the label of image 2 is None"),
+        ({"y_drawn": [0, 0, np.nan, 1, 1, 1]}, "the label of image 2 is nan"),
         ({"X_drawn": IMAGES[:0], "y_drawn": []}, "there are no drawn images"),
         ({"X_drawn": IMAGES[:, :7]}, "do not fit what was learnt"),
         ({"X_drawn": IMAGES.astype(float)}, "the drawn images are float64 and the real ones uint8"),

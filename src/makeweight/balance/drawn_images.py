@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from makeweight.data.arrays import ImageCodec
-from makeweight.data.files import open_regular
-from makeweight.data.images import DRAWN, natural_range, png_bytes, to_uint8
+from makeweight.data.images import DRAWN, natural_range, opened_image, png_bytes, to_uint8
 from makeweight.errors import InputError
 
 
@@ -113,7 +112,7 @@ def drawn_png(pixels: NDArray[Any], mark: Mark) -> bytes:
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """Read a PNG back as the array that was written."""
-    with open_regular(path) as file, Image.open(file, formats=["PNG"]) as image:
+    """Read a PNG back as the array that was written; raises `UnreadableImageError`."""
+    with opened_image(path, ["PNG"]) as image:
         pixels: NDArray[Any] = np.asarray(image)
         return pixels.astype(np.uint16) if image.mode.startswith("I") else pixels

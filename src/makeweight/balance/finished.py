@@ -13,6 +13,7 @@ from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest
 from makeweight.balance.names import MODEL, RECORD
 from makeweight.data.base import ImageSource
 from makeweight.data.files import read_regular
+from makeweight.data.groups import Membership
 from makeweight.data.wording import listed, shown
 from makeweight.errors import InputError
 from makeweight.sampler import ImageSampler
@@ -29,6 +30,7 @@ def finished_rows(
     *,
     chooses: bool,
     gate: bool,
+    together: Membership | None,
     asked: Mapping[str, Any],
 ) -> list[ManifestRow]:
     """Give the manifest of an output that is there already, if it is that of this run.
@@ -45,6 +47,8 @@ def finished_rows(
         How many images of each class it would draw, unless it chooses.
     chooses, gate : bool
         Whether it would choose the fill, and whether a gate would judge what is drawn.
+    together : list of (str or None), or None
+        What each image belongs to, where that is told.
     asked : mapping of str to object
         What else it was asked for, as balance.json holds it.
 
@@ -62,12 +66,15 @@ def finished_rows(
         )
     record = _record(out / RECORD)
     card = read_json(out / MODEL / CARD, ModelCard) if (out / MODEL).exists() else None
-    mine, theirs = json.loads(json.dumps(sampler.settings)), card.settings if card else None
+    mine, theirs = json.loads(json.dumps(sampler.settings)), card.settings if card else record.get("settings")
     if chooses:
-        for settings in (mine, theirs or {}):
-            settings.pop("sampling_strategy", None)
+        mine, theirs = (
+            {name: value for name, value in (settings or {}).items() if name != "sampling_strategy"}
+            for settings in (mine, theirs)
+        )
     real = ((row.label, row.source, row.sha256) for row in rows if row.origin == "real")
     given = ((str(images.labels[i]), images.files[i], images.digest(i)) for i in range(len(images.labels)))
+    groups = [group or "" for group in together or [""] * len(images.labels)]
     if (chooses, gate) != tuple(record.get(name) is not None for name in ("fill", "gate")):
         other = "fill or gate"
     elif (own := _differing(record.get("run"), asked)) is not None:
@@ -78,6 +85,8 @@ def finished_rows(
         other = "number of drawn images"
     elif any(one != another for one, another in itertools.zip_longest(real, given)):
         other = "images"
+    elif [row.group for row in rows if row.origin == "real"] != groups:
+        other = "groups"
     else:
         return rows
     raise InputError(

@@ -283,8 +283,11 @@ def balance_folder(
     }
     asked = {name: value for name, value in asked.items() if value}
     done = partial(remove_kept, training_folder(Path(out)))
+    (together,) = groups_of(groups, [Part(TRAIN, images)], listener.note)
     if finished:
-        rows = finished_rows(Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate, asked=asked)
+        rows = finished_rows(
+            Path(out), images, sampler, to_add, chooses=fill == AUTO, gate=gate, together=together, asked=asked
+        )
         output.clear_up(done)  # what a run leaves that is killed after it has put its output in place
         drawn = Counter(row.label for row in rows if row.origin != "real")
         own = next((row for row in rows if row.method == sampler.name), None)
@@ -309,7 +312,6 @@ def balance_folder(
             f"{counted(n_drawn, 'image')} of the input named {DRAWN_PREFIX}* or marked as drawn by an earlier run; "
             f"they are learnt from as if they were real"
         )
-    (together,) = groups_of(groups, [Part(TRAIN, images)], listener.note)
     _check_groups(together, images, gate, fill == AUTO, seed)
     join_team(device)
     keeping = kept_training(Path(out), resume=resume and sampler.learns, note=listener.note)

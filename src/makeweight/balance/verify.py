@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import struct
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resized
 from makeweight.balance.early import check_verify
@@ -28,7 +25,7 @@ from makeweight.balance.models import load_model
 from makeweight.balance.names import DRAWN_PREFIX, FALLBACK, IMAGES, MODEL, class_folder
 from makeweight.balance.sampling import find_label
 from makeweight.data.files import open_regular
-from makeweight.data.images import DRAWN, LARGEST_FILE, UnreadableImageError, look_at, strict_pillow
+from makeweight.data.images import DRAWN, LARGEST_FILE, UnreadableImageError, look_at, opened_image, strict_pillow
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 from makeweight.machine import software_versions
@@ -38,11 +35,6 @@ MOST_LEVELS = 2.0
 N_ORIGINALS = 64  # of which the sizes are looked at
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MARK_KEYS = tuple(Mark("", "", 0, 0, "").chunks())
-# What damaged images make Pillow raise.
-UNREADABLE = (
-    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
-    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
 
 
 @dataclass
@@ -224,7 +216,7 @@ def _check_marks(
     for row in rows:
         try:
             mark = _mark(folder / row.file)
-        except UNREADABLE:
+        except (UnreadableImageError, OSError):
             unreadable.append(row.file)
             continue
         if row.origin == "drawn":
@@ -346,7 +338,7 @@ def _redraw(
         for row, again in zip(members, pixels_from(X_again, sampler.codec_), strict=True):
             try:
                 levels = _levels_apart(read_pixels(folder / row.file), again, sizes)
-            except UNREADABLE:
+            except UnreadableImageError:
                 unreadable.append(row.file)
                 continue
             found.n_redrawn += 1
@@ -378,9 +370,8 @@ def _mark(path: Path) -> dict[str, str] | None:
     with open_regular(path) as file:
         if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return None
-        file.seek(0)
-        with Image.open(file, formats=["PNG"]) as image:
-            chunks = {key: str(image.info.get(key, "")) for key in MARK_KEYS}
+    with opened_image(path, ["PNG"]) as image:
+        chunks = {key: str(image.info.get(key, "")) for key in MARK_KEYS}
     return chunks if chunks[DRAWN[0]] == DRAWN[1] else None
 
 

@@ -302,6 +302,7 @@ class Work:
             "makeweight": "balance",
             "version": 1,
             "method": self.sampler.name,
+            "settings": self.sampler.settings,
             **({"run": dict(self.asked)} if self.asked else {}),
             "fill": None if self.fill is None else asdict(self.fill),
             "gate": None

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid, one_hot, softplus
 
 from makeweight.component import Component, Registry
-from makeweight.ranges import Ranges, at_least
+from makeweight.ranges import Ranges, at_least, within
 
 
 class ClassificationLoss(Component):
@@ -136,7 +136,7 @@ class LogitAdjusted(ClassificationLoss):
     Menon et al., 2021, "Long-Tail Learning via Logit Adjustment", the logit adjusted loss.
     """
 
-    ranges: ClassVar[Ranges] = {"tau": at_least(0)}
+    ranges: ClassVar[Ranges] = {"tau": within(0, 1000)}
 
     def __init__(self, *, tau: float = 1.0) -> None:
         self.tau = tau
@@ -160,7 +160,7 @@ class PostHoc(CrossEntropy):
     Menon et al., 2021, "Long-Tail Learning via Logit Adjustment", post-hoc adjustment.
     """
 
-    ranges: ClassVar[Ranges] = {"tau": at_least(0)}
+    ranges: ClassVar[Ranges] = {"tau": within(0, 1000)}
 
     def __init__(self, *, tau: float = 1.0) -> None:
         self.tau = tau

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+import makeweight.classifiers.deep_over_sampling  # noqa: F401 - registers its risk
 from makeweight.augmentations import AUGMENTATIONS, Augmentation
 from makeweight.classifiers.class_weights import ClassWeight
 from makeweight.classifiers.losses import LOSSES, ClassificationLoss

@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d
 
 from makeweight.augmentations import Augmentation
 from makeweight.classifiers.losses import ClassificationLoss
 from makeweight.classifiers.risks import Risk
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.component import without_defaults
-from makeweight.data.arrays import Channels
+from makeweight.data.arrays import Channels, check_labels
 from makeweight.errors import InputError
 from makeweight.networks import Networks
 from makeweight.ranges import check_ranges, or_none, within
@@ -105,7 +106,8 @@ class MixedClassifier(CNNClassifier):
         self
         """
         check_ranges({"drawn_share": or_none(within(0, 1)), "real_at_end": within(0, 1)}, self.get_params(deep=False))
-        labels = np.asarray(y)
+        check_labels(y)
+        labels = column_or_1d(y, warn=True)
         marks = np.zeros(len(labels), bool) if drawn is None else np.asarray(drawn, bool)
         if marks.shape != labels.shape[:1]:
             raise InputError(f"drawn has shape {marks.shape} for {len(labels)} labels: give one mark an image.")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from makeweight.compare.splits import Images
 from makeweight.data.archives import array_set, read_test_part
-from makeweight.data.arrays import check_finite
+from makeweight.data.arrays import check_finite, check_labels
 from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
 from makeweight.data.groups import number_groups
@@ -119,6 +119,9 @@ def gather(
         If images and labels do not fit together, or the test set holds other classes.
     """
     train, labels = np.asarray(X), np.asarray(y)
+    check_labels(labels)
+    if y_test is not None:
+        check_labels(y_test)
     classes, codes = np.unique(labels, return_inverse=True)
     if labels.ndim != 1 or len(train) != len(labels) or len(classes) < 2:
         raise InputError(

@@ -12,6 +12,7 @@ from makeweight.errors import InputError
 
 Channels = Literal["first", "last"]
 COUNTS = (1, 3, 4)
+SMALLEST_SPAN = 1e-150  # of values that differ; what 2 is divided by
 LARGEST = {"i": 2.0**53, "f": 1e150}  # beyond these float64 tells whole numbers no more apart, or has no squares
 
 
@@ -136,7 +137,7 @@ class ImageCodec:
 
     def _range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         low, high = np.array(self.low), np.array(self.high)
-        return low, np.where(high > low, high - low, 1.0)
+        return low, np.where(high - low > SMALLEST_SPAN, high - low, 1.0)
 
 
 def check_labels(y: ArrayLike) -> None:

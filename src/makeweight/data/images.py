@@ -20,6 +20,7 @@ from makeweight.data.files import open_regular
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"})
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+OVERSHOOT = 1e-3  # beyond 0, −1 or 1 that values may be and still be meant for them
 FORMAT_NAMES = "PNG, JPEG, BMP, TIFF or WebP"
 LARGEST_FILE = 1 << 30
 PLAIN_MODES = ("L", "RGB", "RGBA", "I;16")
@@ -161,7 +162,7 @@ def look_at(path: Path) -> ImageFacts:
     UnreadableImageError
         If the file is empty, truncated, damaged, no image, or would decompress to too many pixels.
     """
-    with _opened(path) as image:
+    with opened_image(path) as image:
         frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
         reduced = any(";16" in str(tile.args) for tile in getattr(image, "tile", ())) and not image.mode.startswith("I")
         upright = _upright(image)
@@ -206,7 +207,7 @@ def read_image(
     UnreadableImageError
         If the file cannot be decoded, or has another size and `resize` is False.
     """
-    with _opened(path) as image:
+    with opened_image(path) as image:
         return fitted(_upright(image), spec, resize=resize, wide_range=wide_range)
 
 
@@ -229,7 +230,10 @@ def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def natural_range(low: float, high: float) -> tuple[float, float]:
-    """Give the range that values between two extremes were probably meant for: of 8, 12 or 16 bits, or their own.
+    """Give the range that values between two extremes were probably meant for: up to 1, of 8, 12 or 16 bits, or theirs.
+
+    Of bits are extremes that are whole numbers and reach the upper half of them. What is beyond 1 by no more than
+    resizing and rounding leave counts as 1.
 
     Parameters
     ----------
@@ -245,12 +249,16 @@ def natural_range(low: float, high: float) -> tuple[float, float]:
     --------
     >>> natural_range(0.1, 0.9)
     (0.0, 1.0)
-    >>> natural_range(-40.0, 310.0)
-    (-40.0, 310.0)
+    >>> natural_range(0.0, 1.5), natural_range(0.0, 200.0)
+    ((0.0, 1.5), (0.0, 255.0))
     """
-    for bottom, top, least in ((0, 1, 0), (-1, 1, -1), (0, 255, 0), (0, 4095, 2048), (0, 65535, 32768)):
-        if bottom <= low and least <= high <= top:
-            return float(bottom), float(top)
+    for bottom in (0, -1):
+        if bottom - OVERSHOOT <= low and high <= 1 + OVERSHOOT:
+            return float(bottom), 1.0
+    whole = low == round(low) and high == round(high)
+    for top in (255, 4095, 65535):
+        if whole and low >= 0 and top / 2 < high <= top:
+            return 0.0, float(top)
     return float(low), float(high)
 
 
@@ -337,15 +345,15 @@ def _collected(results: Iterator[_Result], total: int, progress: OnProgress | No
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open and decode a file; whatever goes wrong becomes an `UnreadableImageError` with its reason."""
+def opened_image(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+    """Open a file for a block that decodes it; what goes wrong becomes an `UnreadableImageError` with its reason."""
     try:
         # Not by its name: Pillow would map some files into memory, and then a file that is cut off ends the process.
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0 or size > LARGEST_FILE:
                 raise UnreadableImageError("larger than 1 GB" if size else "empty")
-            with Image.open(file, formats=FORMATS) as image:
+            with Image.open(file, formats=formats) as image:
                 _refuse_bomb(image)
                 yield image
     except UnreadableImageError:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from makeweight.data.arrays import Channels, ImageCodec, check_finite
+from makeweight.data.arrays import Channels, ImageCodec, check_finite, check_labels
 from makeweight.data.groups import number_groups
 from makeweight.data.wording import shown
 from makeweight.errors import InputError
@@ -89,6 +89,7 @@ class QualityInput:
 
 
 def _labels(y: ArrayLike, X: NDArray[Any], what: str) -> NDArray[Any]:
+    check_labels(y)
     labels = np.asarray(y)
     if labels.shape != (len(X),):
         raise InputError(f"there are {len(X)} {what} images and labels of shape {labels.shape}: give one label each.")
