@@ -56,11 +56,12 @@ class ClassHead(MostProbable, BaseEstimator):
 
     @torch.no_grad()
     def class_logits(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Class outputs, of shape (n, n_classes), for images in the layout that was learnt."""
+        """Class outputs, of shape (n, n_classes), for images in the layout that was learnt; see `ScaleWarning`."""
         self.discriminator.eval()
         device = next(self.discriminator.parameters()).device
         array = np.asarray(X)
         check_finite(array)
+        self.codec.check_scale(array)
         answers = [np.empty((0, len(self.classes_)), np.float32)]
         for start in range(0, len(array), BATCH):
             images = torch.from_numpy(self.codec.encode(array[start : start + BATCH])).to(device)

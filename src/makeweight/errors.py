@@ -12,5 +12,9 @@ class TrainingError(InputError):
     """A training that broke down again and again; the sentence says what was seen and what to try."""
 
 
+class ScaleWarning(UserWarning):
+    """Images that are classified have values far from those that were learnt, so that the answers are worth little."""
+
+
 class NoClassOutputError(InputError, AttributeError):
     """A method without a class output has no `classifier_`, and `hasattr` says so."""

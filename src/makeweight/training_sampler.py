@@ -22,6 +22,7 @@ from makeweight.component import Component, Nested, describe
 from makeweight.data.arrays import ImageCodec
 from makeweight.data.batches import Batches, read_batches
 from makeweight.data.lazy import LazyImages
+from makeweight.data.wording import counted
 from makeweight.errors import InputError
 from makeweight.ranges import LARGEST, ROUND, SWITCH, check_ranges, or_none, up_to
 from makeweight.sampler import ImageSampler
@@ -30,6 +31,7 @@ from makeweight.schedule import Schedule, steps_of_epoch
 from makeweight.stabilisers import batches_of
 from makeweight.team import team
 
+FEWEST_STEPS = 500  # after 200 networks have hardly begun: docs/results.md
 MOST_TIMES = 8  # by which the range of images to go on with may differ from that of the first ones
 LENGTHS = {"n_steps": or_none(ROUND), "n_epochs": or_none(ROUND), "budget": or_none(up_to(LARGEST))}
 
@@ -188,6 +190,18 @@ class TrainingSampler(Nested, ImageSampler):
                 f"{own_high:g}: scale them alike."
             )
         return self.codec_
+
+
+def shortness(sampler: ImageSampler) -> str | None:
+    """Say that a training was too short to expect much of; None where it was not, or there is none."""
+    n_steps = getattr(sampler, "n_steps_", FEWEST_STEPS)
+    if not isinstance(sampler, TrainingSampler) or n_steps >= FEWEST_STEPS:
+        return None
+    usual = type(sampler)().setting("n_steps")
+    return (
+        f"{type(sampler).__name__} learnt for {counted(n_steps, 'step')}, and takes {usual:,} unless told otherwise: "
+        "what it draws may be little more than noise"
+    )
 
 
 @contextmanager

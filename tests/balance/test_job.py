@@ -286,6 +286,24 @@ def test_what_inspect_notes_of_the_files_is_told(shoes: Path, tmp_path: Path) ->
     assert heard.told == ["files whose suffix promises another format, which are read all the same: 1"]
 
 
+@pytest.mark.parametrize(("n_steps", "told"), [(2, True), (3, False)])
+def test_a_training_too_short_to_expect_much_of_says_so(
+    n_steps: int, told: bool, shoes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makeweight.training_sampler.FEWEST_STEPS", 3)
+    heard, settings = Notes(), {"batch_size": "4"}
+    balance_folder(shoes, tmp_path / "out", method="acgan", n_steps=n_steps, settings=settings, listener=heard)
+    sentence = "ACGAN learnt for 2 steps, and takes 9,000 unless told otherwise: what it draws may be little more than "
+    sentence += "noise"
+        "ACGAN learnt for 2 steps, and takes 9,000 unless told otherwise: what it draws may be little more than noise"
+    )
+    assert (sentence in heard.told) == told
+    assert (sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")) == told
+    model = tmp_path / "out" / "model"
+    balance_folder(shoes, tmp_path / "on", from_model=model, n_steps=1, listener=(onward := Notes()))
+    assert onward.told == []
+
+
 def test_a_balanced_folder_can_be_balanced_again_and_says_so(balanced: BalanceSummary, tmp_path: Path) -> None:
     heard = Notes()
     images = balanced.out / "images"

@@ -199,9 +199,7 @@ def test_a_finished_output_for_which_drawing_nothing_was_chosen(gate: bool, tmp_
     assert sum(each.drawn for each in first.classes) == 0
     assert balance_folder(tmp_path / "in", tmp_path / "out", resume=True, **options).was_finished
     for other in ({"seed": 99}, {"method": "adasyn"}, {"method": "aggan", "n_steps": 7}):
-        with pytest.raises(
-            InputError, match=r"of another run \(method, length, seed or settings\): name another folder"
-        ):
+        with pytest.raises(InputError, match=r"of another run \(method, length, seed or settings\): name another"):
             balance_folder(tmp_path / "in", tmp_path / "out", resume=True, **{**options, **other})
 
 

@@ -1,3 +1,4 @@
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 from makeweight import AGGAN, CNNClassifier
 from makeweight.augmentations import Affine
 from makeweight.component import describe
-from makeweight.errors import InputError, TrainingError
+from makeweight.errors import InputError, ScaleWarning, TrainingError
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.networks import DCGAN, MLP, OwnNetworks
 
@@ -132,6 +133,34 @@ def test_batches_of_one_image_and_batch_norm_of_rows(boots: Any) -> None:
     with pytest.raises(InputError, match="^a batch of one image gives batch norm nothing to normalise by: give a larg"):
         classifier.fit(*boots)
     assert classifier.set_params(batch_size=2).fit(*boots).classes_.tolist() == np.unique(boots[1]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda X: X / 255,
+            "images with values from 0 to 1 are classified by what learnt values from 0 to 255: scale",
+        ),
+        (
+            lambda X: X.astype(np.uint16) * 257,
+            "images with values from 0 to 65535 are classified by what learnt v",
+        ),
+        (lambda X: X.astype(float), None),
+        (lambda X: X // 20, None),
+    ],
+    ids=["from 0 to 1", "16 bits", "floats", "dark"],
+)
+def test_images_on_another_scale_are_told(boots: Any, change: Any, told: str | None) -> None:
+    X, y = boots
+    X.flat[:2] = 0, 255
+    classifier = CNNClassifier(**TINY, n_steps=1).fit(X, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        classifier.predict(change(X))
+    found = [str(each.message) for each in caught if each.category is ScaleWarning]
+    assert len(found) == (told is not None)
+    assert not found or found[0].startswith(str(told))
 
 
 def test_images_of_another_shape_are_refused(boots: Any) -> None:

@@ -113,6 +113,6 @@ def drawn_png(pixels: NDArray[Any], mark: Mark) -> bytes:
 
 def read_pixels(path: Path) -> NDArray[Any]:
     """Read a PNG back as the array that was written; raises `UnreadableImageError`."""
-    with opened_image(path, ["PNG"]) as image:
+    with opened_image(path, ("PNG",)) as image:
         pixels: NDArray[Any] = np.asarray(image)
         return pixels.astype(np.uint16) if image.mode.startswith("I") else pixels

@@ -370,7 +370,7 @@ def _mark(path: Path) -> dict[str, str] | None:
     with open_regular(path) as file:
         if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
             return None
-    with opened_image(path, ["PNG"]) as image:
+    with opened_image(path, ("PNG",)) as image:
         chunks = {key: str(image.info.get(key, "")) for key in MARK_KEYS}
     return chunks if chunks[DRAWN[0]] == DRAWN[1] else None
 

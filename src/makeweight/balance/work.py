@@ -36,6 +36,7 @@ from makeweight.report.balance import REPORT, balance_page
 from makeweight.report.render import write_report
 from makeweight.sampler import FEW, ImageSampler
 from makeweight.team import team
+from makeweight.training_sampler import shortness
 
 SHOWN = 8
 Rows = Mapping[str, Sequence[int]]
@@ -164,6 +165,9 @@ class Work:
             self.listener.stage("learning")
             self._keeping(self.sampler, LEARNING).fit(X, labels)
             self.model_hash, codec = self.sampler.model_hash_, self.sampler.codec_
+            too_short = None if "from_model" in self.asked else shortness(self.sampler)
+            if too_short:
+                self.listener.note(too_short)
         else:
             codec = ImageCodec.learn(np.asarray(X), self.images.spec.layout)
         for label in self.images.classes:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from makeweight.errors import InputError
+from makeweight.errors import InputError, ScaleWarning
 
 Channels = Literal["first", "last"]
 COUNTS = (1, 3, 4)
+ROOM = 8  # times that values of another kind may span less than the learnt ones
 SMALLEST_SPAN = 1e-150  # of values that differ; what 2 is divided by
 LARGEST = {"i": 2.0**53, "f": 1e150}  # beyond these float64 tells whole numbers no more apart, or has no squares
 
@@ -112,6 +114,28 @@ class ImageCodec:
         """Refuse an array whose images do not have the shape that was learnt."""
         if X.shape[1:] != self.shape:
             raise InputError(f"images of shape {X.shape[1:]} do not fit what was learnt, {self.shape}: resize them.")
+
+    def check_scale(self, X: NDArray[Any]) -> None:
+        """Warn of images whose values lie far from where the learnt ones did, such as 0 to 1 in place of 0 to 255.
+
+        Warns
+        -----
+        ScaleWarning
+            For values more than the learnt range beyond it, and, of another kind, for less than an eighth of it.
+        """
+        if not X.size:
+            return
+        (low, high), least, most = self.reach, float(X.min()), float(X.max())
+        span = high - low
+        beyond = max(low - least, most - high) > span > 0
+        within = ROOM * (most - least) < span and (X.dtype.kind == "f") != (np.dtype(self.dtype).kind == "f")
+        if beyond or within:
+            warnings.warn(
+                f"images with values from {least:g} to {most:g} are classified by what learnt values from {low:g} to "
+                f"{high:g}: scale them alike.",
+                ScaleWarning,
+                stacklevel=2,
+            )
 
     def encode(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Turn an array of the learnt layout into float32 images (n, c, h, w) in [-1, 1]."""

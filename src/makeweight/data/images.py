@@ -345,7 +345,7 @@ def _collected(results: Iterator[_Result], total: int, progress: OnProgress | No
 
 
 @contextmanager
-def opened_image(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+def opened_image(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Image]:
     """Open a file for a block that decodes it; what goes wrong becomes an `UnreadableImageError` with its reason."""
     try:
         # Not by its name: Pillow would map some files into memory, and then a file that is cut off ends the process.

@@ -23,6 +23,7 @@ from makeweight.report.record import (
     settings_table,
 )
 from makeweight.sampler import FEW
+from makeweight.training_sampler import shortness
 
 if TYPE_CHECKING:
     from makeweight.balance.manifest import ManifestRow
@@ -133,7 +134,9 @@ def _answers(
             "show their class, or copy real images, makeweight evaluate tells.",
         )
     ]
-    answers += [Answer("note", _sentence(note)) for note in getattr(sampler, "training_notes_", [])]
+    too_short = None if "from_model" in record.get("run", {}) else shortness(sampler)
+    notes = [*([too_short] if too_short else []), *getattr(sampler, "training_notes_", [])]
+    answers += [Answer("note", _sentence(note)) for note in notes]
     replaced = [each["label"] for each in record.get("gate") or [] if each["replaced"]]
     if replaced:
         answers.append(Answer("warning", f"Filled by augmentation, since {kind} cannot pass: {listed(replaced, 20)}."))
