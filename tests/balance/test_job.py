@@ -293,11 +293,8 @@ def test_a_training_too_short_to_expect_much_of_says_so(
     monkeypatch.setattr("makeweight.training_sampler.FEWEST_STEPS", 3)
     heard, settings = Notes(), {"batch_size": "4"}
     balance_folder(shoes, tmp_path / "out", method="acgan", n_steps=n_steps, settings=settings, listener=heard)
-    sentence = "ACGAN learnt for 2 steps, and takes 9,000 unless told otherwise: what it draws may be little more than "
-    sentence += "noise"
-        "ACGAN learnt for 2 steps, and takes 9,000 unless told otherwise: what it draws may be little more than noise"
-    )
-    assert (sentence in heard.told) == told
+    sentence = "ACGAN learnt for 2 steps, and takes 9,000 unless told otherwise: what it draws may be"
+    assert any(each.startswith(sentence) for each in heard.told) == told
     assert (sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")) == told
     model = tmp_path / "out" / "model"
     balance_folder(shoes, tmp_path / "on", from_model=model, n_steps=1, listener=(onward := Notes()))

@@ -105,6 +105,20 @@ def test_methods_as_one_text_are_refused() -> None:
         Options(methods="smote").check()  # type: ignore[arg-type]
 
 
+def test_arms_of_some_kinds_alone() -> None:
+    chosen = {"methods": ["smote", "acgan"], "fills": [0.5, 1.0], "shares": [0.25]}
+    arms = Options(**chosen, kinds=["shared", "mixup"]).arms()
+    assert [arm.title for arm in arms] == [
+        "nothing",
+        "augmentation",
+        "mixup",
+        "SMOTE with augmentation at fill 1 and share 0.25",
+        "ACGAN with augmentation at fill 1 and share 0.25",
+    ]
+    with pytest.raises(InputError, match="^there is no arm called 'share': choose from .*; did you mean 'shared'"):
+        Options(kinds=["share"]).check()
+
+
 def test_what_cannot_begin_leaves_the_folder_free(tmp_path: Path) -> None:
     X, y = digits({1: 20, 3: 8})
     options = Options(methods=["smote"], **{**QUICK, "budget": 1e-6})

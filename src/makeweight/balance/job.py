@@ -11,24 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
+from makeweight.balance.contents import output_fault
 from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_out_folds, numbers_at, strategy_at
 from makeweight.balance.finished import finished_rows
 from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
-from makeweight.balance.manifest import MANIFEST, is_output, read_manifest, unnamed_files
 from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import (
     DRAWN_PREFIX,
-    FALLBACK,
-    IMAGES,
-    MODEL,
-    RECORD,
-    SAMPLES,
     class_folders,
     drawn_before,
 )
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
-from makeweight.balance.output import MARKER, OutputFolder, training_folder
+from makeweight.balance.output import ROOM_PER_FILE, OutputFolder, training_folder
 from makeweight.balance.resuming import check_kept, is_finished, kept_training, remove_kept
 from makeweight.balance.strategy import Strategy, numbers_to_add
 from makeweight.balance.work import Work, shared_size
@@ -40,14 +35,10 @@ from makeweight.data.wording import as_note, counted, listed
 from makeweight.devices import join_team
 from makeweight.errors import InputError
 from makeweight.ranges import SEED, check_ranges
-from makeweight.report.balance import REPORT
 from makeweight.sampler import FEW, ImageSampler
-from makeweight.saving import CARD, STATE, TRAINING, WEIGHTS
 from makeweight.team import team
 
-OURS = frozenset({IMAGES, MODEL, FALLBACK, MANIFEST, SAMPLES, RECORD, REPORT})
 ROOM_FOR_MODEL = 64_000_000
-ROOM_PER_FILE = 4_096
 
 
 @dataclass(frozen=True)
@@ -334,27 +325,6 @@ def balance_folder(
         fill=work.fill,
         gate=None if work.gated is None else tuple(work.gated),
     )
-
-
-def foreign_entries(folder: Path) -> list[str]:
-    """Name what lies in an output, or in its models, and was not written there by makeweight."""
-    foreign = sorted({path.name for path in folder.iterdir()} - OURS - {MARKER})
-    for model in (MODEL, FALLBACK):
-        if (folder / model).is_dir():
-            inside = {path.name for path in (folder / model).iterdir()}
-            foreign += sorted(f"{model}/{name}" for name in inside - {CARD, STATE, TRAINING, WEIGHTS})
-    return foreign
-
-
-def output_fault(folder: Path) -> str | None:
-    """Say why a folder is no output of `balance_folder`, or holds more than one; None if it is just that."""
-    foreign = foreign_entries(folder)
-    if foreign:
-        return f"it holds {listed(foreign)}"
-    if not is_output(folder):
-        return f"it lacks {IMAGES}/ or a {MANIFEST} of makeweight"
-    added = unnamed_files(folder, read_manifest(folder / MANIFEST))
-    return f"it holds {listed(added)}, which its manifest does not name" if added else None
 
 
 def _numbers(fill: Fill | None, strategy: Strategy, images: ImageSource, sampler: ImageSampler) -> dict[str, int]:

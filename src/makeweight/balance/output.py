@@ -17,6 +17,7 @@ from makeweight.errors import InputError
 from makeweight.team import team
 
 MARKER = ".makeweight-partial"
+ROOM_PER_FILE = 4_096  # bytes that a file system takes for a file beside what it holds
 
 
 def training_folder(out: Path) -> Path:

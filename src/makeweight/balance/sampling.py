@@ -11,12 +11,11 @@ import numpy as np
 
 from makeweight.balance.drawing import Press, blocks_of
 from makeweight.balance.drawn_images import check_draws_images
-from makeweight.balance.job import ROOM_PER_FILE
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, is_manifest, is_output, read_manifest, write_manifest
 from makeweight.balance.models import find_model, load_model
 from makeweight.balance.names import DRAWN_PREFIX
-from makeweight.balance.output import MARKER, OutputFolder
+from makeweight.balance.output import MARKER, ROOM_PER_FILE, OutputFolder
 from makeweight.data.wording import listed, no_such
 from makeweight.devices import join_team
 from makeweight.errors import InputError

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.balance.contents import foreign_entries
 from makeweight.balance.drawn_images import Mark, pixels_from, read_pixels, resized
 from makeweight.balance.early import check_verify
-from makeweight.balance.job import foreign_entries
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import MANIFEST, ManifestRow, read_manifest, unnamed_files
 from makeweight.balance.models import load_model

@@ -57,6 +57,13 @@ def compare_command(
     shares: Annotated[str, typer.Option(help="Shares of drawn images in each class's part of a batch; or none.")] = (
         "0.25,0.5"
     ),
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            help="Arms, with commas, beside nothing and augmentation, such as shared,mixup. [default: all]",
+            show_default=False,
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -94,6 +101,7 @@ def compare_command(
         n_seeds=seeds,
         fills=_numbers("--fills", fills),
         shares=_numbers("--shares", shares),
+        kinds=None if arms is None else [name.strip() for name in arms.split(",") if name.strip()],
         n_steps=steps,
         gan_steps=gan_steps,
         budget=None if budget is None else parse_duration(budget),

@@ -10,7 +10,7 @@ import joblib
 from makeweight.compare.arms import ARMS, FILLS, SHARES, Arm, all_arms
 from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.verdict import WORTHWHILE
-from makeweight.data.wording import counted
+from makeweight.data.wording import counted, no_such
 from makeweight.devices import fabric_for
 from makeweight.errors import InputError
 from makeweight.methods import get_method
@@ -33,6 +33,8 @@ class Options:
         How far rare classes are filled, as shares of the largest class; above 0, at most 1.
     shares : sequence of float
         Shares of drawn images in the part of a batch that a class has; above 0, below 1.
+    kinds : sequence of str, optional
+        Names of the arms beside `nothing` and `augmentation`, such as "shared" or "mixup"; by default all.
     n_steps : int, optional
         Steps of every arm's classifier; by default 20 epochs of balanced classes, at least 1,000.
     gan_steps : int, optional
@@ -58,6 +60,7 @@ class Options:
     n_seeds: int = 5
     fills: Sequence[float] = FILLS
     shares: Sequence[float] = SHARES
+    kinds: Sequence[str] | None = None
     n_steps: int | None = None
     gan_steps: int | None = None
     budget: float | None = None
@@ -80,6 +83,10 @@ class Options:
             raise InputError(
                 "no method that draws is given: name one, such as aggan; what draws nothing is always run."
             )
+        known = {arm.name for arm in all_arms()}
+        for kind in self.kinds or ():
+            if kind not in known:
+                raise InputError(no_such("arm", kind, sorted(known)))
         if self.n_seeds < 2:
             raise InputError(
                 f"{counted(self.n_seeds, 'seed')} cannot tell chance from difference: give 2 or more, 5 are usual."
@@ -109,7 +116,8 @@ class Options:
 
     def arms(self) -> list[Arm]:
         """Give the arms, in the order of importance."""
-        return all_arms(self._drawing(), sorted(set(self.fills)), sorted(set(self.shares)))
+        arms = all_arms(self._drawing(), sorted(set(self.fills)), sorted(set(self.shares)))
+        return [arm for arm in arms if self.kinds is None or not arm.priority or arm.name in self.kinds]
 
     def jobs(self) -> int:
         """Give the number of runs side by side."""
