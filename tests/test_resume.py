@@ -273,7 +273,11 @@ def test_pipes_and_devices_are_passed_over(digits: tuple[NDArray[Any], NDArray[A
 
 
 @pytest.mark.parametrize(
-    ("change", "named"), [({"learning_rate": 0.5}, "settings"), ({"random_state": 4}, "seed, settings")]
+    ("change", "named"),
+    [
+        ({"learning_rate": 0.5}, r"settings\.learning_rate"),
+        ({"random_state": 4}, r"seed, settings\.random_state"),
+    ],
 )
 def test_other_settings_are_refused(
     change: dict[str, Any], named: str, digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -244,5 +244,16 @@ def _taken(take: Callable[[State], T], state: State) -> T | None:
 def _difference(found: Any, expected: Mapping[str, Any]) -> str:
     """Name what differs between two identities."""
     known = found if isinstance(found, Mapping) else {}
-    other = sorted(key for key in expected if known.get(key) != expected[key])
+    other = sorted(_differing(known, expected))
     return f"other {', '.join(other)}" if known and other else "of an unknown kind"
+
+
+def _differing(found: Mapping[str, Any], expected: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Name the entries that differ, those inside another with a dot."""
+    for key, value in expected.items():
+        own = found.get(key)
+        if isinstance(value, Mapping) and isinstance(own, Mapping) and own != value:
+            inner = list(_differing(own, value, f"{prefix}{key}."))
+            yield from inner or [f"{prefix}{key}"]
+        elif own != value:
+            yield f"{prefix}{key}"

@@ -160,7 +160,7 @@ class TrainingSampler(Nested, ImageSampler):
         if not self._is_seeded():
             raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
         start = self.model_hash_ if self._goes_on() else "fresh"
-        identity = {"settings": self.settings_hash, "seed": seed, "start": start, "data": fingerprint(X, codes)}
+        identity = {"settings": self.settings, "seed": seed, "start": start, "data": fingerprint(X, codes)}
         version = kin_of(makeweight.__version__)
         return Checkpoints(Path(self.checkpoints) / part, {**identity, "processes": team().size, "version": version})
 

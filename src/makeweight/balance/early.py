@@ -54,7 +54,6 @@ def check_balance(
     if not is_finished(out, resume, overwrite):
         inputs = (source, labels, groups_file(groups))
         _output(out, overwrite).check([Path(path) for path in inputs if path is not None])
-    check_kept(out, resume)
     if method is not None:
         check_shipped(method)
     check_name(sampling_strategy or "auto")
@@ -64,6 +63,7 @@ def check_balance(
     check_options(resize, mode)
     if from_model is not None:
         _output(out, overwrite).check_outside(find_model(from_model))
+    check_kept(out, resume)
 
 
 def check_inspect(source: str, method: str | None = None) -> None:

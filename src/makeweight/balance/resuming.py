@@ -64,7 +64,7 @@ def kept_training(out: Path, *, resume: bool, note: Callable[[str], None]) -> It
         raise
     except (KeyboardInterrupt, InputError, OSError) as error:
         if _holds_training(kept):
-            error.add_note(f"--resume goes on from what is kept in {shown(kept)}")
+            error.add_note(f"what is kept in {shown(kept)} goes on with the arguments of its run and --resume")
         else:
             remove_kept(kept)
         raise
