@@ -82,6 +82,7 @@ def test_float_arrays_are_images_of_8_bits(tmp_path):
     source = open_source(save(tmp_path / "a.npz", X=values, y=list("aabb")))
     assert source.spec == source.original_spec == ImageSpec(9, 8, 1, "uint8", "L")
     assert source.value_range == (0, 1)
+    assert source.notes == ["Floats, 0 to 1 of which become black to white."]
     assert (source.load() == np.rint(values.astype(np.float64) * 255)).all()
     source.write(0, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:

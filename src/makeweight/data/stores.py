@@ -144,6 +144,7 @@ class ArraySource(ImageSource):
             target_spec(original, resize, mode, original.dtype if mode is None else "uint8"),
             original,
             other_splits=data.other_splits,
+            notes=["Floats, {:g} to {:g} of which become black to white.".format(*own_range)] if own_range else [],
         )
         self.groups = data.groups
         self.value_range = own_range
