@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.base import clone
 
 from makeweight.augmentations import Affine
 from makeweight.compare.classifier import MixedClassifier
-from makeweight.component import Component, Registry, rebuild
+from makeweight.component import Component, Registry
 from makeweight.methods import classifies, get_method, method_names, shipped
 from makeweight.sampler import ImageSampler
 
@@ -27,6 +28,7 @@ NEUTRAL: dict[str, Any] = {
     "risk": None,
 }
 NOTHING, RIVAL, BLENDS, SHORTER = "nothing", "augmentation", "mixup", "half_as_long"
+Pick = Callable[[Sequence[float]], float]
 
 
 class Arm(Component):
@@ -44,6 +46,8 @@ class Arm(Component):
         Whether the gate chooses among them; a class that cannot pass is left as it is.
     itself : bool
         Whether the method itself answers, by its class output, so that no classifier is trained.
+    compared : bool
+        Whether comparisons have the arm; others are of tables alone.
     priority : int
         Place in the order in which a time budget is spent; 0 is never left out.
     method : str or None
@@ -59,6 +63,7 @@ class Arm(Component):
     fills: ClassVar[bool] = False
     gated: ClassVar[bool] = False
     itself: ClassVar[bool] = False
+    compared: ClassVar[bool] = True
     priority: ClassVar[int] = 0
     method: str | None = None
     fill: float | None = None
@@ -100,11 +105,17 @@ class FilledArm(Arm):
         Name of the method that draws.
     fill : float, default=1.0
         How far classes are filled, as a share of the largest class; above 0, at most 1.
+
+    Attributes
+    ----------
+    only_fill : callable or None
+        What picks the one fill, of those of a comparison, that the arm has; None where it has all.
     """
 
     settings: ClassVar[dict[str, Any]] = {"balanced_batches": True, "augmentation": Affine()}
     draws: ClassVar[bool] = True
     fills: ClassVar[bool] = True
+    only_fill: ClassVar[Pick | None] = None
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g}"
 
     def __init__(self, *, method: str = "smote", fill: float = 1.0) -> None:
@@ -114,7 +125,7 @@ class FilledArm(Arm):
     @classmethod
     def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
         """Give an arm for each method and fill."""
-        yield from (cls(method=method, fill=fill) for method in methods for fill in fills)
+        yield from (cls(method=method, fill=fill) for method in methods for fill in _picked(fills, cls.only_fill))
 
     @property
     def title(self) -> str:
@@ -138,13 +149,26 @@ class SharedArm(FilledArm):
         How far classes are filled.
     share : float, default=0.5
         Share of drawn images, above 0 and below 1.
+
+    Attributes
+    ----------
+    only_share : callable or None
+        The same for shares.
     """
 
+    only_fill: ClassVar[Pick | None] = max
+    only_share: ClassVar[Pick | None] = None
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g} and share {share:g}"
 
     def __init__(self, *, method: str = "smote", fill: float = 1.0, share: float = 0.5) -> None:
         super().__init__(method=method, fill=fill)
         self.share = share
+
+    @classmethod
+    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
+        """Give an arm for each method, fill and share."""
+        chosen = list(itertools.product(_picked(fills, cls.only_fill), _picked(shares, cls.only_share)))
+        yield from (cls(method=method, fill=fill, share=share) for method in methods for fill, share in chosen)
 
     def _own(self) -> dict[str, Any]:
         return {**super()._own(), "drawn_share": self.share}
@@ -199,11 +223,7 @@ class AdjustedBlended(Arm):
     """
 
     settings: ClassVar[dict[str, Any]] = {"augmentation": Affine(), "risk": BLENDS, "loss": "logit_adjusted"}
-
-    @classmethod
-    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
-        """Give no arm."""
-        yield from ()
+    compared: ClassVar[bool] = False
 
 
 @ARMS.register(SHORTER)
@@ -246,13 +266,9 @@ class Gated(FilledArm):
     """As filled and augmented, with those drawn images alone that the gate of `balance --gate` lets through."""
 
     gated: ClassVar[bool] = True
+    only_fill: ClassVar[Pick | None] = min
     priority: ClassVar[int] = 5
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g}, gated"
-
-    @classmethod
-    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
-        """Give one arm for each method, at the smallest fill."""
-        yield from (cls(method=method, fill=min(fills)) for method in methods)
 
 
 @ARMS.register("shared")
@@ -260,11 +276,6 @@ class Shared(SharedArm):
     """Filled classes with a fixed share of drawn images in each batch, at the largest fill."""
 
     priority: ClassVar[int] = 3
-
-    @classmethod
-    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
-        """Give an arm for each method and share."""
-        yield from (cls(method=method, fill=max(fills), share=share) for method in methods for share in shares)
 
 
 @ARMS.register("shared_mixup")
@@ -275,12 +286,8 @@ class SharedBlended(SharedArm):
     """
 
     settings: ClassVar[dict[str, Any]] = {**SharedArm.settings, "risk": BLENDS}
+    compared: ClassVar[bool] = False
     words: ClassVar[str] = "{method} with mixup at fill {fill:g} and share {share:g}"
-
-    @classmethod
-    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
-        """Give no arm."""
-        yield from ()
 
 
 @ARMS.register("equal_share")
@@ -288,13 +295,9 @@ class EqualShare(SharedArm):
     """Drawn images in every class, the largest too, so that "drawn" cannot be learnt in place of "rare"."""
 
     fills: ClassVar[bool] = False
+    only_share: ClassVar[Pick | None] = min
     priority: ClassVar[int] = 4
     words: ClassVar[str] = "{method} with augmentation at share {share:g} of every class"
-
-    @classmethod
-    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
-        """Give one arm for each method, with the smallest share."""
-        yield from (cls(method=method, fill=max(fills), share=min(shares)) for method in methods if shares)
 
     def counts(self, class_counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the same number for every class."""
@@ -306,13 +309,9 @@ class FineTuned(FilledArm):
     """As filled and augmented, with the last quarter of the steps on real images alone."""
 
     settings: ClassVar[dict[str, Any]] = {**FilledArm.settings, "real_at_end": 0.25}
+    only_fill: ClassVar[Pick | None] = max
     priority: ClassVar[int] = 6
     words: ClassVar[str] = "{method} with augmentation at fill {fill:g}, fine-tuned on real images"
-
-    @classmethod
-    def variants(cls, methods: Sequence[str], fills: Sequence[float], shares: Sequence[float]) -> Iterator[Self]:
-        """Give one arm for each method, at the largest fill."""
-        yield from (cls(method=method, fill=max(fills)) for method in methods)
 
 
 @ARMS.register("class_output")
@@ -346,10 +345,10 @@ class ClassOutput(Arm):
 
     def learnt_prevalence(self, class_counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give how often the class output meets each class: half the time drawn, where it learns from drawn images."""
-        settings = get_method(self.method or "")().settings
-        real = _prevalence(np.ones_like(class_counts) if settings["balanced_batches"] else class_counts)
-        head, prior = rebuild(settings["head"]), rebuild(settings["prior"])
-        return (real + _prevalence(prior.weights(class_counts))) / 2 if head.fakes else real
+        in_force = get_method(self.method or "")().setting
+        real = _prevalence(np.ones_like(class_counts) if in_force("balanced_batches") else class_counts)
+        drawn = _prevalence(in_force("prior").weights(class_counts))
+        return (real + drawn) / 2 if in_force("head").fakes else real
 
 
 def with_drawn(
@@ -377,6 +376,10 @@ def with_drawn(
     new = [sampler.draw(label, own) for label, own in zip(sampler.classes_.tolist(), rows, strict=True)]
     drawn = np.repeat([False, True], [len(X), sum(numbers)])
     return np.concatenate([X, *new]), np.concatenate([y, np.repeat(labels, numbers)]), drawn
+
+
+def _picked(values: Sequence[float], only: Pick | None) -> Sequence[float]:
+    return values if only is None or not values else [only(values)]
 
 
 def _prevalence(weights: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -442,5 +445,5 @@ def all_arms(
     """
     by_default = sorted(drawing_methods(), key=lambda name: get_method(name).learns)
     chosen = by_default if methods is None else list(methods)
-    arms = [arm for kind in ARMS for arm in kind.variants(chosen, fills, shares)]
+    arms = [arm for kind in ARMS if kind.compared for arm in kind.variants(chosen, fills, shares)]
     return sorted(arms, key=lambda arm: (arm.priority, arm.name == RIVAL))

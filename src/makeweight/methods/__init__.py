@@ -77,5 +77,5 @@ def classifies(name: str) -> bool:
     >>> classifies("aggan"), classifies("smote")
     (True, False)
     """
-    head = get_method(name)().settings.get("head")
-    return head is not None and bool(import_module("makeweight.heads").HEADS.get(head["name"]).classifies)
+    method = get_method(name)()
+    return "head" in method.get_params(deep=False) and bool(method.setting("head").classifies)
