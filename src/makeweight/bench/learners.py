@@ -262,7 +262,7 @@ def paper_learner(name: str, dataset: str, n_steps: int, seed: int, **changes: A
             random_state=seed,
         )
         return Learner(classifier)
-    games = [each for each in method_names() if classifies(each)]
+    games = [each for each in method_names() if classifies(each) and hasattr(get_method(each), "from_paper")]
     told = read_entrant(name)
     if told is None or told.method not in games or told != Entrant(told.method, by_batches=told.by_batches):
         raise InputError(no_such(f"method of the reading {PAPER}", name, [TWIN, *own, *games]))

@@ -1,9 +1,10 @@
 """ACGAN: one objective, and both players classify."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
+from makeweight.methods.aggan import settings_of_papers
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 
@@ -25,3 +26,8 @@ class ACGAN(GANSampler):
     """
 
     recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(mutations=("non_saturating",), acceptance="always"))
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of AGGAN's papers, which compare it with AGGAN."""
+        return cls(**settings_of_papers())

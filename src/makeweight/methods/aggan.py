@@ -1,11 +1,29 @@
 """AGGAN: offspring by three objectives; a worse one survives with a probability that cools."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from makeweight.evolution import Annealed, Evolution
 from makeweight.gan_sampler import GANSampler
-from makeweight.recipe import Recipe
+from makeweight.heads import AuxiliaryClassifier
+from makeweight.recipe import WITHOUT_TRICKS, Recipe
 from makeweight.sampler import METHODS
+
+
+def settings_of_papers() -> dict[str, Any]:
+    """Give the settings of AGGAN's papers and, where they are silent, of the public 28×28 code.
+
+    The papers compare AGGAN with other GANs, E-GAN and ACGAN among them, under the same settings.
+    """
+    return {
+        "networks": "published_28",
+        "head": AuxiliaryClassifier(),
+        "n_epochs": 50,
+        "batch_size": 50,
+        "latent_dim": 100,
+        "learning_rate": 2e-4,
+        "betas": (0.5, 0.999),
+        **WITHOUT_TRICKS,
+    }
 
 
 @METHODS.register("aggan")
@@ -33,3 +51,8 @@ class AGGAN(GANSampler):
     """
 
     recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(acceptance=Annealed()))
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of the papers and, where they are silent, of the public 28×28 code."""
+        return cls(**settings_of_papers())

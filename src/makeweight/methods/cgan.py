@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
+from makeweight.methods.aggan import settings_of_papers
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 
@@ -34,6 +35,4 @@ class CGAN(GANSampler):
     @classmethod
     def from_paper(cls) -> Self:
         """Return a sampler with the settings of AGGAN's papers, since this paper's are for another kind of network."""
-        sampler = super().from_paper()
-        sampler.head = None
-        return sampler
+        return cls(**settings_of_papers() | {"head": None})

@@ -1,9 +1,10 @@
 """E-GAN: offspring by three objectives, the fittest always survives."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
+from makeweight.methods.aggan import settings_of_papers
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 
@@ -25,3 +26,8 @@ class EGAN(GANSampler):
     """
 
     recipe: ClassVar[Recipe] = Recipe(evolution=Evolution(acceptance="always"))
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of AGGAN's papers, which compare it with AGGAN."""
+        return cls(**settings_of_papers())

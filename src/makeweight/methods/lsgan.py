@@ -1,9 +1,10 @@
 """LSGAN: squared distances of the scores from 0 and 1, with a class head."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
+from makeweight.methods.aggan import settings_of_papers
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
 
@@ -25,3 +26,8 @@ class LSGAN(GANSampler):
     """
 
     recipe: ClassVar[Recipe] = Recipe(objective="least_squares", evolution=Evolution(mutations=("least_squares",)))
+
+    @classmethod
+    def from_paper(cls) -> Self:
+        """Return a sampler with the settings of AGGAN's papers, which compare it with AGGAN."""
+        return cls(**settings_of_papers())

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
+from makeweight.methods.aggan import settings_of_papers
 from makeweight.penalties import WeightClipping
 from makeweight.recipe import Recipe
 from makeweight.sampler import METHODS
@@ -42,6 +43,6 @@ class WGAN(GANSampler):
 
         As in those papers, the discriminator learns classes from drawn images, too.
         """
-        sampler = super().from_paper()
-        sampler.penalty, sampler.discriminator_steps, sampler.betas = WeightClipping(limit=0.01), 5, (0.0, 0.9)
-        return sampler
+        return cls(
+            **settings_of_papers() | {"betas": (0.0, 0.9)}, penalty=WeightClipping(limit=0.01), discriminator_steps=5
+        )
