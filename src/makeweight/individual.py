@@ -77,9 +77,13 @@ class Individual:
         self.learning_rate = learning_rate
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Say how to pickle or copy it: its tensors are views of one row, and views come back as tensors apart."""
+        """Say how to pickle it: its tensors are views of one row, and views come back as tensors apart."""
         betas = self.optimiser.param_groups[0]["betas"]
         return _lying_in, (detached_copy(self.network), self.learning_rate, betas, self.row.clone())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Individual:
+        """Copy it, into a row of its own."""
+        return self.offspring()
 
     def offspring(self, row: Tensor | None = None) -> Individual:
         """Return a new individual that equals this one."""
