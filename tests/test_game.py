@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import makeweight.game as game_module
 from makeweight.augmentations import Augmentation
+from makeweight.casting import Casting
 from makeweight.evolution import Annealed, Elitist, Evolution
 from makeweight.game import Contest, rescore_best, step
 from makeweight.gan_sampler import GANSampler
@@ -21,6 +22,7 @@ from makeweight.individual import Individual
 from makeweight.judges import Discriminator, Judgement
 from makeweight.litter import half_of, shared_pulls
 from makeweight.methods import get_method, method_names
+from makeweight.methods.class_dcgan import ClassDCGAN
 from makeweight.objectives import OBJECTIVES
 from makeweight.penalties import R1
 from makeweight.rules import Game, Players, judges_alike
@@ -311,18 +313,21 @@ def test_a_step_asks_nothing_of_the_device(recipe: str, by_mode: bool) -> None:
             outcome.generator_loss.item()
 
 
-GANS = [name for name in method_names() if issubclass(get_method(name), GANSampler)]
+GANS = [*(each for each in map(get_method, method_names()) if issubclass(each, GANSampler))]
 
 
 @pytest.mark.parametrize("alike", [True, False])
-@pytest.mark.parametrize("method", GANS)
-def test_a_step_of_every_gan_waits_for_no_number(method: str, alike: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", GANS, ids=lambda method: method.__name__)
+def test_a_step_of_every_gan_waits_for_no_number(
+    method: type[GANSampler], alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The device `meta` holds no numbers: whatever looks at one, or takes one to the processor, fails there."""
-    monkeypatch.setattr("makeweight.gan_sampler.judges_alike", lambda *_: alike)  # asked once, before the first step
+    monkeypatch.setattr("makeweight.casting.judges_alike", lambda *_: alike)  # asked once, before the first step
     monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # there is none for this device
-    sampler: GANSampler = get_method(method)(random_state=0, batch_size=8, latent_dim=5)
-    game = sampler._game(np.array([7] if method == "class_dcgan" else [7, 3, 2]), torch.device("meta"), nullcontext)
-    players = sampler._players(SHAPE, game)
+    sampler = method(random_state=0, batch_size=8, latent_dim=5)
+    casting = Casting(sampler.setting, SHAPE, np.array([7] if method is ClassDCGAN else [7, 3, 2]))
+    game = casting.game(torch.device("meta"), nullcontext)
+    players = casting.players(game)
     players.temperature = COLD
     n = game.discriminator_steps * game.batch_size
     images, codes = torch.empty(n, *SHAPE, device="meta"), torch.zeros(n, dtype=torch.long, device="meta")

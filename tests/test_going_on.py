@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,11 +27,14 @@ from makeweight import (
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
 from makeweight.heads import AuxiliaryClassifier
+from makeweight.individual import Individual
 from makeweight.networks import DCGAN
 from makeweight.penalties import GradientPenalty
+from makeweight.progress import StepReport
 from makeweight.rules import MIXES_NOTHING, NO_BATCH_NORM, NOTHING_SCORED
 from makeweight.stabilisers import AveragedWeights
 from makeweight.starts import STARTS, AutoencoderStart
+from makeweight.training_state import state_of
 
 TINY: dict[str, Any] = {"n_steps": 2, "batch_size": 8, "latent_dim": 4, "random_state": 0}
 RANDOM = np.random.default_rng(0)
@@ -231,6 +236,57 @@ def test_what_draws_is_checked_before_anything_is_learnt(draws: str) -> None:
     with pytest.raises(InputError, match=rf"^draws='{draws}' is impossible here"):
         sampler.set_params(warm_start=True, draws=draws).fit(X, y)
     assert sampler.players_.n_steps == TINY["n_steps"]
+
+
+TWO = Evolution(mutations=("hinge", "minimax"), acceptance="elitist", n_survivors=2)
+
+
+@pytest.mark.parametrize(
+    ("evolution", "n_made"),
+    [
+        (Evolution(mutations=("non_saturating",)), 3),  # both players, and the best generator so far
+        (Evolution(acceptance="elitist"), 3 + 4),  # a parent and three offspring, too
+        (TWO, 3 + 6),  # two parents and four offspring
+    ],
+    ids=["plain", "one", "two"],
+)
+@pytest.mark.parametrize("further", [Evolution(mutations=("non_saturating",)), TWO], ids=["to_plain", "to_two"])
+def test_going_on_copies_each_player_once_and_can_be_interrupted(
+    evolution: Evolution, n_made: int, further: Evolution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler: Any = AGGAN(**TINY, evolution=evolution, best_every=1).fit(X, y)
+    again = copy.deepcopy(sampler)
+    before, learnt = (
+        sampler.model_hash_,
+        {name: value.clone() for name, value in state_of(sampler.players_).tensors.items()},
+    )
+    made: list[Individual] = []
+    begin = Individual.__init__
+
+    def listen(self: Individual, *arguments: Any) -> None:
+        made.append(self)
+        begin(self, *arguments)
+
+    def stop(report: StepReport) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    def go_on(each: Any, **changes: Any) -> None:
+        monkeypatch.setattr(Individual, "__init__", listen)
+        with pytest.raises(KeyboardInterrupt):
+            each.set_params(warm_start=True, callback=stop, **changes).fit(X, y)
+        state = state_of(each.players_).tensors
+        assert state.keys() == learnt.keys()
+        assert all(torch.equal(value, learnt[name]) for name, value in state.items())
+        assert each.model_hash_ == before
+
+    go_on(sampler)
+    assert len(made) == n_made
+    go_on(sampler, evolution=further)
+    untouched, interrupted = (
+        each.set_params(warm_start=True, callback=None, evolution=further).fit(X, y) for each in (again, sampler)
+    )
+    assert untouched.model_hash_ == interrupted.model_hash_ != before
 
 
 def test_decay_rates_may_be_whole_numbers() -> None:

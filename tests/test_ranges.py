@@ -15,7 +15,6 @@ import makeweight.recipe  # noqa: F401 - both register their axes
 from makeweight.augmentations import Affine
 from makeweight.component import _REGISTRIES, Component
 from makeweight.errors import InputError
-from makeweight.gan_sampler import GANSampler
 from makeweight.ranges import (
     DECAYS,
     FINITE,
@@ -32,6 +31,7 @@ from makeweight.ranges import (
     within,
 )
 from makeweight.recipe import LIMITS, Recipe
+from makeweight.recipe_sampler import RecipeSampler
 
 NEVER: tuple[Any, ...] = (math.nan, math.inf, -math.inf, "abc", "", [], {}, object())
 PARTS = [part for registry in _REGISTRIES.values() for part in registry if issubclass(part, Component)]
@@ -101,7 +101,7 @@ def test_a_narrower_part_has_the_ranges_of_what_it_takes() -> None:
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_help_of_samplers_tells_ranges_and_defaults(name: str) -> None:
-    text = " ".join(inspect.getdoc(GANSampler).split())
+    text = " ".join(inspect.getdoc(RecipeSampler).split())
     own = re.search(rf" {name} : (.*?)(?= \w+ : )", text)[1]
     assert LIMITS[name].words.removeprefix("a whole number, ").replace("True or False", "Whether") in own
     default = getattr(Recipe(), name)

@@ -20,6 +20,7 @@ from makeweight.augmentations import Transform
 from makeweight.balance import sample_folder, verify_folder
 from makeweight.balance.manifest import read_manifest
 from makeweight.balance.settings import apply_settings
+from makeweight.casting import Casting
 from makeweight.errors import InputError
 from makeweight.game import rescore_best, step
 from makeweight.gan_sampler import GANSampler
@@ -47,8 +48,9 @@ def set_table(method: str, both: bool = False) -> tuple[Game, Players]:
     sampler = make_sampler(method)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        game = sampler._game(np.array([7, 3, 2]), torch.device("cpu"), torch.enable_grad)
-        players = sampler._players(SHAPE, game)
+        casting = Casting(sampler.setting, SHAPE, np.array([7, 3, 2]))
+        game = casting.game(torch.device("cpu"), torch.enable_grad)
+        players = casting.players(game)
     players.temperature = 1e-9 if method == CHOOSY else 1e-3
     if both:
         game = Both(**{name: getattr(game, name) for name in game.__dataclass_fields__})

@@ -174,6 +174,13 @@ class TrainingSampler(Nested, ImageSampler):
             return seed
         return int.from_bytes(hashlib.sha256(str(seed).encode() + save(self._weights())).digest()[:4]) >> 1
 
+    def _check_classes(self, classes: NDArray[Any]) -> None:
+        if not np.array_equal(np.asarray(classes, str), np.asarray(self.classes_, str)):
+            raise InputError(
+                f"the model to go on from knows the classes {', '.join(map(str, self.classes_[:20]))}, and these are "
+                f"{', '.join(map(str, classes[:20]))}: both must be the same."
+            )
+
     def _codec_for(self, X: NDArray[Any]) -> ImageCodec:
         codec = super()._codec_for(X)
         if not self._goes_on():

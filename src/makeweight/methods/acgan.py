@@ -13,7 +13,7 @@ from makeweight.sampler import METHODS
 class ACGAN(GANSampler):
     """Auxiliary-classifier GAN: a plain gradient step on the non-saturating loss plus the class loss.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

@@ -34,7 +34,7 @@ class AGGAN(GANSampler):
     diversity. The fittest replaces its parent if it is fitter, or else with probability
     exp((F_best − F_parent)/T), where T cools.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

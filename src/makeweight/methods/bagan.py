@@ -18,7 +18,7 @@ class BAGAN(GANSampler):
     trunk. The generator draws from a Gaussian for each class, fitted to the encoded images and then fixed. The
     discriminator answers with one of the K classes or with "drawn".
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

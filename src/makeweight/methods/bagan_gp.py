@@ -16,7 +16,7 @@ class BAGANGP(GANSampler):
     As BAGAN, but the autoencoder's decoder is told the labels, and the discriminator judges image and label together,
     by cross-entropy and with a gradient penalty. There is no class output, and so no `classifier_`.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

@@ -16,7 +16,7 @@ class CAGAN(GANSampler):
     ``head=ConditionalActivation(attributes=...)``, a row of attributes for each class. There is no class output, and so
     no `classifier_`.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

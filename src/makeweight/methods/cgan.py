@@ -15,7 +15,7 @@ class CGAN(GANSampler):
 
     There is no class output, and so no `classifier_`.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

@@ -13,7 +13,7 @@ from makeweight.sampler import METHODS
 class EGAN(GANSampler):
     """Evolutionary GAN with an auxiliary classifier.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

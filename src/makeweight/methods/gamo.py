@@ -20,7 +20,7 @@ class GAMO(GANSampler):
     discriminator, which is told the class, is to take the blend for real, and the classifier is not to see its class.
     The classifier learns from real and drawn images, and is `classifier_`.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

@@ -13,7 +13,7 @@ from makeweight.sampler import METHODS
 class LSGAN(GANSampler):
     """Least-squares GAN with an auxiliary classifier.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

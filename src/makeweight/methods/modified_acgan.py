@@ -15,7 +15,7 @@ class ModifiedACGAN(GANSampler):
 
     L_D = adversarial + λ·class loss(real), L_G = adversarial + λ·class loss(drawn), with the least-squares loss.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

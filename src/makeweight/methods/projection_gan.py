@@ -14,7 +14,7 @@ class ProjectionGAN(GANSampler):
 
     There is no class output, and so no `classifier_`.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

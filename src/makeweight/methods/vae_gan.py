@@ -15,7 +15,7 @@ class VAEGAN(GANSampler):
     An encoder beside the generator learns to say from which noise a real image may be drawn. Images given back are to
     be near the real ones in what the discriminator sees, and their noise is to be standard normal.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

@@ -15,7 +15,7 @@ from makeweight.sampler import METHODS
 class WGAN(GANSampler):
     """Wasserstein GAN with clipped weights and an auxiliary classifier.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

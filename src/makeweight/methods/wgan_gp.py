@@ -13,7 +13,7 @@ from makeweight.sampler import METHODS
 class WGANGP(GANSampler):
     """Wasserstein GAN with a gradient penalty and an auxiliary classifier.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from makeweight.sampler import METHODS
 class WGANLP(WGANGP):
     """Wasserstein GAN with a Lipschitz penalty, which leaves slopes below 1 alone, and an auxiliary classifier.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Notes
     -----
