@@ -33,6 +33,7 @@ from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method, method_names
 from makeweight.methods.class_dcgan import ClassDCGAN
 from makeweight.progress import StepReport
+from makeweight.recipe_sampler import RecipeSampler
 from makeweight.replay import Replay
 from makeweight.rules import Game, Players
 
@@ -53,10 +54,10 @@ def images(side: int = 28, n: int = 60) -> tuple[NDArray[np.uint8], NDArray[np.s
 
 def gans() -> list[str]:
     """Name the methods that play the game."""
-    return [name for name in method_names() if issubclass(get_method(name), GANSampler)]
+    return [name for name in method_names() if issubclass(get_method(name), RecipeSampler)]
 
 
-def make(name: str, **settings: Any) -> GANSampler:
+def make(name: str, **settings: Any) -> RecipeSampler:
     """Give a method with a short training on the GPU."""
     return get_method(name)(device="cuda", random_state=0, **{"n_steps": N_STEPS, **settings})
 
@@ -77,10 +78,11 @@ def watched(replays: bool = True) -> Iterator[list[Replay]]:
         yield made
 
 
-def weights(sampler: GANSampler) -> torch.Tensor:
+def weights(sampler: RecipeSampler) -> torch.Tensor:
     """Give all that the players of a fitted method are."""
     if isinstance(sampler, ClassDCGAN):
         return torch.cat([weights(each) for each in sampler.samplers_])
+    assert isinstance(sampler, GANSampler)
     players = sampler.players_
     return torch.cat([players.generator.row, players.discriminator.row])
 

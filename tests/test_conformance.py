@@ -34,7 +34,7 @@ def make(name: str, **changes: Any) -> Any:
     method = get_method(name)
     settings: dict[str, Any] = {"random_state": 0}
     if method.learns:
-        settings |= {"n_steps": 2, "batch_size": 8, "latent_dim": 3, "networks": DCGAN(width=2, generator_width=2)}
+        settings |= {"n_steps": 3, "batch_size": 8, "latent_dim": 3, "networks": DCGAN(width=2, generator_width=2)}
     return method(**{**settings, **changes})
 
 
@@ -139,7 +139,7 @@ class TestContract:
         assert told == []
         assert again.model_hash_ == first.model_hash_ == make(name, device="cpu").fit(X, y).model_hash_
 
-    @pytest.mark.parametrize("length", [np.int64(2), 2.0, np.float32(2)])
+    @pytest.mark.parametrize("length", [np.int64(3), 3.0, np.float32(3)])
     def test_lengths_of_other_types_are_kept_and_found_again(
         self, name: str, length: Any, boots: Any, tmp_path: Path
     ) -> None:

@@ -22,7 +22,7 @@ from makeweight.individual import Individual
 from makeweight.judges import Discriminator, Judgement
 from makeweight.litter import half_of, shared_pulls
 from makeweight.methods import get_method, method_names
-from makeweight.methods.class_dcgan import ClassDCGAN
+from makeweight.methods.class_dcgan import OneClass
 from makeweight.objectives import OBJECTIVES
 from makeweight.penalties import R1
 from makeweight.rules import Game, Players, judges_alike
@@ -313,7 +313,7 @@ def test_a_step_asks_nothing_of_the_device(recipe: str, by_mode: bool) -> None:
             outcome.generator_loss.item()
 
 
-GANS = [*(each for each in map(get_method, method_names()) if issubclass(each, GANSampler))]
+GANS = [*(each for each in map(get_method, method_names()) if issubclass(each, GANSampler)), OneClass]
 
 
 @pytest.mark.parametrize("alike", [True, False])
@@ -325,7 +325,7 @@ def test_a_step_of_every_gan_waits_for_no_number(
     monkeypatch.setattr("makeweight.casting.judges_alike", lambda *_: alike)  # asked once, before the first step
     monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # there is none for this device
     sampler = method(random_state=0, batch_size=8, latent_dim=5)
-    casting = Casting(sampler.setting, SHAPE, np.array([7] if method is ClassDCGAN else [7, 3, 2]))
+    casting = Casting(sampler.setting, SHAPE, np.array([7] if method is OneClass else [7, 3, 2]))
     game = casting.game(torch.device("meta"), nullcontext)
     players = casting.players(game)
     players.temperature = COLD

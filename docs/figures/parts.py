@@ -21,8 +21,8 @@ from matplotlib.patches import FancyBboxPatch
 from style import COLOURS, HERE, save_both
 
 from makeweight.evolution import Evolution
-from makeweight.gan_sampler import GANSampler
 from makeweight.methods import get_method, method_names
+from makeweight.recipe_sampler import RecipeSampler
 
 CHAINS: dict[str, list[tuple[str, str]]] = {
     "duplicates": [("images of a class", "as they are"), ("choose", "one at random"), ("draw", "the same again")],
@@ -98,7 +98,7 @@ def named(part: Any) -> str:
     return WORDS.get(name, name)
 
 
-def of_game(sampler: GANSampler) -> dict[str, tuple[str, str]]:
+def of_game(sampler: RecipeSampler) -> dict[str, tuple[str, str]]:
     """Say what is at each place of a game."""
     get = sampler.setting
     evolution: Evolution = get("evolution")

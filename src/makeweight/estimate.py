@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ class Trains(Protocol):
 
     device: str
     precision: str | None
+    learns_apart: ClassVar[bool]
 
     def setting(self, name: str) -> Any:
         """Give the value of a parameter that is in force."""
@@ -56,7 +57,7 @@ def estimate(sampler: Trains, image_shape: tuple[int, ...], class_counts: ArrayL
     marks: dict[type[Report], list[Report]] = {}  # of the game, and of an autoencoder before it
     n_tried = max(2 * n_classes, 64)
     trial = clone(sampler).set_params(
-        n_steps=warm_up + timed,
+        n_steps=max(warm_up + timed, n_classes if sampler.learns_apart else 1),
         n_epochs=None,
         budget=None,
         callback=lambda report: marks.setdefault(type(report), []).append(report),

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from makeweight import ClassDCGAN, load
+from makeweight.balance.drawing import draws_on_processor
 from makeweight.errors import InputError
 from makeweight.estimate import estimate
+from makeweight.gan_sampler import GANSampler
 from makeweight.networks import DCGAN
 from makeweight.progress import StepReport
 
@@ -29,17 +31,53 @@ def test_each_class_is_learnt_from_its_own_images_alone(boots: Any) -> None:
     assert first.samplers_[1].model_hash_ == second.samplers_[1].model_hash_
 
 
-@pytest.mark.parametrize(("length", "each"), [({"n_steps": 9}, 3), ({"n_steps": 2}, 1), ({"n_epochs": 4}, 4)])
-def test_the_classes_share_the_length(length: dict[str, int], each: int, boots: Any) -> None:
+@pytest.mark.parametrize(
+    ("length", "each"),
+    [
+        ({"n_steps": 9}, [3, 3, 3]),
+        ({"n_steps": 8}, [3, 3, 2]),
+        ({"n_steps": 7}, [3, 2, 2]),
+        ({"n_steps": 3}, [1, 1, 1]),
+        ({"n_epochs": 4}, [4, 4, 4]),
+    ],
+)
+def test_the_classes_share_the_length(length: dict[str, int], each: list[int], boots: Any) -> None:
     """Twenty images are three batches of eight an epoch; of twelve steps each class has four."""
     reports: list[StepReport] = []
     sampler = ClassDCGAN(**{**TINY, "n_steps": None, **length}, callback=reports.append).fit(*boots)
-    assert [one.n_steps_ for one in sampler.samplers_] == [each] * 3
-    assert sampler.n_steps_ == 3 * each
-    assert [report.step for report in reports] == list(range(1, 3 * each + 1))
-    assert {report.n_steps for report in reports} == {3 * each}
+    assert [one.n_steps_ for one in sampler.samplers_] == each
+    assert sampler.n_steps_ == sum(each)
+    assert [report.step for report in reports] == list(range(1, sum(each) + 1))
+    assert {report.n_steps for report in reports} == {sum(each)}
     assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(reports))
-    assert [entry["step"] for entry in sampler.history_][-1] == 3 * each
+    assert [entry["step"] for entry in sampler.history_][-1] == sum(each)
+
+
+@pytest.mark.parametrize(
+    ("length", "told"), [({"n_steps": 2}, "2 steps"), ({"n_epochs": 1, "batch_size": 20}, "1 step")]
+)
+def test_fewer_steps_than_classes_are_refused(length: dict[str, int], told: str, boots: Any) -> None:
+    sampler = ClassDCGAN(**{**TINY, "n_steps": None, **length})
+    sentence = (
+        f"class_dcgan learns each class by itself, and {told} in all would leave some of 3 classes without any: train "
+        "for at least 3."
+    )
+    for ask in (lambda: sampler.fit(*boots), lambda: estimate(sampler, (8, 8), [12, 5, 3])):
+        with pytest.raises(InputError) as caught:
+            ask()
+        assert str(caught.value) == sentence
+    assert not hasattr(sampler, "samplers_")
+
+
+def test_what_it_holds_is_what_it_says(boots: Any, tmp_path: Path) -> None:
+    """Workers draw where `generator_` lies; what a single game has, it has not."""
+    sampler = ClassDCGAN(**TINY).fit(*boots)
+    sampler.save(tmp_path)
+    for each in (sampler, load(tmp_path, device="cpu")):
+        assert list(each.generator_) == [one.generator_ for one in each.samplers_]
+        assert draws_on_processor(each)
+        assert not isinstance(each, GANSampler)
+        assert not any(hasattr(each, name) for name in ("players_", "head_", "held_"))
 
 
 def test_a_budget_is_shared(boots: Any) -> None:
@@ -109,9 +147,10 @@ def test_it_tells_no_classes_apart(boots: Any) -> None:
     )
 
 
-def test_its_cost_can_be_foretold(boots: Any) -> None:
-    cost = estimate(ClassDCGAN(**{**TINY, "n_steps": 1000}), (8, 8), [12, 5, 3])
-    assert cost.n_steps == 1000
+@pytest.mark.parametrize(("n_steps", "counts"), [(1000, [12, 5, 3]), (1001, [12, 5, 3]), (10, [3] * 10)])
+def test_its_cost_can_be_foretold(n_steps: int, counts: list[int]) -> None:
+    cost = estimate(ClassDCGAN(**{**TINY, "n_steps": n_steps}), (8, 8), counts)
+    assert cost.n_steps == n_steps
     assert cost.seconds > 0
 
 

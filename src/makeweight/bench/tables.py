@@ -19,9 +19,9 @@ from makeweight.data.named import NamedSet
 from makeweight.data.subsets import PAPER_COUNTS, PAPER_PAIRS, PAPER_RATIOS, imbalanced_subset, two_class_subset
 from makeweight.errors import InputError
 from makeweight.evolution import Annealed, Evolution
-from makeweight.gan_sampler import GANSampler
 from makeweight.methods.aggan import AGGAN
 from makeweight.networks import DCGAN
+from makeweight.recipe_sampler import RecipeSampler
 from makeweight.stabilisers import Mixed
 
 CELEBA, GTSRB = "celeba", "gtsrb"
@@ -251,7 +251,7 @@ class CAGANMixed(DrawnTable):
         learner = practical_learner(method, case.dataset, settings.reading(case.reading), n_steps, case.seed)
         if not isinstance(learner, FromDrawn):
             raise InputError(f"{self.name} is about drawn images, and {case.method!r} is no method that draws.")
-        if isinstance(learner.sampler, GANSampler):
+        if isinstance(learner.sampler, RecipeSampler):
             told = learner.sampler.settings
             a_step = told["batch_size"] * learner.sampler.setting("discriminator_steps")
             n_epochs = told["n_steps"] * a_step / sum(self._counts(case))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from makeweight.checkpoints import joined, part_of
 from makeweight.class_head import ClassHead
 from makeweight.data.arrays import ImageCodec
+from makeweight.data.wording import counted
 from makeweight.errors import InputError, NoClassOutputError
 from makeweight.evolution import Evolution
 from makeweight.gan_sampler import GANSampler
@@ -20,8 +23,10 @@ from makeweight.methods.duplicates import block_seed
 from makeweight.networks import DCGAN
 from makeweight.progress import Report, StepReport
 from makeweight.recipe import WITHOUT_TRICKS, Recipe
+from makeweight.recipe_sampler import RecipeSampler
 from makeweight.sampler import METHODS
 from makeweight.saving import Arrays
+from makeweight.schedule import Schedule
 
 
 class OneClass(GANSampler):
@@ -33,19 +38,26 @@ class OneClass(GANSampler):
 
 
 @METHODS.register("class_dcgan")
-class ClassDCGAN(GANSampler):
+class ClassDCGAN(RecipeSampler):
     """A GAN for each class, which learns from the images of that class alone.
 
     Methods that learn from all classes at once are measured against it. The classes share the length of training in
-    equal parts: of 9,000 steps and ten classes, each GAN takes 900. Classes of a few images are learnt from duplicates,
-    changed at random by `augmentation`. There is no class output, and so no `classifier_`.
+    equal parts: of 9,000 steps and ten classes, each GAN takes 900. Where steps are left over, the first classes take
+    one more each. Classes of a few images are learnt from duplicates, changed at random by `augmentation`. There is no
+    class output, and so no `classifier_`.
 
-    Parameters are those of `GANSampler`.
+    Parameters are those of `RecipeSampler`.
 
     Attributes
     ----------
     samplers_ : list of GANSampler
         One for each class, in the order of `classes_`.
+    history_ : list of dict
+        Losses through the trainings, one after the other.
+    n_steps_ : int
+        Steps that the last fit took, of all classes together.
+    training_notes_ : list of str
+        What happened in the last fit that a person should read, each after its class.
 
     Notes
     -----
@@ -102,53 +114,61 @@ class ClassDCGAN(GANSampler):
         if self._goes_on():
             self._check_classes(classes)
         counts = np.bincount(codes)
-        length = self._shared_length(counts)
+        lengths = self._lengths(counts)
         samplers: list[OneClass] = []
         history: list[dict[str, Any]] = []
         notes: list[str] = []
         for code, label in enumerate(classes.tolist()):
             own, label_alone = np.flatnonzero(codes == code), np.array([label])
-            sampler = self._one(code, length, self._told_of(history, code, len(classes)))
+            sampler = self._one(code, lengths[code], self._told_of(history, lengths[code:]))
             own_seed = block_seed(seed, code, 0) >> 1
             sampler._learn(np.asarray(X[own]), np.zeros(len(own), np.int64), codec, label_alone, own_seed)
             sampler._learnt(codec, label_alone, counts[code : code + 1], own_seed)
             history += _moved_on(sampler.history_, history)
             notes += [f"{label}: {note}" for note in sampler.training_notes_]
             samplers.append(sampler)
-        self.samplers_, self.history_, self.training_notes_ = samplers, history, notes
-        self.n_steps_ = sum(sampler.n_steps_ for sampler in samplers)
+        self._hold(samplers)
+        self.history_, self.training_notes_ = history, notes
 
-    def _shared_length(self, counts: NDArray[np.int64]) -> dict[str, Any]:
-        """Length of each class's training."""
+    def _hold(self, samplers: list[OneClass]) -> None:
+        self.samplers_ = samplers
+        self.n_steps_ = sum(sampler.n_steps_ for sampler in samplers)
+        self.generator_ = nn.ModuleList(sampler.generator_ for sampler in samplers)
+
+    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
+        schedule = super()._schedule(counts)
+        if schedule.n_steps is not None and schedule.n_steps < len(counts):
+            raise InputError(
+                f"{self.name} learns each class by itself, and {counted(schedule.n_steps, 'step')} in all would leave "
+                f"some of {len(counts)} classes without any: train for at least {len(counts)}."
+            )
+        return schedule
+
+    def _lengths(self, counts: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Share the length of training: the settings of each class's."""
         schedule, k = self._schedule(counts), len(counts)
-        if schedule.budget is not None:
-            return {"n_steps": None, "n_epochs": None, "budget": schedule.budget / k}
-        return {"n_steps": max(1, (schedule.n_steps or 0) // k), "n_epochs": None, "budget": None}
+        if schedule.n_steps is None:
+            return [{"n_steps": None, "n_epochs": None, "budget": schedule.budget and schedule.budget / k}] * k
+        each, left_over = divmod(schedule.n_steps, k)
+        return [{"n_steps": each + (code < left_over), "n_epochs": None, "budget": None} for code in range(k)]
 
     def _one(self, code: int, length: dict[str, Any], callback: Callable[[Any], None] | None) -> OneClass:
-        """Make the GAN of a class, or copy the one that there is, to let it go on."""
+        """Make the GAN of a class, or let a copy of the one that there is go on, which leaves that one as it was."""
         settings = self.get_params(deep=False) | length | {"callback": callback}
         settings["checkpoints"] = None if self.checkpoints is None else Path(self.checkpoints) / str(code)
-        sampler = OneClass()
-        if self._goes_on():  # a copy does, so that an interruption leaves all classes as they were
-            last = self.samplers_[code]
-            sampler = self._revived(code, last.get_params(deep=False), last._weights(), *last._training())
+        sampler = copy.copy(self.samplers_[code]) if self._goes_on() else OneClass()
+        if self._goes_on():
+            self._introduce(sampler, code)
         sampler.set_params(**settings)
         return sampler
 
-    def _revived(
-        self, code: int, settings: dict[str, Any], weights: Arrays, training: Arrays, numbers: dict[str, Any]
-    ) -> OneClass:
-        """Make the GAN of a class from what is known of it."""
-        sampler = OneClass()
-        sampler.set_params(**settings)
+    def _introduce(self, sampler: OneClass, code: int) -> None:
+        """Tell the GAN of a class what the whole model knows of its images."""
         label_alone, counts = np.array(self.classes_[code : code + 1].tolist()), self.class_counts_[code : code + 1]
         sampler._learnt(self.codec_, label_alone, counts, self.seed_)
-        sampler._restore(weights, training, numbers)
-        return sampler
 
-    def _told_of(self, history: list[dict[str, Any]], code: int, n_classes: int) -> Callable[[Report], None] | None:
-        """Let the callback hear of one training, of as many steps as all classes take."""
+    def _told_of(self, history: list[dict[str, Any]], lengths: list[dict[str, Any]]) -> Callable[[Report], None] | None:
+        """Let the callback hear of one training, of as many steps as all classes take; `lengths` are those to come."""
         callback = self.callback
         if callback is None:
             return None
@@ -158,7 +178,7 @@ class ClassDCGAN(GANSampler):
             if not isinstance(report, StepReport):  # of an autoencoder, which each class has by itself
                 callback(report)
                 return
-            later = (n_classes - code - 1) * report.n_steps
+            later = sum(report.n_steps if each["n_steps"] is None else each["n_steps"] for each in lengths[1:])
             callback(
                 replace(
                     report,
@@ -184,14 +204,15 @@ class ClassDCGAN(GANSampler):
         return joined({str(code): arrays for code, (arrays, _) in enumerate(parts)}), together
 
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
-        settings = self.get_params(deep=False)
-        samplers = [
-            self._revived(code, settings, part_of(weights, f"{code}."), part_of(training, f"{code}."), own)
-            for code, own in zip(range(len(self.classes_)), numbers["classes"], strict=True)
-        ]
-        self.samplers_, self.history_ = samplers, numbers["history"]
+        samplers = []
+        for code, own in zip(range(len(self.classes_)), numbers["classes"], strict=True):
+            sampler = OneClass().set_params(**self.get_params(deep=False))
+            self._introduce(sampler, code)
+            sampler._restore(part_of(weights, f"{code}."), part_of(training, f"{code}."), own)
+            samplers.append(sampler)
+        self._hold(samplers)
+        self.history_ = numbers["history"]
         self.training_notes_ = [str(note) for note in numbers.get("notes", [])]
-        self.n_steps_ = sum(sampler.n_steps_ for sampler in samplers)
 
 
 def _moved_on(history: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
