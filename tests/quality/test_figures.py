@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -19,6 +21,29 @@ def test_bootstrap_of_a_median_is_seeded() -> None:
     assert one == two
     assert one.value == 10
     assert one.low < 10 < one.high
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_blocks_give_the_same_as_one_go(monkeypatch: pytest.MonkeyPatch, statistic) -> None:
+    """Also in blocks that do not divide the number of resamples, and of one resample each."""
+    values = np.random.default_rng(0).normal(3, 1, 61)
+    whole = bootstrap(values, np.random.default_rng(1), statistic, 101)
+    at_once = values[np.random.default_rng(1).integers(61, size=(101, 61))]
+    assert (whole.low, whole.high) == tuple(np.quantile(statistic(at_once, axis=-1), [0.025, 0.975]))
+    for size in (7 * 61, 1):
+        monkeypatch.setattr("makeweight.quality.figures.LARGEST_BLOCK", size)
+        assert bootstrap(values, np.random.default_rng(1), statistic, 101) == whole
+
+
+def test_memory_does_not_grow_with_the_number_of_values() -> None:
+    """In one go 300 resamples of 20,000 values would take 96 MB."""
+    values = np.random.default_rng(0).normal(size=20_000)
+    tracemalloc.start()
+    try:
+        bootstrap(values, np.random.default_rng(0), n_resamples=300)
+        assert tracemalloc.get_traced_memory()[1] < 32_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_wilson_interval_by_the_formula() -> None:

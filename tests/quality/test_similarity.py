@@ -43,6 +43,15 @@ def test_pairs_of_few_images_are_all_pairs() -> None:
     assert figure.low < figure.value < figure.high
 
 
+@pytest.mark.parametrize("n_images", [5, 60])
+def test_blocks_give_the_same_as_one_go(monkeypatch: pytest.MonkeyPatch, n_images: int) -> None:
+    images = np.random.default_rng(1).uniform(-1, 1, (n_images, 1, 8, 8)).astype(np.float32)
+    whole = pair_similarity(images, np.random.default_rng(0))
+    for size in (7 * n_images, 1):
+        monkeypatch.setattr("makeweight.quality.figures.LARGEST_BLOCK", size)
+        assert pair_similarity(images, np.random.default_rng(0)) == whole
+
+
 def test_pairs_of_many_images_are_of_different_ones() -> None:
     images = np.repeat(RANDOM.uniform(-1, 1, (1, 1, 8, 8)), 60, axis=0).astype(np.float32)
     images += RANDOM.normal(0, 0.02, images.shape).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 LEVEL = 0.95
+LARGEST_BLOCK = 1 << 20  # numbers drawn at a time: 8 MB, and as much again for each array made of them
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,9 @@ def bootstrap(
 ) -> Figure:
     """Give a statistic of one value per image with its percentile bootstrap interval.
 
+    Resamples are drawn in blocks, so that memory stays below some 32 MB for up to a million values. Blocks change no
+    number.
+
     Parameters
     ----------
     values : array of shape (n,)
@@ -106,9 +110,17 @@ def bootstrap(
     Figure
         Without reference.
     """
-    resamples = values[random.integers(len(values), size=(n_resamples, len(values)))]
-    low, high = np.quantile(statistic(resamples, axis=-1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    n = len(values)
+    resampled = [statistic(values[random.integers(n, size=(size, n))], axis=-1) for size in block_sizes(n_resamples, n)]
+    low, high = np.quantile(np.concatenate(resampled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Figure(float(statistic(values, axis=-1)), float(low), float(high))
+
+
+def block_sizes(n_resamples: int, n: int) -> Iterator[int]:
+    """Give sizes of blocks of resamples, at least 1 each, of n values each, that together hold `n_resamples`."""
+    most = max(1, LARGEST_BLOCK // n)
+    for start in range(0, n_resamples, most):
+        yield min(most, n_resamples - start)
 
 
 def share(hits: NDArray[np.float64]) -> Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from makeweight.quality.figures import LEVEL, Figure, refused
+from makeweight.quality.figures import LEVEL, Figure, block_sizes, refused
 
 LARGEST_WINDOW = 7
 MOST_PAIRS = 500
@@ -71,8 +71,9 @@ def pair_similarity(images: NDArray[np.float32], random: np.random.Generator) ->
     one, two = _pairs(n_images, random)
     similarities = ssim(images[one], images[two])
     value = float(similarities.mean())
-    counts = random.multinomial(n_images, np.full(n_images, 1 / n_images), N_RESAMPLES)
-    weights = counts[:, one] * counts[:, two]
+    even = np.full(n_images, 1 / n_images)
+    blocks = (random.multinomial(n_images, even, size) for size in block_sizes(N_RESAMPLES, n_images))
+    weights = np.concatenate([counts[:, one] * counts[:, two] for counts in blocks])
     totals = weights.sum(axis=1)
     means = (weights[totals > 0] @ similarities) / totals[totals > 0]
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(means) else (value, value)
