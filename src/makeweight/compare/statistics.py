@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm, t
 
 Floats = NDArray[np.float64]
@@ -41,11 +42,17 @@ class Sample:
 
     @property
     def strata(self) -> Codes:
-        """Class of most images of each cluster: clusters are drawn anew within these."""
-        table = np.zeros((self.clusters.max() + 1, self.n_classes), np.int64)
-        np.add.at(table, (self.clusters, self.true), 1)
-        most: Codes = table.argmax(axis=1)
-        return most
+        """Stratum of each cluster, of shape (n_clusters,): clusters are drawn anew within these.
+
+        Clusters that show a class in common are of one stratum, and so are those that others link in this way; where
+        each cluster shows one class, its stratum is that class. So all clusters of a class lie in one stratum, and no
+        variance between them is lost, as it would be if a cluster of several classes were alone in its stratum.
+        """
+        shows = sparse.csr_array((np.ones(len(self.true)), (self.clusters, self.true)))
+        _, joined = connected_components(shows.T @ shows, directed=False)
+        strata = np.zeros(self.clusters.max() + 1, np.int64)
+        strata[self.clusters] = joined[self.true]
+        return strata
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +155,10 @@ def paired_differences(
     Notes
     -----
     Seeds and images are crossed: all seeds are judged on the same images. The variance of a mean difference is
-    σ²_images/n + σ²_seeds/S + σ²_rest/(S·n). Drawing images (whole clusters, within their class) anew gives the first
-    and the last part. The seeds' part is the variance of the seeds' means less half of the last part, and is drawn
+    σ²_images/n + σ²_seeds/S + σ²_rest/(S·n). Drawing images anew (whole clusters, within their class, or within all
+    classes that clusters link) gives the first and the last part. Drawing clusters of several classes within the class
+    of most of their images would take the variance between these strata for fixed, though nobody chose how many
+    clusters each has. The seeds' part is the variance of the seeds' means less half of the last part, and is drawn
     with a Student's t of S − 1 degrees of freedom. (Less all of it would be unbiased, but with few seeds the part is
     then cut off at zero too often, and intervals are too short.) One agreement and one disagreement are added to each
     class, as half an image each, so that a small class without any disagreement does not look certain.
@@ -358,23 +367,27 @@ def _class_part(difference: NDArray[np.int8], sample: Sample, code: int) -> _Par
 
 
 def _image_draws(parts: list[_Part], strata: Codes, n_draws: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Draw the clusters of each stratum anew, and give by how much the classes' means move."""
+    """Draw the clusters of each stratum anew, and give by how much the classes' means move.
+
+    A class's clusters lie in one stratum, where their influences sum to zero. So its draws have the variance that
+    `_variances` gives, however many other clusters the stratum has.
+    """
     draws = np.zeros((n_draws, len(parts[0].by_seed), len(parts)), np.float32)
     for stratum in np.unique(strata):
         index = np.flatnonzero(strata == stratum)
         n = len(index)
         held = []
         for code, part in enumerate(parts):
-            here = strata[part.clusters] == stratum
-            moves = part.influence.mean(axis=1)[:, here].T * math.sqrt(n / max(n - 1, 1))
-            held.append((code, np.searchsorted(index, part.clusters[here]), moves.astype(np.float32)))
+            if strata[part.clusters[0]] == stratum:
+                few = math.sqrt(len(part.clusters) / max(len(part.clusters) - 1, 1))
+                moves = part.influence.mean(axis=1).T * few
+                held.append((code, np.searchsorted(index, part.clusters), moves.astype(np.float32)))
         size = max(1, LARGEST_BLOCK // n)
         for start in range(0, n_draws, size):
             block = slice(start, min(start + size, n_draws))
             drawn = random.multinomial(n, np.full(n, 1 / n), size=block.stop - start).astype(np.float32) - 1
             for code, columns, moves in held:
-                if len(columns):
-                    draws[block, :, code] += drawn[:, columns] @ moves
+                draws[block, :, code] = drawn[:, columns] @ moves
     return draws
 
 
