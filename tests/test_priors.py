@@ -58,6 +58,19 @@ class TestClassGaussian:
         assert factors @ factors.transpose(0, 2, 1) == pytest.approx(roots @ roots.transpose(0, 2, 1), abs=0.4)
         assert (np.triu(factors, 1) == 0).all()
 
+    @pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas"])
+    @pytest.mark.parametrize("sizes", [[4], [5, 9], [2, 2, 3, 1]], ids=str)
+    def test_variances_are_right_on_average(self, sizes: list[int], shrinkage: str) -> None:
+        """Those of a class, or within all where classes have fewer than four; a true variance is 4."""
+        random = np.random.default_rng(0)
+        codes = np.repeat(np.arange(len(sizes)), sizes)
+        found = []
+        for _ in range(400):
+            latent = random.normal(0, 2, (len(codes), 6))
+            factors = ClassGaussian(shrinkage=shrinkage).fit(latent, codes, len(sizes))[1]
+            found.append(np.square(factors).sum(axis=2).mean(axis=1))
+        assert np.mean(found, axis=0) == pytest.approx(4, rel=0.06)
+
     @pytest.mark.parametrize("n_own", [1, 2, 3, 4, 9])
     def test_fewer_images_than_dimensions(self, n_own: int) -> None:
         """A class of fewer than four takes the covariance within all classes; every factor is of full rank."""

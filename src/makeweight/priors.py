@@ -102,7 +102,9 @@ class ClassGaussian(Uniform):
 
     Notes
     -----
-    A class of fewer than four images takes the covariance within all classes, about its own mean.
+    A class of fewer than four images takes the covariance within all classes, about its own mean. Deviations are from
+    means of the same images, so covariances are divided by n − 1 for a class, and by n − n_classes within all, in place
+    of n: of four images the variances would be too small by a quarter.
 
     References
     ----------
@@ -149,16 +151,18 @@ class ClassGaussian(Uniform):
         factors = []
         for code in range(n_classes):
             own = within[codes == code]
-            factors.append(self._factor(own if len(own) >= FEWEST else within))
+            enough = len(own) >= FEWEST
+            factors.append(self._factor(own, len(own) - 1) if enough else self._factor(within, len(within) - n_classes))
         return means, np.stack(factors)
 
-    def _factor(self, within: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Root of the covariance of deviations from the mean."""
+    def _factor(self, within: NDArray[np.float64], freedom: int) -> NDArray[np.float64]:
+        """Root of the covariance of deviations from means, of so many degrees of freedom."""
         d = within.shape[1]
         if len(within) < FEWEST:
             covariance = np.diag(within.var(axis=0))
         else:
             covariance = ESTIMATORS[self.shrinkage](assume_centered=True).fit(within).covariance_
+        covariance = covariance * len(within) / max(freedom, 1)
         covariance = covariance + (TINY * np.trace(covariance) / d + TINY**2) * np.eye(d)
         factor: NDArray[np.float64] = np.linalg.cholesky(covariance)
         return factor
