@@ -90,6 +90,11 @@ class TestBetween:
         cost = LipschitzPenalty(weight=10.0, every=2).loss(Curved(), self.SHOWN)
         assert cost.item() == pytest.approx(2 * 10 * (2 - 1) ** 2 / 2, rel=1e-5)
 
+    def test_points_are_judged_under_the_class_of_the_real_image(self) -> None:
+        """Slopes are √5 under the real images' class 1; under class 3, which was asked for, they would be 3·√5."""
+        pair = shown([[1.0, 0.5]] * 2, [[0.0, 0.0]] * 2, [0.0, 0.5])
+        assert GradientPenalty().loss(Slanted(), pair).item() == pytest.approx(10 * (5**0.5 - 1) ** 2, rel=1e-5)
+
     def test_a_flat_judge_costs_no_number_that_is_none(self) -> None:
         judge = Slanted()
         nn.init.zeros_(judge.weight)
@@ -123,6 +128,13 @@ class TestLeCam:
         assert first.item() == pytest.approx(0.3 * ((2 - 0) ** 2 + (0 - 1) ** 2), rel=1e-6)
         penalty.loss(judge, shown([[1.0, 0.0]], [[0.0, 0.0]]))
         assert judge.real_average.item() == 1.5
+
+    def test_rarer_penalties_weigh_more(self) -> None:
+        """Scores of 2 and 0 against averages that stay at 0.02 and 0."""
+        judge, penalty = Slanted(), LeCam(weight=0.3, decay=0.99, every=4)
+        penalty.prepare(judge)
+        cost = penalty.loss(judge, shown([[1.0, 0.0]], [[0.0, 0.0]]))
+        assert cost.item() == pytest.approx(4 * 0.3 * (2**2 + 0.02**2), rel=1e-5)
 
     def test_averages_are_saved_with_the_discriminator(self) -> None:
         judge = Slanted()

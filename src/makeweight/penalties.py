@@ -50,7 +50,7 @@ class Penalty(Component):
     interpolates: ClassVar[bool] = False
 
     def prepare(self, discriminator: nn.Module) -> None:
-        """Check the parameters, and give the discriminator buffers for what has to be remembered."""
+        """Give the discriminator buffers for what has to be remembered; by default there is nothing."""
 
     def loss(self, discriminator: nn.Module, shown: Shown) -> Tensor:
         """Return the cost."""
