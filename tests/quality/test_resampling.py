@@ -78,6 +78,16 @@ def test_the_interval_is_that_of_fresh_samples(monkeypatch: pytest.MonkeyPatch, 
     assert (ratios < 1.6).all()
 
 
+def test_the_interval_of_few_resamples_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures 9 and 11 of two resamples of halves: a mean of 10, a spread of 1, and a variance of 1/2 of the mean."""
+    answers = iter([[9.0] * len(NAMES), [5.0] * len(NAMES), [11.0] * len(NAMES), [7.0] * len(NAMES)])
+    monkeypatch.setattr(FoldFeatures, "figures", lambda *_: next(answers))
+    found = figures(folds(90, 60)[:1], n_resamples=2)["frechet"]
+    assert (found.value, found.reference) == (10, 6)
+    half = 1.959964 * np.sqrt(1 + 1 / 2)
+    assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
+
+
 def test_too_few_images_are_refused_with_the_reason() -> None:
     found = figures(folds(29, 100))
     assert {figure.value for figure in found.values()} == {None}
