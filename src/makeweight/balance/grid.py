@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from makeweight.data.images import to_uint8
 
@@ -19,6 +20,7 @@ TILE = 64
 GAP = 4
 HEADER = 30
 LABEL_WIDTH = 210
+LABEL_ROOM = LABEL_WIDTH - 5 * GAP
 BACKGROUND, INK, FAINT = (255, 255, 255), (20, 20, 20), (120, 120, 120)
 NO_CHARACTER = "\U0010ffff"
 
@@ -47,13 +49,15 @@ class GridRow:
 def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
     """Lay out real images on the left and drawn ones on the right, one row for each class.
 
+    Classes with drawn images come first, the rarest of them at the top; the others follow, again from the rarest.
+
     Small images are enlarged pixel by pixel, large ones reduced. Deep grey is shown from each class's darkest to its
     brightest value; transparency over white.
 
     Parameters
     ----------
     rows : sequence of GridRow
-        The classes; the first hundred are shown.
+        The classes; a hundred of them are shown.
     columns : int, default=8
         Most images on either side.
 
@@ -62,7 +66,7 @@ def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
     Image
         An RGB picture.
     """
-    shown = rows[:MOST_ROWS]
+    shown = sorted(rows, key=lambda row: (row.n_drawn == 0, row.n_real))[:MOST_ROWS]
     half = columns * (TILE + GAP)
     middle = LABEL_WIDTH + half + 3 * GAP
     height = HEADER + len(shown) * (TILE + GAP) + GAP + (HEADER if len(rows) > len(shown) else 0)
@@ -83,41 +87,56 @@ def samples_grid(rows: Sequence[GridRow], columns: int = 8) -> Image.Image:
     line = middle - 2 * GAP
     pen.line([(line, GAP), (line, height - GAP)], FAINT, 1)
     if len(rows) > len(shown):
-        pen.text((GAP, height - HEADER + 6), f"and {len(rows) - len(shown)} more classes", FAINT, title)
+        pen.text((2 * GAP, height - HEADER + 6), f"and {len(rows) - len(shown)} more classes", FAINT, title)
     return picture
 
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    """Give DejaVu Sans, which matplotlib brings, for its many letters; Pillow's own font where it is missing."""
+    import matplotlib
+
+    try:
+        return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    except (OSError, ImportError):
+        return ImageFont.load_default(size)
 
 
 def _label(pen: ImageDraw.ImageDraw, row: GridRow, top: int) -> None:
-    name, count = _font(16), _font(13)
-    pen.text((GAP * 2, top + 12), _fitted(row.label, name), INK, name)
-    pen.text((GAP * 2, top + 36), f"{row.n_real:,} real, {row.n_drawn:,} drawn", FAINT, count)
+    """Write the name in one line, or smaller in two, above the counts."""
+    name, count = _font(16), _font(12)
+    text = "".join(_writable(letter, name) for letter in unicodedata.normalize("NFC", row.label))
+    if name.getlength(text) <= LABEL_ROOM:
+        pen.text((GAP * 2, top + 10), text, INK, name)
+    else:
+        fitting = next(n for n in range(len(text), -1, -1) if count.getlength(text[:n]) <= LABEL_ROOM)
+        fitting = text.rfind(" ", fitting // 2, fitting + 1) + 1 or fitting
+        pen.text((GAP * 2, top + 3), text[:fitting], INK, count)
+        pen.text((GAP * 2, top + 20), _fitted(text[fitting:], count), INK, count)
+    pen.text((GAP * 2, top + 38), _fitted(f"{row.n_real:,} real, {row.n_drawn:,} drawn", count), FAINT, count)
 
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    text = "".join(_writable(letter, font) for letter in unicodedata.normalize("NFC", text)[:80])
-    room = LABEL_WIDTH - 5 * GAP
-    if font.getlength(text) <= room:
+    """Leave out the middle of what has no room: names that begin alike often end apart."""
+    if font.getlength(text) <= LABEL_ROOM:
         return text
-    while text and font.getlength(text + "...") > room:
-        text = text[:-1]
-    return text + "..."
+    kept = len(text)
+    while font.getlength(cut := f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}") > LABEL_ROOM:
+        kept -= 1
+    return cut
 
 
 @cache
 def _writable(letter: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Give a character without its accents, or a question mark where the font cannot show it."""
-    plain = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
-    return "".join(plain) if all(_has_glyph(part, font) for part in plain) else "?"
+    r"""Give a character, or its escape, such as ``\u65e5``, where the font cannot show it."""
+    return letter if _has_glyph(letter, font) else ascii(letter)[1:-1]
 
 
 def _has_glyph(letter: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> bool:
     if letter.isascii() or not isinstance(font, ImageFont.FreeTypeFont):
         return letter.isascii() and letter.isprintable()
+    if unicodedata.bidirectional(letter) in {"R", "AL"} and not features.check("raqm"):  # would stand back to front
+        return False
     return letter.isprintable() and bytes(font.getmask(letter)) != bytes(font.getmask(NO_CHARACTER))
 
 
