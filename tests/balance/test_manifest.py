@@ -56,7 +56,7 @@ def test_rows_come_back_as_written(tmp_path: Path) -> None:
     ]
     rows.append(ManifestRow("images/d.png", "boot", "drawn", "aggan", 0, 3, "a" * 64, "b" * 64, "c" * 64))
     write_manifest(tmp_path / "manifest.csv", rows)
-    assert read_manifest(tmp_path / "manifest.csv") == rows
+    assert read_manifest(tmp_path / "manifest.csv") == read_manifest(str(tmp_path / "manifest.csv")) == rows
 
 
 def test_a_drawn_image_has_no_group(tmp_path: Path) -> None:

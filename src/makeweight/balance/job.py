@@ -16,6 +16,7 @@ from makeweight.balance.fill import FILLS, FillReport, cost_of_choosing, held_ou
 from makeweight.balance.finished import finished_rows
 from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
+from makeweight.balance.manifest import check_no_output
 from makeweight.balance.models import find_model, prepare_sampler, suited
 from makeweight.balance.names import (
     DRAWN_PREFIX,
@@ -213,6 +214,7 @@ def balance_folder(
     """
     begin = time.perf_counter()
     listener = listener or Listener()
+    check_no_output(source, labels)
     output = OutputFolder(Path(out), overwrite, output_fault)
     finished = is_finished(Path(out), resume, overwrite)
     if not finished:

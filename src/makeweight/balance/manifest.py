@@ -110,12 +110,12 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
             (quoting if any("\r" in cell for cell in cells) else writer).writerow(cells)
 
 
-def read_manifest(path: Path) -> list[ManifestRow]:
+def read_manifest(path: str | Path) -> list[ManifestRow]:
     """Read a manifest that `write_manifest` wrote.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file.
 
     Returns
@@ -128,6 +128,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     InputError
         If the file is missing, is no manifest of makeweight, or has a row that describes no image.
     """
+    path = Path(path)
     require_manifest(path)
     try:
         with open_regular(path) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
@@ -169,7 +170,20 @@ def is_manifest(path: Path) -> bool:
 
 def is_output(folder: Path) -> bool:
     """Tell whether a folder was written by `balance_folder`: a manifest of ours beside ``images/``."""
-    return is_manifest(folder / MANIFEST) and (folder / IMAGES).is_dir()
+    return (folder / IMAGES).is_dir() and is_manifest(folder / MANIFEST)
+
+
+def check_no_output(source: str | Path, labels: str | Path | None = None) -> None:
+    """Refuse an output in place of a folder of images, unless a table says what is what in it.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if labels is None and is_output(Path(source)):
+        images = shown(Path(source) / IMAGES)
+        raise InputError(f"{shown(source)} is an output of makeweight balance: give {images}, the images in it.")
 
 
 def unnamed_files(folder: Path, rows: Sequence[ManifestRow]) -> list[str]:
