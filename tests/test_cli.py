@@ -116,6 +116,35 @@ def test_balance_names_small_classes_and_skipped_files(shoes: Path) -> None:
     assert "Left out, 1 file: boot/bad.png (empty)" in text
 
 
+def test_a_class_of_one_image_is_named_as_such(shoes: Path) -> None:
+    (shoes / "clog" / "1.png").unlink()
+    status, text, _ = run("balance", shoes, shoes.with_name("out"), "--method", "duplicates")
+    assert status == 0
+    assert "One image alone, which can only be copied: clog\n" in text
+    page = (shoes.with_name("out") / "report.html").read_text(encoding="utf-8")
+    assert "One real image alone, which can only be copied: clog." in page
+    assert "one image: it can only be copied" in run("inspect", shoes, "--no-timing")[1].replace("\n", " ")
+
+
+def test_inspect_times_only_what_can_be_learnt(shoes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def estimate(*_: object) -> object:
+        raise AssertionError("timed")
+
+    monkeypatch.setattr("makeweight.estimate.estimate", estimate)
+    status, text, _ = run("inspect", shoes, "--no-timing")
+    assert status == 0
+    assert text.endswith("makeweight balance with aggan, learning 9×8 pixels\n")
+    with pytest.raises(AssertionError, match="timed"):
+        run("inspect", shoes)
+    (shoes / "boot" / "bad.png").touch()
+    assert run("inspect", shoes)[1].endswith("the problems above have to be solved first\n")
+    with pytest.raises(AssertionError, match="timed"):
+        run("inspect", shoes, "--skip-bad", "--resize", 16, "--mode", "RGB")
+    shutil.rmtree(shoes / "clog")
+    monkeypatch.setattr("makeweight.balance.plan.plan_balance", estimate)
+    assert "holds one class only (boot)" in run("inspect", shoes, "--skip-bad")[1]
+
+
 def test_verify_tells_good_from_bad(out: Path) -> None:
     assert run("verify", out, "--redraw", 1) == (0, "good: 8 files hashed, 1 image drawn again\n", "")
     (out / "images" / "boot" / "0.png").write_bytes(b"x")

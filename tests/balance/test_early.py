@@ -58,10 +58,21 @@ def test_sources_and_outputs_are_refused_with_the_words_of_the_job(balanced: Bal
     check_balance("digits", shoes.with_name("new"), method="smote", sampling_strategy=0.5, n_steps=3)
 
 
+def test_an_output_in_place_of_a_folder_of_images_is_named(balanced: BalanceSummary, tmp_path: Path) -> None:
+    told = f"{balanced.out} is an output of makeweight balance: give {balanced.out / 'images'}, the images in it."
+    assert sentence(check_balance, str(balanced.out), tmp_path / "new") == told
+    assert sentence(balance_folder, balanced.out, tmp_path / "new") == told
+    assert sentence(check_inspect, str(balanced.out)) == told
+    check_inspect(str(balanced.out / "images"))
+    check_inspect(str(balanced.out), labels=Path("manifest.csv"))
+
+
 def test_inspections_samples_and_checks_are_refused(balanced: BalanceSummary, tmp_path: Path) -> None:
     assert sentence(check_inspect, "nothing").startswith("there is no folder or file nothing, ")
     assert sentence(check_inspect, "").startswith("the name of the input is empty: give a folder, ")
     assert sentence(check_inspect, "digits", "magic").startswith("there is no method called 'magic'")
+    assert sentence(check_inspect, "digits", resize=0).startswith("images cannot be resized to 0: ")
+    assert sentence(check_inspect, "digits", mode="HSV").startswith("images cannot be converted to the mode HSV: ")
     check_inspect("digits", "egan")
     assert sentence(check_sample, tmp_path, tmp_path / "x").startswith(f"{tmp_path} holds no model of makeweight: ")
     assert "lies inside the input" in sentence(check_sample, balanced.out, balanced.out / "model" / "x")

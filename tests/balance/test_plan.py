@@ -6,6 +6,7 @@ from PIL import Image
 
 from makeweight.balance.plan import plan_balance
 from makeweight.data.inspect import inspect
+from makeweight.errors import InputError
 from makeweight.estimate import Estimate
 
 
@@ -64,3 +65,30 @@ def test_files_are_planned_in_the_mode_that_they_would_have(
         Image.new(mode, (8, 9)).save(tmp_path / label / "0.png")
     assert plan_balance(inspect(tmp_path)) is not None
     assert planned == [shape]
+
+
+def test_what_is_timed_is_what_would_be_learnt(planned: list[tuple[int, ...]], tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.ones((6, 8, 9), np.uint8), y=[0, 0, 0, 0, 1, 1])
+    found = inspect(tmp_path / "a.npz", resize=32, mode="RGB")
+    plan = plan_balance(found, resize=32)
+    assert plan is not None
+    assert (plan.width, plan.height, plan.resize) == (32, 32, None)
+    assert planned == [(32, 32, 3)]
+    with pytest.raises(InputError, match="^a: images of 4×4 pixels are outside the 8 to 128 pixels a side"):
+        plan_balance(found, resize=4)
+    assert plan_balance(found, "smote", resize=4) is not None
+
+
+def test_what_is_not_to_be_timed_is_not(planned: list[tuple[int, ...]], tmp_path: Path) -> None:
+    for label in ("boot", "boot", "clog"):
+        (tmp_path / label).mkdir(exist_ok=True)
+        Image.new("L", (8, 9)).save(tmp_path / label / f"{len(list((tmp_path / label).iterdir()))}.png")
+    plan = plan_balance(inspect(tmp_path), timed=False)
+    assert plan is not None
+    assert (plan.to_draw, plan.n_steps, plan.seconds, plan.bytes) == ({"clog": 1}, None, None, None)
+    (tmp_path / "clog" / "empty.png").touch()
+    unmended = plan_balance(inspect(tmp_path))
+    assert unmended == plan
+    assert planned == []
+    assert plan_balance(inspect(tmp_path, skip_bad=True)) is not None
+    assert planned == [(9, 8)]

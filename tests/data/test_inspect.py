@@ -40,6 +40,36 @@ def test_what_open_source_refuses_is_reported(shoes, paint):
     offers = ("--skip-bad", "no image of clog can be read", "--mode", "--resize")
     assert len(found.problems) == len(offers)
     assert all(offer in problem for offer, problem in zip(offers, found.problems, strict=True))
+    assert found.needs_mending
+    found = inspect(shoes, resize=16, mode="RGB", skip_bad=True)
+    assert [problem for problem in found.problems if "no image of clog can be read" not in problem] == []
+    assert found.needs_mending
+    shutil.rmtree(shoes / "clog")
+    found = inspect(shoes, resize=16, mode="L", skip_bad=True)
+    assert (found.problems, found.needs_mending, found.channels) == ([], False, 1)
+    assert [bad.file for bad in found.bad_files] == ["sandal/empty.png"]
+    assert not inspect(shoes, skip_bad=True).needs_mending
+
+
+def test_sizes_and_modes_that_images_cannot_be_brought_to(shoes):
+    with pytest.raises(InputError, match=r"^images cannot be resized to 0: "):
+        inspect(shoes, resize=0)
+
+
+def test_the_table_of_labels_is_no_other_file(tmp_path, paint):
+    root = tmp_path / "images"
+    for number, place in enumerate(("a.png", "below/b.png", "c.png")):
+        paint(root / place, number)
+    rows = "file_name,label\na.png,boot\nbelow/b.png,clog\nc.png,clog\n"
+    (root / "metadata.csv").write_text(rows)
+    assert inspect(root).ignored == {}
+    (root / "below" / "other.csv").write_text(rows)
+    assert inspect(root).ignored == {".csv": 1}
+    assert inspect(root, labels="below/other.csv").ignored == {".csv": 1}
+    (tmp_path / "link").symlink_to(root)
+    assert inspect(tmp_path / "link", labels=root / "metadata.csv").ignored == {".csv": 1}
+    (tmp_path / "outside.csv").write_text(rows)
+    assert inspect(root, labels=tmp_path / "outside.csv").ignored == {".csv": 2}
 
 
 def test_one_class_is_a_problem_and_no_refusal(tmp_path, paint):
@@ -143,7 +173,7 @@ def test_plain_data(shoes):
 def test_sections_are_safe_to_print():
     found = Inspection(
         "shoes",
-        {"bo\x1bot": 1200, "sandal": 3, "clog": 0},
+        {"bo\x1bot": 1200, "sandal": 3, "clog": 0, "slipper": 1},
         {(8, 10): 1203},
         {"I;16": 1203},
         1,
@@ -159,6 +189,7 @@ def test_sections_are_safe_to_print():
         ("bo\\x1bot", "1,200", "1", ""),
         ("sandal", "3", "400", small),
         ("clog", "0", "–", small),
+        ("slipper", "1", "1200", "one image: it can only be copied"),
     ]
     assert by_title["Sizes"].rows == [("10×8", "1,203")]
     assert by_title["Modes"].rows == [("I;16 (16-bit grey)", "1,203")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from makeweight.balance.manifest import MANIFEST, require_manifest
+from makeweight.balance.manifest import MANIFEST, check_no_output, require_manifest
 from makeweight.balance.models import check_length, find_model
 from makeweight.balance.options import Fill, check_fill, check_gate
 from makeweight.balance.output import OutputFolder
@@ -46,11 +46,12 @@ def check_balance(
     Raises
     ------
     InputError
-        For a source that is not there, an output that cannot be written, an unknown method, strategy or mode, lengths
+        For a source that is not there or an output itself, an output that cannot be written, an unknown method, strategy or mode, lengths
         of training that exclude each other, an interrupted training that is not to be gone on with, a fill that is none
         or beside a strategy, a gate for a method that copies, or a model that is none.
     """
     check_exists(source)
+    check_no_output(source, labels)
     if not is_finished(out, resume, overwrite):
         inputs = (source, labels, groups_file(groups))
         _output(out, overwrite).check([Path(path) for path in inputs if path is not None])
@@ -66,17 +67,26 @@ def check_balance(
     check_kept(out, resume)
 
 
-def check_inspect(source: str, method: str | None = None) -> None:
-    """Refuse a source that is not there, and an unknown method.
+def check_inspect(
+    source: str,
+    method: str | None = None,
+    *,
+    labels: Path | None = None,
+    resize: int | None = None,
+    mode: str | None = None,
+) -> None:
+    """Refuse a source that is not there or an output, an unknown method, and an impossible size or mode.
 
     Raises
     ------
     InputError
-        For either.
+        For any of these.
     """
     check_exists(source)
+    check_no_output(source, labels)
     if method is not None:
         check_shipped(method)
+    check_options(resize, mode)
 
 
 def check_sample(model: Path, out: Path, *, overwrite: bool = False) -> None:

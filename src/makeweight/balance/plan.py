@@ -29,13 +29,13 @@ class BalancePlan:
     width, height : int
         Size in pixels that would be learnt.
     resize : int or None
-        What ``--resize`` would have to be, None where it is not needed.
+        What ``--resize`` would have to be, None where it is given or not needed.
     n_steps : int or None
-        Steps of the training; None for a method that does not train.
+        Steps of the training; None for a method that does not train, and where nothing was timed.
     seconds : float or None
-        Estimated time on this machine.
+        Estimated time on this machine; None as above.
     bytes : int or None
-        Estimated memory.
+        Estimated memory; None as above.
     """
 
     method: str
@@ -52,8 +52,12 @@ class BalancePlan:
         return asdict(self)
 
 
-def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> BalancePlan | None:
+def plan_balance(
+    inspection: Inspection, method: str = DEFAULT_METHOD, *, resize: int | None = None, timed: bool = True
+) -> BalancePlan | None:
     """Estimate what balancing a source with the strategy "auto" takes.
+
+    A source whose files or classes need mending is not timed.
 
     Parameters
     ----------
@@ -61,6 +65,10 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
         What `makeweight.data.inspect.inspect` found.
     method : str, default="aggan"
         Name of the method.
+    resize : int, optional
+        The side that all images would be scaled to, 1 to 1024 pixels.
+    timed : bool, default=True
+        Whether a few steps are taken to foretell time and memory.
 
     Returns
     -------
@@ -70,7 +78,7 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     Raises
     ------
     InputError
-        For an unknown method.
+        For an unknown method, or a given size that its networks cannot reach.
     """
     from makeweight.data.checks import offered_side
     from makeweight.estimate import estimate
@@ -81,12 +89,15 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
     if len(counts) < 2:
         return None
     (height, width), *others = inspection.sizes
-    too_odd = learns and size_problem(height, width) is not None
-    resize = offered_side(inspection.sizes) if others or too_odd else None
+    needed = None
     if resize is not None:
         height = width = resize
+        if learns and (problem := size_problem(height, width)):
+            raise InputError(f"{inspection.name}: {problem}")
+    elif others or (learns and size_problem(height, width)):
+        needed = height = width = offered_side(inspection.sizes)
     cost = None
-    if learns:
+    if learns and timed and not inspection.needs_mending:
         spec = ImageSpec(height, width, inspection.channels, "uint8", next(iter(inspection.modes)))
         cost = estimate(get_method(method)(channels=spec.layout), spec.shape, list(counts.values()))
     return BalancePlan(
@@ -94,7 +105,7 @@ def plan_balance(inspection: Inspection, method: str = DEFAULT_METHOD) -> Balanc
         to_draw=_to_draw(counts),
         width=width,
         height=height,
-        resize=resize,
+        resize=needed,
         n_steps=None if cost is None else cost.n_steps,
         seconds=None if cost is None else cost.seconds,
         bytes=None if cost is None else cost.bytes,

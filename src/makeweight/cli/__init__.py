@@ -19,7 +19,19 @@ from makeweight.allocator import keep_freed_memory
 from makeweight.cli.bench import bench_commands
 from makeweight.cli.compare import compare_command
 from makeweight.cli.evaluate import evaluate
-from makeweight.cli.options import DataDir, Download, Labels, Method, Overwrite, Precision, Source, report_file
+from makeweight.cli.options import (
+    DataDir,
+    Download,
+    Labels,
+    Method,
+    Mode,
+    Overwrite,
+    Precision,
+    Resize,
+    SkipBad,
+    Source,
+    report_file,
+)
 from makeweight.cli.printing import UnprintedError, put
 from makeweight.data.files import FULL
 from makeweight.data.wording import reason_of, shown
@@ -126,8 +138,14 @@ def inspect_command(
     source: Source,
     labels: Labels = None,
     method: Method = None,
+    no_timing: Annotated[
+        bool, typer.Option("--no-timing", help="Take no steps to foretell time and memory of a training.")
+    ] = False,
     data_dir: DataDir = None,
     download: Download = False,
+    resize: Resize = None,
+    mode: Mode = None,
+    skip_bad: SkipBad = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report to this file.")] = None,
 ) -> None:
@@ -141,15 +159,17 @@ def inspect_command(
     from makeweight.data.inspect import inspect_found
     from makeweight.data.source import find_source
 
-    check_inspect(source, method)
+    check_inspect(source, method, labels=labels, resize=resize, mode=mode)
     html_file = report_file(html, None, [Path(source)])
     with shown_progress() as listener:
         listener.stage("reading")
         images = find_source(source, labels=labels, data_dir=data_dir, download=download)
-        found = inspect_found(images, listener.count)
-    from makeweight.balance.plan import plan_balance  # heavy, and of no use where nothing can be read
+        found = inspect_found(images, listener.count, resize=resize, mode=mode, skip_bad=skip_bad)
+    plan = None
+    if sum(map(bool, found.counts.values())) > 1:
+        from makeweight.balance.plan import plan_balance  # heavy, and of no use without two classes
 
-    plan = plan_balance(found, method or DEFAULT_METHOD)
+        plan = plan_balance(found, method or DEFAULT_METHOD, resize=resize, timed=not no_timing)
     if html_file is not None:
         from makeweight.report.inspection import inspection_page
         from makeweight.report.render import write_report
@@ -204,9 +224,9 @@ def balance(
     labels: Labels = None,
     data_dir: DataDir = None,
     download: Download = False,
-    resize: Annotated[int | None, typer.Option(help="Learn from images of this many pixels a side.")] = None,
-    mode: Annotated[str | None, typer.Option(help="Convert the images: L (grey) or RGB.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")] = False,
+    resize: Resize = None,
+    mode: Mode = None,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
     link: Annotated[bool, typer.Option("--link", help="Hard-link the originals instead of copying them.")] = False,
     settings: Annotated[

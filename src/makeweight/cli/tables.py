@@ -43,6 +43,8 @@ def print_inspection(inspection: Inspection, plan: BalancePlan | None) -> None:
             _print_table(section.title, section.columns, section.rows)
     if plan is not None:
         _print_plan(plan)
+        if inspection.needs_mending:
+            say("the problems above have to be solved first")
 
 
 def print_catalogue() -> None:
@@ -70,6 +72,8 @@ def print_balance(summary: BalanceSummary) -> None:
     if summary.small_classes:
         learnt = ", learnt with duplicates and augmentation" if summary.learns else ""
         say(f"Fewer than ten images{learnt}: {listed(summary.small_classes, 20)}")
+    if alone := [each.label for each in summary.classes if each.real == 1]:
+        say(f"One image alone, which can only be copied: {listed(alone, 20)}")
     if summary.skipped:
         say(f"Left out, {counted(len(summary.skipped), 'file')}: {listed(summary.skipped, 20)}")
     if summary.model_hash:

@@ -208,7 +208,7 @@ def _list_class(listing: Listing, base: Path, label: str, prefix: str) -> None:
 def _list_table(listing: Listing, table: Path, train: str | None, others: list[str]) -> None:
     """Join the rows of a table with the files of the folder; either without the other is trouble."""
     root = listing.root
-    names = _image_names(root, listing.ignored, _ancestors(root.resolve().parent))
+    names = _image_names(root, listing.ignored, _ancestors(root.resolve().parent), _within(root, table))
     for split in others:
         listing.other_splits[split] = [root / name for name in names if name.startswith(f"{split}/")]
     outside = tuple(f"{split}/" for split in others)
@@ -253,8 +253,18 @@ class _Finder:
         return found[0] if len(found) == 1 else None
 
 
-def _image_names(folder: Path, ignored: Counter[str], visited: set[tuple[int, int]]) -> list[str]:
-    """Find images below a folder, names relative to it; each real folder is entered once, so links cannot loop."""
+def _within(root: Path, table: Path) -> str:
+    """Give the name of a table relative to a folder, whatever links lead to either."""
+    return os.path.relpath(os.path.join(os.path.realpath(table.parent), table.name), os.path.realpath(root))
+
+
+def _image_names(
+    folder: Path, ignored: Counter[str], visited: set[tuple[int, int]], table: str | None = None
+) -> list[str]:
+    """Find images below a folder, names relative to it; each real folder is entered once, so links cannot loop.
+
+    Other files are counted as ignored, but for the table of labels.
+    """
     found, waiting = [], [""]
     seen = set(visited)
     while waiting:
@@ -268,7 +278,7 @@ def _image_names(folder: Path, ignored: Counter[str], visited: set[tuple[int, in
                 waiting.append(f"{prefix}{child.name}/")
             elif is_image_name(child.name) and _is_file_or_broken_link(child):
                 found.append(prefix + child.name)
-            else:
+            elif table is None or os.path.normpath(prefix + child.name) != table:
                 _ignore(child.name, ignored)
     return sorted(found)
 

@@ -64,7 +64,8 @@ class Inspection:
     modes : dict of str to int
         Images of each Pillow mode (dtype for float arrays), most frequent first.
     channels : int
-        Channels of the images as they would be learnt: 1, 3 or 4; 3 where modes differ or have to be converted.
+        Channels of the images as they would be learnt: 1, 3 or 4; those of `mode` if it was given, else 3 where modes
+        differ or have to be converted.
     bad_files : list of BadFile
         Files that cannot be used, with the reason.
     copies : list of Copies
@@ -76,7 +77,9 @@ class Inspection:
     notes : list of str
         What else is worth knowing, a sentence each.
     problems : list of str
-        What `open_source` would refuse without further options, a sentence each, in its order.
+        What `open_source` would refuse with the same options, a sentence each, in its order.
+    needs_mending : bool
+        Whether files or classes are among the problems: no size and no mode lets such a source be learnt from.
     n_bytes : int
         Size of the readable originals.
     """
@@ -92,6 +95,7 @@ class Inspection:
     ignored: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    needs_mending: bool = False
     n_bytes: int = 0
 
     @property
@@ -128,6 +132,7 @@ class Inspection:
             "ignored": dict(self.ignored),
             "notes": list(self.notes),
             "problems": list(self.problems),
+            "needs_mending": self.needs_mending,
         }
 
 
@@ -154,6 +159,9 @@ def inspect(
     source: str | Path,
     *,
     labels: str | Path | None = None,
+    resize: int | None = None,
+    mode: str | None = None,
+    skip_bad: bool = False,
     data_dir: str | Path | None = None,
     download: bool = False,
     progress: OnProgress | None = None,
@@ -164,7 +172,7 @@ def inspect(
 
     Parameters
     ----------
-    source, labels, data_dir, download, progress
+    source, labels, resize, mode, skip_bad, data_dir, download, progress
         As for `makeweight.data.source.open_source`.
 
     Returns
@@ -174,7 +182,8 @@ def inspect(
     Raises
     ------
     InputError
-        If there is nothing to inspect: no such folder, no images, a table that cannot be read.
+        If there is nothing to inspect: no such folder, no images, a table that cannot be read; or for an impossible
+        size or mode.
 
     Examples
     --------
@@ -188,15 +197,24 @@ def inspect(
     >>> found.counts, found.sizes
     ({'boot': 1, 'sandal': 1}, {(8, 8): 1, (16, 16): 1})
     """
-    return inspect_found(find_source(source, labels=labels, data_dir=data_dir, download=download), progress)
+    checks.check_options(resize, mode)
+    found = find_source(source, labels=labels, data_dir=data_dir, download=download)
+    return inspect_found(found, progress, resize=resize, mode=mode, skip_bad=skip_bad)
 
 
-def inspect_found(found: Found, progress: OnProgress | None = None) -> Inspection:
+def inspect_found(
+    found: Found,
+    progress: OnProgress | None = None,
+    *,
+    resize: int | None = None,
+    mode: str | None = None,
+    skip_bad: bool = False,
+) -> Inspection:
     """Say what a source holds that `find_source` found. See `inspect`."""
     if found.arrays is not None:
-        return _inspect_arrays(found, found.arrays)
+        return _inspect_arrays(found, found.arrays, mode)
     assert found.listing is not None
-    return _inspect_folder(found, found.listing, progress)
+    return _inspect_folder(found, found.listing, progress, resize=resize, mode=mode, skip_bad=skip_bad)
 
 
 def sections(inspection: Inspection) -> list[InspectionTable]:
@@ -219,9 +237,8 @@ def sections(inspection: Inspection) -> list[InspectionTable]:
     ['Classes', 'Sizes', 'Modes']
     """
     most = max(inspection.counts.values(), default=0)
-    small = "fewer than ten: too few to learn any variety from"
     classes = [
-        (shown(label), f"{count:,}", f"{most / count:.4g}" if count else "–", small if count < SMALL_CLASS else "")
+        (shown(label), f"{count:,}", f"{most / count:.4g}" if count else "–", _remark(count))
         for label, count in inspection.counts.items()
     ]
     parts = [
@@ -250,11 +267,25 @@ def sections(inspection: Inspection) -> list[InspectionTable]:
     return [part for part in parts if part.rows]
 
 
+def _remark(count: int) -> str:
+    if count == 1:
+        return "one image: it can only be copied"
+    return "fewer than ten: too few to learn any variety from" if count < SMALL_CLASS else ""
+
+
 def _table(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
     return [(shown(name), f"{count:,}") for name, count in counts.items()]
 
 
-def _inspect_folder(source: Found, listing: Listing, progress: OnProgress | None) -> Inspection:
+def _inspect_folder(
+    source: Found,
+    listing: Listing,
+    progress: OnProgress | None,
+    *,
+    resize: int | None,
+    mode: str | None,
+    skip_bad: bool,
+) -> Inspection:
     found, bad = look_at_files(listing.entries, progress)
     facts = [each for _, each in found]
     bad = [*listing.troubles, *bad]
@@ -262,18 +293,24 @@ def _inspect_folder(source: Found, listing: Listing, progress: OnProgress | None
     counts = {label: readable[label] for label in sorted({entry.label for entry in listing.entries})}
     sizes = dict(Counter((each.height, each.width) for each in facts).most_common())
     modes = dict(Counter(each.mode for each in facts).most_common())
+    to_mend = _problems(checks.bad_files_problem(source.where, [] if skip_bad else bad), _classes(source.where, counts))
+    to_convert = _problems(
+        checks.modes_problem(source.where, modes) if mode is None else None,
+        checks.sizes_problem(source.where, sizes) if resize is None else None,
+    )
     return Inspection(
         name=source.name,
         counts=counts,
         sizes=sizes,
         modes=modes,
-        channels=_channels(modes),
+        channels=_channels(modes if mode is None else {mode: len(facts)}),
         bad_files=bad,
         copies=_identical_files(listing, found),
         other_splits={split: len(paths) for split, paths in listing.other_splits.items()},
         ignored=dict(listing.ignored.most_common()),
         notes=[*_doubts(counts, facts), *folder_notes(listing, facts)],
-        problems=_problems(source.where, bad, counts, modes, sizes),
+        problems=[*to_mend, *to_convert],
+        needs_mending=bool(to_mend),
         n_bytes=sum(each.n_bytes for each in facts),
     )
 
@@ -294,16 +331,12 @@ def _channels(modes: Mapping[str, int]) -> int:
     return Image.getmodebands(mode) if len(modes) == 1 and mode in PLAIN_MODES else 3
 
 
-def _problems(
-    where: str, bad: Sequence[BadFile], counts: dict[str, int], modes: dict[str, int], sizes: dict[tuple[int, int], int]
-) -> list[str]:
+def _classes(where: str, counts: dict[str, int]) -> str | None:
     kept = {label: count for label, count in counts.items() if count}
-    found = (
-        checks.bad_files_problem(where, bad),
-        checks.classes_problem(where, kept, [label for label in counts if label not in kept]),
-        checks.modes_problem(where, modes),
-        checks.sizes_problem(where, sizes),
-    )
+    return checks.classes_problem(where, kept, [label for label in counts if label not in kept])
+
+
+def _problems(*found: str | None) -> list[str]:
     return [problem for problem in found if problem is not None]
 
 
@@ -348,7 +381,7 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _inspect_arrays(source: Found, data: ArraySet) -> Inspection:
+def _inspect_arrays(source: Found, data: ArraySet, mode: str | None) -> Inspection:
     spec = array_spec(data.X)
     names, numbers = np.unique(data.labels, return_counts=True)
     counts = dict(zip(names.tolist(), numbers.tolist(), strict=True))
@@ -356,15 +389,16 @@ def _inspect_arrays(source: Found, data: ArraySet) -> Inspection:
         (hashlib.sha256(pixels.tobytes()).hexdigest(), f"{row:06d}.png", label, TRAIN)
         for row, (pixels, label) in enumerate(zip(data.X, data.labels.tolist(), strict=True))
     ]
-    sizes = {(spec.height, spec.width): len(data.X)}
+    to_mend = _problems(_classes(source.where, counts))
     return Inspection(
         name=source.name,
         counts=counts,
-        sizes=sizes,
+        sizes={(spec.height, spec.width): len(data.X)},
         modes={spec.mode if spec.dtype.startswith("u") else spec.dtype: len(data.X)},
-        channels=spec.channels,
+        channels=spec.channels if mode is None else Image.getmodebands(mode),
         copies=_groups(marked),
         other_splits=dict(data.other_splits),
-        problems=_problems(source.where, [], counts, {}, sizes),
+        problems=to_mend,
+        needs_mending=bool(to_mend),
         n_bytes=data.X.nbytes,
     )

@@ -145,6 +145,8 @@ def _answers(
         answers.append(
             Answer("warning", f"Fewer than ten real images: {listed(small, 20)}. Expect drawn images close to these.")
         )
+    if alone := [label for label, count in zip(labels, real, strict=True) if count == 1]:
+        answers.append(Answer("warning", f"One real image alone, which can only be copied: {listed(alone, 20)}."))
     return answers
 
 
