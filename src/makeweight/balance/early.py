@@ -46,9 +46,9 @@ def check_balance(
     Raises
     ------
     InputError
-        For a source that is not there or an output itself, an output that cannot be written, an unknown method, strategy or mode, lengths
-        of training that exclude each other, an interrupted training that is not to be gone on with, a fill that is none
-        or beside a strategy, a gate for a method that copies, or a model that is none.
+        For a source that is not there or an output itself, an output that cannot be written, an unknown method,
+        strategy or mode, lengths of training that exclude each other, an interrupted training that is not to be gone on
+        with, a fill that is none or beside a strategy, a gate for a method that copies, or a model that is none.
     """
     check_exists(source)
     check_no_output(source, labels)

@@ -24,8 +24,8 @@ class BAGANGP(GANSampler):
     embedding. The prior is BAGAN's, where theirs is standard normal. The discriminator is not shown real images under
     wrong labels, and the penalty is taken between a real and a drawn image, theirs on the line through both.
     Where these are of different classes, the point between them is judged under the real one's, which is this package's
-    choice. The discriminator takes two steps for one of the generator in place of five. The autoencoder learns by squared errors, theirs by absolute
-    ones. ``BAGANGP.from_paper()`` takes the numbers of the authors' code.
+    choice. The discriminator takes two steps for one of the generator in place of five. The autoencoder learns by
+    squared errors, theirs by absolute ones. ``BAGANGP.from_paper()`` takes the numbers of the authors' code.
 
     References
     ----------
