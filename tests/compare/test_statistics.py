@@ -118,6 +118,14 @@ def test_draws_spread_as_the_variance_says() -> None:
     assert np.corrcoef(moves.T)[2, :2] == pytest.approx([0, 0], abs=0.02)
 
 
+def test_blocks_give_the_same_as_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    correct, rival, sample = simulated(np.random.default_rng(4), 20, 3, 2, 0.1)
+    whole = paired_differences(correct, rival, sample, n_draws=50)
+    monkeypatch.setattr("makeweight.compare.statistics.LARGEST_BLOCK", 7 * 20)
+    blocks = paired_differences(correct, rival, sample, n_draws=50)
+    assert blocks.scores == pytest.approx(whole.scores, abs=1e-5)
+
+
 def test_groups_of_several_classes_raise_no_false_alarms() -> None:
     """Twenty patients with images of twenty classes, each patient most of another class, and arms equally good.
 
