@@ -69,6 +69,15 @@ def test_the_message_names_whose_parameter_it_is() -> None:
         check_ranges({"width": whole(1)}, {"width": "a"})
 
 
+@pytest.mark.parametrize("value", ["abc", True, (1,)])
+def test_what_is_no_number_is_told_so(value: object) -> None:
+    words = re.escape(f"rate={value!r} is impossible: it must be a number, above 0, or None.")
+    with pytest.raises(InputError, match=f"^{words}$"):
+        check_ranges({"rate": or_none(above(0))}, {"rate": value})
+    with pytest.raises(InputError, match=r"^rate=-1\.5 is impossible: it must be above 0\.$"):
+        check_ranges({"rate": above(0)}, {"rate": -1.5})
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.axis}-{part.name}")
 def test_every_number_and_switch_of_a_part_has_a_range(part: type[Component]) -> None:
     if part.axis in ELSEWHERE:

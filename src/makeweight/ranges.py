@@ -23,10 +23,18 @@ class Range(NamedTuple):
         Tells of any object whether it is one of them.
     words : str
         What completes "it must be".
+    of_numbers : bool
+        Whether these are numbers, which `words` does not say.
     """
 
     holds: Callable[[Any], bool]
     words: str
+    of_numbers: bool = False
+
+    def words_for(self, value: Any) -> str:
+        """Give `words`, and that these are numbers where the value is none."""
+        told = self.of_numbers and (isinstance(value, bool) or not isinstance(value, (int, float, np.number)))
+        return f"a number, {self.words}" if told else self.words
 
 
 Ranges = Mapping[str, Range]  # by parameter
@@ -44,27 +52,27 @@ def is_number(value: Any) -> bool:
 
 def above(low: float) -> Range:
     """Give the finite numbers above `low`."""
-    return Range(lambda value: is_number(value) and value > low, f"above {low:g}")
+    return Range(lambda value: is_number(value) and value > low, f"above {low:g}", True)
 
 
 def at_least(low: float) -> Range:
     """Give `low` and the finite numbers above it."""
-    return Range(lambda value: is_number(value) and value >= low, f"{low:g} or more")
+    return Range(lambda value: is_number(value) and value >= low, f"{low:g} or more", True)
 
 
 def within(low: float, high: float) -> Range:
     """Give the numbers from `low` to `high`, both included."""
-    return Range(lambda value: is_number(value) and low <= value <= high, f"{low:g} to {high:g}")
+    return Range(lambda value: is_number(value) and low <= value <= high, f"{low:g} to {high:g}", True)
 
 
 def below(high: float) -> Range:
     """Give 0 and the numbers between it and `high`."""
-    return Range(lambda value: is_number(value) and 0 <= value < high, f"0 or more and below {high:g}")
+    return Range(lambda value: is_number(value) and 0 <= value < high, f"0 or more and below {high:g}", True)
 
 
 def up_to(high: float) -> Range:
     """Give `high` and the numbers between 0 and it."""
-    return Range(lambda value: is_number(value) and 0 < value <= high, f"above 0 and at most {high:,}")
+    return Range(lambda value: is_number(value) and 0 < value <= high, f"above 0 and at most {high:,}", True)
 
 
 def whole(low: int, high: int = LARGEST) -> Range:
@@ -86,7 +94,7 @@ def one_of(*choices: str) -> Range:
 
 def or_none(own: Range) -> Range:
     """Give the values of a range, and None."""
-    return Range(lambda value: value is None or own.holds(value), f"{own.words}, or None")
+    return Range(lambda value: value is None or own.holds(value), f"{own.words}, or None", own.of_numbers)
 
 
 SEED = whole(0)
@@ -125,4 +133,6 @@ def check_ranges(ranges: Ranges, values: Mapping[str, Any], of: str = "") -> Non
     for name, own in ranges.items():
         if name in values and not own.holds(values[name]):
             told = f"{name}={values[name]!r}"
-            raise InputError(f"{f'{of}({told})' if of else told} is impossible: it must be {own.words}.")
+            raise InputError(
+                f"{f'{of}({told})' if of else told} is impossible: it must be {own.words_for(values[name])}."
+            )

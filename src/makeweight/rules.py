@@ -48,6 +48,23 @@ class Batch(NamedTuple):
     transform: Transform
 
 
+def changed(batch: Batch) -> Tensor:
+    """Change the images of a batch as they are to be judged.
+
+    Raises
+    ------
+    InputError
+        If an augmentation gives images of another shape.
+    """
+    images = batch.transform(batch.images)
+    if images.shape != batch.images.shape:
+        was, now = (tuple(each.shape) for each in (batch.images, images))
+        raise InputError(
+            f"the augmentation makes images of shape {now} of those of shape {was}: let it keep the shape."
+        )
+    return images
+
+
 @dataclass(frozen=True)
 class Game:
     """The rules: everything that stays the same from step to step.
@@ -114,7 +131,7 @@ class Game:
     def judge(self, discriminator: nn.Module, batch: Batch) -> Judgement:
         """Judge images after augmentation."""
         with self.autocast():
-            images = batch.transform(batch.images)
+            images = changed(batch)
             judgement: Judgement = in_parts(discriminator, self.n_parts, images, batch.codes)
         return judgement
 
@@ -125,7 +142,7 @@ class Game:
         cut = round(share * len(real.images))
         if not cut:
             return self.judge(discriminator, real), self.judge(discriminator, drawn)
-        batches = [(batch.transform(batch.images), batch.codes) for batch in (real, drawn)]
+        batches = [(changed(batch), batch.codes) for batch in (real, drawn)]
 
         def crossed(mine: Tensor, theirs: Tensor) -> Tensor:
             return torch.cat([theirs[:cut], mine[cut:]])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, WeightedRandomSampler
+from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
 
 from makeweight import BalancedDataset, InputError
 from makeweight.balance import BalanceSummary, balance_folder, read_manifest
@@ -40,6 +40,20 @@ def test_numbers_from_the_end_and_beyond(balanced: BalanceSummary) -> None:
     assert torch.equal(images[-1].image, images[len(images) - 1].image)
     with pytest.raises(IndexError):
         images[len(images)]
+
+
+def test_what_it_shows_of_itself(balanced: BalanceSummary) -> None:
+    images = BalancedDataset(balanced.out)
+    drawn = int(images.is_drawn.sum())
+    assert repr(images) == f"<BalancedDataset {balanced.out.name}: {len(images)} images, 3 classes, {drawn} drawn>"
+
+
+def test_slices_are_refused_with_what_does_it(balanced: BalanceSummary) -> None:
+    images = BalancedDataset(balanced.out)
+    told = r"^BalancedDataset gives one image at a time: take torch\.utils\.data\.Subset\(images, range\(0, 3\)\) for"
+    with pytest.raises(InputError, match=told):
+        images[0:3]
+    assert [each.code for each in Subset(images, range(3))] == images.codes[:3].tolist()
 
 
 def test_colour_comes_channels_first_and_is_converted(tmp_path: Path, fill: Fill) -> None:

@@ -79,9 +79,10 @@ def test_a_balanced_folder_takes_no_samples(
     [
         ({"label": "clogs"}, r"^there is no class of the model called 'clogs': .*did you mean 'clog'\?"),
         ({"label": "hat"}, r"no class of the model called 'hat': choose from boot, clog, sandal\.$"),
-        ({"n_images": 0}, "0 images cannot be drawn: ask for 1 or more"),
-        ({"n_images": 2.5}, r"2\.5 images cannot be drawn: ask for 1 or more"),
-        ({"n_images": True}, "True images cannot be drawn: ask for 1 or more"),
+        ({"n_images": 0}, r"^0 images cannot be drawn: ask for a whole number, 1 to 2,147,483,647\.$"),
+        ({"n_images": 99999999999}, "99999999999 images cannot be drawn: ask for a whole number, 1 to 2,147,483,647"),
+        ({"n_images": 2.5}, r"2\.5 images cannot be drawn: ask for a whole number"),
+        ({"n_images": True}, "True images cannot be drawn: ask for a whole number"),
         ({"seed": -1}, "the seed -1 is out of range"),
     ],
 )

@@ -101,7 +101,7 @@ def test_every_objective_can_be_typed() -> None:
     [
         (["augmentation.degrees=NaN"], r"^Affine\(degrees=nan\) is impossible: it must be 0 to 360\.$"),
         (["augmentation.degrees=abc"], r"^Affine\(degrees='abc'\) is impossible"),
-        (["penalty=r1", "penalty.gamma=abc"], r"^R1\(gamma='abc'\) is impossible: it must be above 0\.$"),
+        (["penalty=r1", "penalty.gamma=abc"], r"^R1\(gamma='abc'\) is impossible: it must be a number, above 0\.$"),
         (["head.weight=-5"], r"^AuxiliaryClassifier\(weight=-5\) is impossible: it must be 0 or more\.$"),
         (["evolution.fresh_noise=no"], r"^Evolution\(fresh_noise='no'\) is impossible: it must be True or False\.$"),
         (["evolution.acceptance.temperature=Infinity"], r"^Annealed\(temperature=inf\) is impossible"),

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert len(sentences) == 1
     assert words in sentences[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_with_the_option_that_helps(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.access", lambda place, mode: not mode & os.W_OK)
+    status, out, err = run("compare", digits)
+    assert (status, out) == (2, "")
+    told = f"the comparison cannot be kept in {digits.name}-compared, since {tmp_path} may not be written to"
+    assert err == f"makeweight: {told}: name a folder with --out.\n"
 
 
 @pytest.mark.parametrize(("interrupt", "expected"), [(KeyboardInterrupt, 130), (Terminated, 143)])

@@ -1,4 +1,5 @@
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -104,12 +105,27 @@ def test_json_holds_everything_and_out_stays_as_it_was(out: Path, tmp_path: Path
     assert run("verify", out)[0] == 0
 
 
+def test_a_report_that_was_not_asked_for_is_not_called_by_an_option(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(out.parent)
+    monkeypatch.setattr("os.access", lambda place, mode: not mode & os.W_OK)
+    status, _, err = run("evaluate", "out")
+    assert status == 2
+    where = "the report out-quality.html lies where nothing may be written: name another file"
+    assert f"makeweight: {where} with --html, or give --html none.\n" in err
+    assert (
+        "--html mine.html lies where nothing may be written: name another file.\n"
+        in run("evaluate", "out", "--html", "mine.html")[2]
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("nowhere",), "there is no manifest at nowhere/manifest.csv"),
         (("out", "--json", "out/quality.json"), "lies inside out, which is to stay as it is"),
-        (("out", "--json", "none/quality.json"), "cannot be written: name a file in a folder that exists"),
+        (("out", "--json", "none/quality.json"), "cannot be written: name another file, in a folder that exists"),
         (("out", "--json", "mine.csv"), "--json mine.csv is there and holds something else: name another file, or"),
         (("out", "--json", "q.html", "--html", "q.html"), "--json and --html both name q.html: name two files."),
         (("out", "--html", ""), "--html is empty: name a file, such as report.html, or leave it out."),

@@ -103,7 +103,7 @@ class TestLength:
         ({"learning_rate": 0}, "above 0"),
         ({"learning_rate_decay": 2}, "0 to 1"),
         ({"exchange_weight": -1}, "0 or more"),
-        ({"exchange_weight": "much"}, "0 or more"),
+        ({"exchange_weight": "much"}, "a number, 0 or more"),
     ],
 )
 def test_impossible_settings(setting: dict[str, Any], words: str, boots: Any) -> None:

@@ -16,7 +16,7 @@ from makeweight.balance.reading import open_output
 from makeweight.data.checks import check_options, modes_problem, refuse
 from makeweight.data.images import ImageSpec, OnProgress
 from makeweight.data.stores import target_spec
-from makeweight.data.wording import shown
+from makeweight.data.wording import counted, shown
 from makeweight.errors import InputError
 
 
@@ -115,6 +115,7 @@ class BalancedDataset(Dataset[LabelledImage]):
                 refuse(modes_problem(shown(out), {drawn.mode: len(rows)}))
             return target_spec(drawn, resize, mode, drawn.dtype if mode is None else "uint8")
 
+        self._name = shown(folder.resolve().name)
         self._source = open_output(folder, rows, form, progress)
         self._top = float(np.iinfo(self._source.spec.dtype).max)
         self.transform = transform
@@ -127,7 +128,12 @@ class BalancedDataset(Dataset[LabelledImage]):
         """Give the number of images."""
         return len(self.files)
 
-    def __getitem__(self, index: int) -> LabelledImage:
+    def __repr__(self) -> str:
+        """Tell the folder's name, and how many images, classes and drawn images it has."""
+        images, classes = counted(len(self), "image"), counted(len(self.classes), "class", "classes")
+        return f"<{type(self).__name__} {self._name}: {images}, {classes}, {int(self.is_drawn.sum()):,} drawn>"
+
+    def __getitem__(self, index: int | slice) -> LabelledImage:
         """Read one image.
 
         Parameters
@@ -144,8 +150,13 @@ class BalancedDataset(Dataset[LabelledImage]):
         IndexError
             If there is none of that number.
         InputError
-            If its file has changed since the folder was opened.
+            For a slice, or if its file has changed since the folder was opened.
         """
+        if isinstance(index, slice):
+            raise InputError(
+                f"{type(self).__name__} gives one image at a time: take torch.utils.data.Subset(images, range(0, 3)) "
+                "for several."
+            )
         place = range(len(self))[index]
         pixels = self._source.load([place], in_threads=False)[0].astype(np.float32) / self._top
         planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)

@@ -56,7 +56,7 @@ def sample_folder(
     model : str or Path
         The folder of a model, or an output of `balance_folder` with one in it.
     n_images : int
-        How many, at least 1.
+        How many, 1 to 2**31 - 1.
     label : str
         The class.
     out : str or Path
@@ -83,8 +83,9 @@ def sample_folder(
     output = OutputFolder(Path(out), overwrite, sample_fault)
     output.check([place])
     _check_outside_outputs(output)
-    if not whole(1).holds(n_images):
-        raise InputError(f"{n_images} images cannot be drawn: ask for 1 or more.")
+    number = whole(1)
+    if not number.holds(n_images):
+        raise InputError(f"{n_images} images cannot be drawn: ask for {number.words}.")
     if seed is not None and not SEED.holds(seed):
         raise InputError(f"the seed {seed} is out of range: give a whole number from 0 to {LARGEST}.")
     sampler = load_model(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,6 +113,7 @@ def compare_command(
         projection=projection,
     )
     target = default_out(source) if out is None else out
+    _check_writable(target)
     try:
         with shown_progress() as listener:
             reading = Reading(
@@ -138,6 +140,16 @@ def compare_command(
             interrupt.add_note(f"what was finished is kept in {shown(target)}, and the same command goes on")
         raise
     print_comparison(found, target)
+
+
+def _check_writable(target: Path) -> None:
+    """Refuse, before anything is computed, a folder in which nothing may be written."""
+    there = next(place for place in (target.absolute(), *target.absolute().parents) if place.exists())
+    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"the comparison cannot be kept in {shown(target)}, since {shown(there)} may not be written to: name a "
+            "folder with --out."
+        )
 
 
 def print_comparison(found: Comparison, out: Path) -> None:

@@ -131,40 +131,44 @@ def report_file(given: str | None, default: Path | None, inputs: Sequence[Path])
     file = default if given is None else Path(given)
     if given == NONE or file is None:
         return None
-    check_target("--html", file, inputs, is_report)
+    check_target("--html", file, inputs, is_report, given=given is not None)
     return file
 
 
-def check_target(option: str, file: Path, inputs: Sequence[Path], is_own: Callable[[Path], bool]) -> None:
+def check_target(
+    option: str, file: Path, inputs: Sequence[Path], is_own: Callable[[Path], bool], *, given: bool = True
+) -> None:
     """Refuse a file to write, before anything is computed.
 
     Parameters
     ----------
     option : str
-        What was given, for the message.
+        What names the file, for the message.
     file : Path
         The file.
     inputs : sequence of Path
         Folders that are to stay as they are.
     is_own : callable
         Tells whether a file that is there may be replaced.
+    given : bool, default=True
+        Whether the option was given; else the message says what it is for.
 
     Raises
     ------
     InputError
         If it lies inside an input, cannot be written, or may not be replaced.
     """
+    name = f"{option} {shown(file)}" if given else f"the report {shown(file)}"
+    another = "name another file" if given else f"name another file with {option}, or give {option} {NONE}"
     for folder in inputs:
         if folder.is_dir() and file.resolve().is_relative_to(folder.resolve()):
-            raise InputError(
-                f"{option} {shown(file)} lies inside {shown(folder)}, which is to stay as it is: write elsewhere."
-            )
+            raise InputError(f"{name} lies inside {shown(folder)}, which is to stay as it is: {another}.")
     if file.is_dir() or not file.resolve().parent.is_dir():
-        raise InputError(f"{option} {shown(file)} cannot be written: name a file in a folder that exists.")
+        raise InputError(f"{name} cannot be written: {another}, in a folder that exists.")
     if file.exists() and not is_own(file):
-        raise InputError(f"{option} {shown(file)} is there and holds something else: name another file, or delete it.")
+        raise InputError(f"{name} is there and holds something else: {another}, or delete it.")
     if not os.access(file.resolve().parent, os.W_OK):
-        raise InputError(f"{option} {shown(file)} lies where nothing may be written: name another file.")
+        raise InputError(f"{name} lies where nothing may be written: {another}.")
 
 
 def parse_duration(text: str, option: str = "--budget") -> float:
