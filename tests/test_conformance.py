@@ -34,7 +34,9 @@ def make(name: str, **changes: Any) -> Any:
     method = get_method(name)
     settings: dict[str, Any] = {"random_state": 0}
     if method.learns:
-        settings |= {"n_steps": 3, "batch_size": 8, "latent_dim": 3, "networks": DCGAN(width=2, generator_width=2)}
+        n_steps = 3 if name == "class_dcgan" else 2  # one a class at the least
+        networks = DCGAN(width=2, generator_width=2)
+        settings |= {"n_steps": n_steps, "batch_size": 8, "latent_dim": 3, "networks": networks}
     return method(**{**settings, **changes})
 
 

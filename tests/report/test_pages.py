@@ -178,7 +178,7 @@ def test_inspect_reads_a_known_set_once(place: Path, monkeypatch: pytest.MonkeyP
     ("file", "words"),
     [
         ("in/report.html", "which is to stay as it is"),
-        ("none/report.html", "name a file in a folder that exists"),
+        ("none/report.html", "cannot be written: name another file, in a folder that exists"),
         ("taken.html", "is there and holds something else: name another file, or delete it"),
     ],
 )

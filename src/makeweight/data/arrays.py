@@ -121,18 +121,20 @@ class ImageCodec:
         Warns
         -----
         ScaleWarning
-            For values more than the learnt range beyond it, and, of another kind, for less than an eighth of it.
+            Where most images reach beyond the learnt range by more than that range or, of another kind of numbers,
+            span less than an eighth of it.
         """
         if not X.size:
             return
-        (low, high), least, most = self.reach, float(X.min()), float(X.max())
+        flat = X.reshape(len(X), -1)
+        (low, high), least, most = self.reach, float(np.median(flat.min(axis=1))), float(np.median(flat.max(axis=1)))
         span = high - low
         beyond = max(low - least, most - high) > span > 0
         within = ROOM * (most - least) < span and (X.dtype.kind == "f") != (np.dtype(self.dtype).kind == "f")
         if beyond or within:
             warnings.warn(
-                f"images with values from {least:g} to {most:g} are classified by what learnt values from {low:g} to "
-                f"{high:g}: scale them alike.",
+                f"images with values from {X.min():g} to {X.max():g} are classified by what learnt values from {low:g} "
+                f"to {high:g}: scale them alike.",
                 ScaleWarning,
                 stacklevel=2,
             )
