@@ -52,27 +52,27 @@ def is_number(value: Any) -> bool:
 
 def above(low: float) -> Range:
     """Give the finite numbers above `low`."""
-    return Range(lambda value: is_number(value) and value > low, f"above {low:g}", True)
+    return Range(lambda value: is_number(value) and value > low, f"above {low:g}", of_numbers=True)
 
 
 def at_least(low: float) -> Range:
     """Give `low` and the finite numbers above it."""
-    return Range(lambda value: is_number(value) and value >= low, f"{low:g} or more", True)
+    return Range(lambda value: is_number(value) and value >= low, f"{low:g} or more", of_numbers=True)
 
 
 def within(low: float, high: float) -> Range:
     """Give the numbers from `low` to `high`, both included."""
-    return Range(lambda value: is_number(value) and low <= value <= high, f"{low:g} to {high:g}", True)
+    return Range(lambda value: is_number(value) and low <= value <= high, f"{low:g} to {high:g}", of_numbers=True)
 
 
 def below(high: float) -> Range:
     """Give 0 and the numbers between it and `high`."""
-    return Range(lambda value: is_number(value) and 0 <= value < high, f"0 or more and below {high:g}", True)
+    return Range(lambda value: is_number(value) and 0 <= value < high, f"0 or more and below {high:g}", of_numbers=True)
 
 
 def up_to(high: float) -> Range:
     """Give `high` and the numbers between 0 and it."""
-    return Range(lambda value: is_number(value) and 0 < value <= high, f"above 0 and at most {high:,}", True)
+    return Range(lambda value: is_number(value) and 0 < value <= high, f"above 0 and at most {high:,}", of_numbers=True)
 
 
 def whole(low: int, high: int = LARGEST) -> Range:

@@ -200,9 +200,9 @@ class TrainingSampler(Nested, ImageSampler):
 
 
 def shortness(sampler: ImageSampler) -> str | None:
-    """Say that a training was too short to expect much of; None where it was not, or there is none."""
+    """Say that a training was too short to expect much of; None where it was not, went on from another or is none."""
     n_steps = getattr(sampler, "n_steps_", FEWEST_STEPS)
-    if not isinstance(sampler, TrainingSampler) or n_steps >= FEWEST_STEPS:
+    if not isinstance(sampler, TrainingSampler) or sampler.warm_start or n_steps >= FEWEST_STEPS:
         return None
     usual = type(sampler)().setting("n_steps")
     return (

@@ -18,11 +18,7 @@ from makeweight.balance.gate import FEWEST_GROUPS, GatedClass
 from makeweight.balance.listener import Listener
 from makeweight.balance.manifest import check_no_output
 from makeweight.balance.models import find_model, prepare_sampler, suited
-from makeweight.balance.names import (
-    DRAWN_PREFIX,
-    class_folders,
-    drawn_before,
-)
+from makeweight.balance.names import DRAWN_PREFIX, class_folders, drawn_before
 from makeweight.balance.options import AUTO, FALLBACK_METHOD, Fill, check_fill, check_gate
 from makeweight.balance.output import ROOM_PER_FILE, OutputFolder, training_folder
 from makeweight.balance.resuming import check_kept, is_finished, kept_training, remove_kept

@@ -165,8 +165,7 @@ class Work:
             self.listener.stage("learning")
             self._keeping(self.sampler, LEARNING).fit(X, labels)
             self.model_hash, codec = self.sampler.model_hash_, self.sampler.codec_
-            too_short = None if "from_model" in self.asked else shortness(self.sampler)
-            if too_short:
+            if too_short := shortness(self.sampler):
                 self.listener.note(too_short)
         else:
             codec = ImageCodec.learn(np.asarray(X), self.images.spec.layout)

@@ -83,10 +83,10 @@ class Options:
             raise InputError(
                 "no method that draws is given: name one, such as aggan; what draws nothing is always run."
             )
-        known = {arm.name for arm in all_arms()}
+        known = [arm.name for arm in ARMS if arm.compared]
         for kind in self.kinds or ():
             if kind not in known:
-                raise InputError(no_such("arm", kind, sorted(known)))
+                raise InputError(no_such("arm", kind, known))
         if self.n_seeds < 2:
             raise InputError(
                 f"{counted(self.n_seeds, 'seed')} cannot tell chance from difference: give 2 or more, 5 are usual."

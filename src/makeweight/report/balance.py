@@ -134,9 +134,8 @@ def _answers(
             "show their class, or copy real images, makeweight evaluate tells.",
         )
     ]
-    too_short = None if "from_model" in record.get("run", {}) else shortness(sampler)
-    notes = [*([too_short] if too_short else []), *getattr(sampler, "training_notes_", [])]
-    answers += [Answer("note", _sentence(note)) for note in notes]
+    notes = [shortness(sampler), *getattr(sampler, "training_notes_", [])]
+    answers += [Answer("note", _sentence(note)) for note in notes if note]
     replaced = [each["label"] for each in record.get("gate") or [] if each["replaced"]]
     if replaced:
         answers.append(Answer("warning", f"Filled by augmentation, since {kind} cannot pass: {listed(replaced, 20)}."))
