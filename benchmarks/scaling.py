@@ -28,6 +28,7 @@ from figures import quartiles
 
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, RowFile, Run, run_once
+from makeweight.machine import full_device_name
 from makeweight.methods import get_method
 
 HERE = Path(__file__).resolve().parent
@@ -129,6 +130,7 @@ def main() -> None:
             settings={
                 "sampler": get_method("aggan")(random_state=0).settings,
                 "steps": options.steps,
+                "device": full_device_name("cpu"),
                 **({"waiting": options.waiting} if options.waiting else {}),
                 **({"beside": f"{options.beside} busy"} if options.beside else {}),
             },

@@ -48,7 +48,7 @@ from makeweight.devices import PRECISIONS, fabric_for, repeatable, set_threads
 from makeweight.game import step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import AuxiliaryClassifier
-from makeweight.machine import device_name
+from makeweight.machine import device_name, full_device_name
 from makeweight.methods import get_method
 from makeweight.replay import Replay
 from makeweight.rules import Game, Players
@@ -490,7 +490,7 @@ def cells_of_two(row: Row) -> list[str]:
 def place_of(row: Row) -> str:
     """Name the processor or the GPU, and how many threads there were."""
     where = row.versions["processor"] if row.device == "cpu" else row.device
-    return f"{where}, {row.metrics['threads']} thread" + "s" * (row.metrics["threads"] > 1)
+    return f"{row.settings.get('device', where)}, {row.metrics['threads']} thread" + "s" * (row.metrics["threads"] > 1)
 
 
 def main() -> None:
@@ -530,6 +530,7 @@ def main() -> None:
                 settings |= {"methods": ", ".join(METHODS[:3]), "allocator": ", ".join(WAYS)}
             elif kept:
                 settings |= {"allocator": {variable: n_bytes for variable, (_, n_bytes) in KEPT.items()}}
+            settings |= {"device": full_device_name(options.device)}
             run = Run(
                 protocol=f"step-cost/{name}",
                 data_hash=hash_data(np.zeros((1, *shape)), np.zeros(1)),

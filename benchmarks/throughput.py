@@ -55,6 +55,7 @@ from makeweight.data.named import load_named
 from makeweight.data.source import open_source
 from makeweight.errors import InputError
 from makeweight.gan_sampler import GANSampler
+from makeweight.machine import full_device_name
 from makeweight.stabilisers import balanced_epoch, endless_batches
 
 HERE = Path(__file__).resolve().parent
@@ -177,6 +178,7 @@ def run_drawing(shape: tuple[int, ...], options: argparse.Namespace) -> Row:
         "images": DRAWN[shape],
         "rounds": options.rounds,
         "cores": cores_for_this_process(),
+        "device": full_device_name("cpu"),
     }
     run = Run(
         protocol=f"throughput/drawing/{'x'.join(map(str, shape))}",
@@ -302,6 +304,7 @@ def run_batches(options: argparse.Namespace) -> Row:
                 "steps": options.steps,
                 "rounds": n_rounds,
                 "threads": options.threads,
+                "device": full_device_name("cpu"),
                 **({"side": options.side} if options.side != 28 else {}),
             },
             budget=f"{n_rounds} rounds",

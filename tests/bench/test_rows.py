@@ -25,7 +25,13 @@ from makeweight.bench import (
 )
 from makeweight.bench.hashing import to_json
 from makeweight.errors import InputError
-from makeweight.machine import device_name, processor_name, software_and_processor
+from makeweight.machine import (
+    bfloat16_units,
+    device_name,
+    full_device_name,
+    processor_name,
+    software_and_processor,
+)
 
 HASH = "ab" * 32
 
@@ -312,6 +318,25 @@ class TestMachine:
         (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\n")
         assert processor_name(tmp_path / "cpuinfo") == "Fast CPU @ 3 GHz"
         assert processor_name(tmp_path / "absent")
+
+    @pytest.mark.parametrize(
+        ("lines", "units"),
+        [
+            ("flags\t\t: fpu avx512_bf16 amx_bf16 amx_tile", "AMX and AVX512-BF16"),
+            ("flags\t\t: fpu avx2 avx512f", "none"),
+            ("Features\t: fp asimd bf16 i8mm", "BF16"),
+            ("bogomips\t: 50", "unknown"),
+        ],
+    )
+    def test_units_for_bfloat16(self, lines: str, units: str, tmp_path: Path) -> None:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: Fast CPU\n{lines}\n")
+        assert bfloat16_units(tmp_path / "cpuinfo") == units
+        assert bfloat16_units(tmp_path / "absent") == "unknown"
+
+    def test_a_processor_is_named_with_its_units(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("makeweight.machine.processor_name", lambda: "Fast CPU")
+        monkeypatch.setattr("makeweight.machine.bfloat16_units", lambda: "AMX")
+        assert [full_device_name(device) for device in ("cpu", "mps")] == ["Fast CPU, bfloat16: AMX", "mps"]
 
     @pytest.mark.parametrize("there", [False, True])
     def test_devices(self, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
