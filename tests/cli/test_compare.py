@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,23 @@ def test_the_verdict_comes_first_and_everything_is_kept(digits: Path, tmp_path: 
     before = (tmp_path / "out" / "rows.jsonl").read_bytes()
     assert run("compare", digits, *QUICK, "--out", tmp_path / "out")[1] == text
     assert (tmp_path / "out" / "rows.jsonl").read_bytes() == before
+
+
+def test_a_class_too_small_for_folds_is_left_out(digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits / "train", tmp_path / "in")
+    (tmp_path / "in" / "0").mkdir()
+    shutil.copy(next((digits / "train" / "1").iterdir()), tmp_path / "in" / "0" / "only.png")
+    status, _, told = run("compare", tmp_path / "in", *QUICK, "--folds", "2", "--out", tmp_path / "out")
+    assert status == 2
+    assert told == (
+        "makeweight: folds=2 is impossible where a class has fewer images ('0' has 1): give test images, or leave such "
+        "a class out (--leave-out).\n"
+    )
+    asked = (*QUICK, "--folds", "2", "--leave-out", " 0,", "--out", tmp_path / "out")
+    assert run("compare", tmp_path / "in", *asked)[0] == 0
+    verdict = json.loads((tmp_path / "out" / "verdict.json").read_text())
+    assert verdict["labels"] == ["1", "8"]
+    assert verdict["settings"]["leave_out"] == ["0"]
 
 
 def test_folds_groups_and_the_default_folder(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from makeweight.balance.listener import Listener
 from makeweight.compare import compare_folder
-from makeweight.compare.inputs import Reading, find_images, gather, image_names, open_train, own_test
+from makeweight.compare.inputs import Reading, check_left_out, find_images, gather, open_train, own_test, take
 from makeweight.compare.job import _opened
 from makeweight.compare.splits import make_splits
 from makeweight.data.base import ImageSource
@@ -39,8 +39,28 @@ def test_a_folder_s_own_test_part(shoes: Path) -> None:
     assert held is not None
     assert held.counts == {"boot": 3, "clog": 3}
     assert opened(shoes / "train")[1] is None
-    assert image_names(train, held)[0] == "boot/0.png"
-    assert image_names(train, held)[-1] == "test/clog/2.png"
+    assert take(train, None, ()).names[0] == "boot/0.png"
+    assert take(held, None, (), "test/").names[-1] == "test/clog/2.png"
+
+
+def test_classes_are_left_out_of_both_parts(shoes: Path) -> None:
+    for number in range(2):
+        paint(shoes / "train" / "mule" / f"{number}.png", 50 + number)
+    train, held = opened(shoes)
+    assert held is not None
+    groups = [f"track {number}" for number in range(8)]
+    taken = take(train, groups, ["boot", "mule"])
+    assert taken.y.tolist() == ["clog"] * 3
+    assert (train.load([3, 4, 5]) == taken.X).all()
+    assert taken.names == ["clog/0.png", "clog/1.png", "clog/2.png"]
+    assert taken.groups == groups[3:6]
+    check_left_out(["mule"], train, held)
+    with pytest.raises(InputError, match="there is no class mul, shoe to leave out: shoes has the classes boot, clog"):
+        check_left_out(["shoe", "mul", "boot"], train, held)
+    with pytest.raises(InputError, match=r"test set has no images of mule: add some, .*, or leave such a class out"):
+        gather(train.load(), train.labels, held.load(), held.labels)
+    with pytest.raises(InputError, match=r"classes that training does not: mule; remove them, or leave them out"):
+        gather(held.load(), held.labels, train.load(), train.labels)
 
 
 def test_own_test_part_of_known_sets_and_archives(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def compare_command(
             show_default=False,
         ),
     ] = None,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes to leave out, with commas, such as those with fewer images than folds. [default: none]",
+            show_default=False,
+        ),
+    ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Methods that draw, with commas. [default: all]", show_default=False)
     ] = None,
@@ -98,11 +105,11 @@ def compare_command(
     from makeweight.compare import Options, Reading, compare_folder, default_out
 
     options = Options(
-        methods=None if methods is None else [name.strip() for name in methods.split(",") if name.strip()],
+        methods=None if methods is None else _names(methods),
         n_seeds=seeds,
         fills=_numbers("--fills", fills),
         shares=_numbers("--shares", shares),
-        kinds=None if arms is None else [name.strip() for name in arms.split(",") if name.strip()],
+        kinds=None if arms is None else _names(arms),
         n_steps=steps,
         gan_steps=gan_steps,
         budget=None if budget is None else parse_duration(budget),
@@ -130,6 +137,7 @@ def compare_command(
                 test=test,
                 folds=folds,
                 groups=groups,
+                leave_out=() if leave_out is None else _names(leave_out),
                 out=target,
                 options=options,
                 reading=reading,
@@ -250,6 +258,10 @@ def _tell(sentence: str) -> None:
             terminal.print(Padding(line, (0, 0, 0, 2 if number else 0)), highlight=False)
     else:
         say(f"- {sentence}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -15,11 +15,11 @@ from makeweight.data.archives import array_set, read_test_part
 from makeweight.data.arrays import check_finite, check_labels
 from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
-from makeweight.data.groups import number_groups
+from makeweight.data.groups import Membership, number_groups
 from makeweight.data.images import OnProgress
 from makeweight.data.source import Found, find_source, open_found
 from makeweight.data.stores import ArraySource
-from makeweight.data.wording import counted, listed
+from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
 
 Groups = Sequence[Any] | NDArray[Any] | None
@@ -145,14 +145,47 @@ def gather(
     return Images(np.concatenate([train, test]), all_codes, classes, clusters, grouped, len(codes))
 
 
-def image_names(train: ImageSource, test: ImageSource | None) -> list[str]:
-    """Name the images for messages: class folder and file, the test's marked as such."""
-    sources = [("", train)] if test is None else [("", train), (f"{test.name}/", test)]
-    return [
-        f"{prefix}{label}/{file}"
-        for prefix, source in sources
-        for file, label in zip(source.files, source.labels.tolist(), strict=True)
-    ]
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """Those images of a source that are compared.
+
+    Attributes
+    ----------
+    X : array of shape (n, ...)
+        Images.
+    y : array of str of shape (n,)
+        Labels.
+    names : list of str
+        What messages call them: class folder and file.
+    groups : list or None
+        What each belongs to.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    names: list[str]
+    groups: Membership | None
+
+
+def take(source: ImageSource, groups: Membership | None, leave_out: Sequence[str], prefix: str = "") -> Taken:
+    """Read the images of a source, without those of classes that are left out; `prefix` begins their names."""
+    rows = np.flatnonzero(~np.isin(source.labels, list(leave_out)))
+    return Taken(
+        source.load(rows),
+        source.labels[rows],
+        [f"{prefix}{source.labels[row]}/{source.files[row]}" for row in rows],
+        None if groups is None else [groups[row] for row in rows],
+    )
+
+
+def check_left_out(leave_out: Sequence[str], train: ImageSource, test: ImageSource | None) -> None:
+    """Refuse to leave out what is no class of the training images, nor of the test images."""
+    classes = sorted({*train.classes, *(() if test is None else test.classes)})
+    unknown = sorted(set(leave_out) - set(classes))
+    if unknown:
+        raise InputError(
+            f"there is no class {listed(unknown)} to leave out: {shown(train.name)} has the classes {listed(classes)}."
+        )
 
 
 def _from_arrays(name: str, X: NDArray[Any], y: NDArray[Any], reading: Reading) -> ImageSource:
@@ -176,9 +209,15 @@ def _check_test(train: NDArray[Any], classes: NDArray[Any], test: NDArray[Any], 
         )
     unknown, missing = np.setdiff1d(labels, classes), np.setdiff1d(classes, labels)
     if unknown.size:
-        raise InputError(f"the test set holds classes that training does not: {listed(unknown)}; remove them.")
+        raise InputError(
+            f"the test set holds classes that training does not: {listed(unknown)}; remove them, or leave them "
+            f"out (--leave-out)."
+        )
     if missing.size:
-        raise InputError(f"the test set has no images of {listed(missing)}: add some, or compare with --folds.")
+        raise InputError(
+            f"the test set has no images of {listed(missing)}: add some, compare with --folds, or leave such a class "
+            f"out (--leave-out)."
+        )
 
 
 def _clusters(groups: Groups, groups_test: Groups, n_train: int, n_test: int) -> NDArray[np.int64]:

@@ -18,12 +18,13 @@ from makeweight.compare.classifier import MixedClassifier
 from makeweight.compare.inputs import (
     Groups,
     Reading,
+    check_left_out,
     find_images,
     gather,
-    image_names,
     open_test,
     open_train,
     own_test,
+    take,
 )
 from makeweight.compare.options import Options
 from makeweight.compare.plan import LEAST_STEPS, Plan, about, fit_into, time_costs
@@ -163,6 +164,7 @@ def compare_folder(
     test: str | Path | None = None,
     folds: int | None = None,
     groups: str | None = None,
+    leave_out: Sequence[str] = (),
     out: str | Path | None = None,
     options: Options | None = None,
     reading: Reading | None = None,
@@ -181,6 +183,8 @@ def compare_folder(
     groups : str, optional
         A CSV file with the columns file_name and group, or a column of the table of labels; by default what a known set
         tells by itself.
+    leave_out : sequence of str, default=()
+        Classes that are left out of training and test images, such as those with fewer images than there are folds.
     out : str or Path, optional
         Folder for what is kept; by default `default_out(source)`.
     options : Options, optional
@@ -209,6 +213,7 @@ def compare_folder(
             OutputFolder(target, False, lambda path: None).check_outside(Path(place))
     heard.stage("reading")
     train, held = _opened(source, test, folds, how)
+    check_left_out(leave_out, train, held)
     for what, part in (("training", train), ("test", held)):
         if part is not None and (n_drawn := drawn_before(part)):
             heard.note(
@@ -216,23 +221,26 @@ def compare_folder(
                 "is measured on drawn images says little about real ones"
             )
     train_groups, test_groups = _groups(groups, train, held, heard)
+    learnt = take(train, train_groups, leave_out)
+    tested = None if held is None else take(held, test_groups, leave_out, f"{held.name}/")
     return compare(
-        train.load(),
-        train.labels,
-        None if held is None else held.load(),
-        None if held is None else held.labels,
+        learnt.X,
+        learnt.y,
+        None if tested is None else tested.X,
+        None if tested is None else tested.y,
         folds=folds,
-        groups=train_groups,
-        groups_test=test_groups,
+        groups=learnt.groups,
+        groups_test=None if tested is None else tested.groups,
         options=options,
         out=target,
         name=train.name,
-        names=image_names(train, held),
+        names=learnt.names if tested is None else learnt.names + tested.names,
         given={
             "groups_from": None if train_groups is None else Path(groups or train.name).name,
             "test": None if held is None else held.name,
             "resize": how.resize,
             "mode": how.mode,
+            "leave_out": list(leave_out),
         },
         listener=heard,
     )

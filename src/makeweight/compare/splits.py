@@ -112,12 +112,15 @@ def _parts(images: Images, seed: int, folds: int) -> list[tuple[NDArray[np.intp]
 
 
 def _check_folds(images: Images, folds: int) -> None:
+    if folds < 2:
+        raise InputError(f"folds={folds} is impossible: give 2 or more.")
     counts = np.bincount(images.codes)
-    fewest = int(counts.argmin())
-    if folds < 2 or counts[fewest] < folds:
+    small = [f"{shown(images.classes[code])!r} has {counts[code]}" for code in np.flatnonzero(counts < folds)]
+    if small:
+        fewer = f"at most {counts.min()} folds, or " if counts.min() > 1 else ""
         raise InputError(
-            f"folds={folds} is impossible: give 2 or more, and no more than the smallest class has images "
-            f"({shown(images.classes[fewest])!r} has {counts[fewest]})."
+            f"folds={folds} is impossible where a class has fewer images ({listed(small)}): give {fewer}test images, "
+            f"or leave such a class out (--leave-out)."
         )
 
 
