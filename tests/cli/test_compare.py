@@ -155,7 +155,7 @@ def test_an_interruption_keeps_what_is_finished(
     assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2 + 3
     monkeypatch.undo()
     assert run("compare", digits, *QUICK, "--out", tmp_path / "out")[0] == 0
-    assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2 * (1 + 10)
+    assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2 * (1 + 11)
 
 
 @pytest.fixture(scope="module")

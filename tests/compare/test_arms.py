@@ -80,6 +80,8 @@ def test_classifiers_differ_in_the_arm_alone() -> None:
     assert neutral == [False, None, None, 0.0, None, None]
     assert settings["class_weights"]["class_weight"] == "balanced"
     assert describe(settings["augmentation"]["augmentation"])["name"] == "affine"
+    mirroring = [name for name, own in settings.items() if "mirror': True" in repr(describe(own["augmentation"]))]
+    assert mirroring == ["mirrored"]
     assert settings["shared"]["drawn_share"] == settings["equal_share"]["drawn_share"] == 0.5
     assert settings["fine_tuned"]["real_at_end"] == 0.25
     assert [name for name, own in settings.items() if own["risk"] is not None] == ["mixup"]

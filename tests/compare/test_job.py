@@ -162,7 +162,7 @@ def test_copies_are_never_recommended(work: Work) -> None:
 
 
 def test_runs_are_shared_and_kept(work: Work) -> None:
-    assert work.n_rows == [5 * (3 + 6 + 12)] * 3 == [len(work.rows)] * 3
+    assert work.n_rows == [5 * (3 + 7 + 12)] * 3 == [len(work.rows)] * 3
     told = json.loads((work.folder / "verdict.json").read_text())
     assert [each["sentence"] for each in told["verdicts"]] == [each.sentence for each in work.alone["oracle"].verdicts]
     assert (told["train_counts"], told["test_counts"]) == ([40, 40, 2], [70, 70, 70])
@@ -193,7 +193,7 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
     assert len(rows.read()) == 5
     assert not (tmp_path / "out" / "verdict.json").exists()
     found = compare(X, y, X_test, y_test, options=options, out=tmp_path / "out")
-    assert len(rows.read()) == len({row.key for row in rows}) == 2 * (1 + 12)
+    assert len(rows.read()) == len({row.key for row in rows}) == 2 * (1 + 13)
     assert found.arm("SMOTE with augmentation at share 0.5 of every class").n_drawn == {"d1": 12, "d8": 12}
 
     kept = next(row for row in rows if row.method == "SMOTE at fill 1")
@@ -205,7 +205,7 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
     with np.load(lost) as file:
         assert (file["chances"] == before).all()
     assert again.as_dict() == found.as_dict()
-    assert len(rows.read()) == 2 * (1 + 12)
+    assert len(rows.read()) == 2 * (1 + 13)
 
 
 def test_rows_of_anything_else_are_passed_over(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_folds_and_processes(tmp_path: Path) -> None:
     options = Options(methods=["smote"], **QUICK, n_jobs=2)
     found = compare(X, y, folds=2, groups=groups, options=options, out=tmp_path / "out")
     assert found.test_counts == [30, 8]
-    assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == 2 * 2 * (1 + 10)
+    assert len(RowFile(tmp_path / "out" / "rows.jsonl").read()) == 2 * 2 * (1 + 11)
     natural = found.arm("augmentation").natural
     assert natural["threshold_recall"][1] is not None
     alone = compare(X, y, folds=2, groups=groups, options=Options(methods=["smote"], **QUICK))
@@ -294,7 +294,7 @@ def test_a_backend_of_joblib_carries_the_runs(tmp_path: Path, monkeypatch: pytes
     with joblib.parallel_config(backend="other"):
         compare(X, y, folds=2, options=options, out=tmp_path / "out")
     rows = RowFile(tmp_path / "out" / "rows.jsonl").read()
-    assert len(rows) == len({row.key for row in rows}) == len(handed) == 2 * 2 * (1 + 10)
+    assert len(rows) == len({row.key for row in rows}) == len(handed) == 2 * 2 * (1 + 11)
 
 
 def test_fills_that_ask_for_nothing() -> None:

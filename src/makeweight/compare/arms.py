@@ -213,6 +213,19 @@ class Blended(Arm):
     priority: ClassVar[int] = 1
 
 
+@ARMS.register("mirrored")
+class Mirrored(Arm):
+    """As the rival, with half of the images mirrored left to right: often stronger on photos, wrong for letters."""
+
+    settings: ClassVar[dict[str, Any]] = {**AugmentedArm.settings, "augmentation": Affine(mirror=True)}
+    priority: ClassVar[int] = 2
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return f"{RIVAL} with mirroring"
+
+
 @ARMS.register("adjusted_mixup")
 class AdjustedBlended(Arm):
     """Blends of images as they come, and logit adjustment in place of batches that repeat rare ones; in tables alone.
@@ -437,6 +450,7 @@ def all_arms(
     mixup
     class weights
     duplicates
+    augmentation with mirroring
     augmentation, half the steps
     SMOTE with augmentation at fill 0.5
     SMOTE with augmentation at fill 0.5, gated

@@ -105,7 +105,7 @@ def compare(
     >>> options = Options(methods=["smote"], n_seeds=2, fills=[0.5], shares=[], n_steps=20)
     >>> found = compare(X, y, digits.images[rest], digits.target[rest], options=options)
     >>> [verdict.label for verdict in found.verdicts], len(found.arms)
-    ([None, '8'], 10)
+    ([None, '8'], 11)
     """
     chosen = options or Options()
     chosen.check()
