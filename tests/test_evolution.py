@@ -166,6 +166,12 @@ class TestAnnealedLinearly:
         for _ in range(5):
             heat.append(rule.cooled(heat[-1]))
         assert heat == [2.0, 1.5, 1.0, 0.5, 0.0, 0.0]
+        rule = AnnealedLinearly()  # 2000 falls of 0.0005, which are no whole multiple of a power of two
+        heat = [rule.start()]
+        for _ in range(2000):
+            heat.append(rule.cooled(heat[-1]))
+        assert heat[-2] == pytest.approx(0.0005)
+        assert heat[-1] == 0
         assert rule.cooled(None) is None
         assert AnnealedLinearly(per="epoch").per_epoch()
         assert not rule.per_epoch()

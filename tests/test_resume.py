@@ -295,6 +295,11 @@ def test_other_images_are_refused(digits: tuple[NDArray[Any], NDArray[Any]], tmp
         fitted("acgan", (X, y), checkpoints=tmp_path)
 
 
+def test_what_is_no_folder_is_refused(digits: tuple[NDArray[Any], NDArray[Any]]) -> None:
+    with pytest.raises(InputError, match="^checkpoints=False is impossible: it must be a folder, or None"):
+        fitted("acgan", digits, checkpoints=False)
+
+
 def test_no_seed_is_refused(digits: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs an equal seed: give random_state a whole number"):
         fitted("acgan", digits, checkpoints=tmp_path, random_state=None)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from imblearn.pipeline import Pipeline
+from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
@@ -414,6 +415,20 @@ class TestDrawing:
         drawn = [sampler.sample({"clog": np.uint8(200)}) for _ in range(2)]
         assert [(len(X), len(y)) for X, y in drawn] == [(200, 200)] * 2
         assert sampler.rows_drawn_["clog"] == 400
+
+    def test_what_cannot_be_drawn_leaves_the_numbers(self, boots: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+        sampler = Duplicates(random_state=0).fit(*boots)
+        shipped = sampler._draw_block
+
+        def failing(code: int, block: int, seed: int) -> NDArray[Any]:
+            if code == 1:
+                raise InputError("no more")
+            return shipped(code, block, seed)
+
+        monkeypatch.setattr(sampler, "_draw_block", failing)
+        with pytest.raises(InputError, match="no more"):
+            sampler.sample({"boot": 3, "clog": 3})
+        assert sampler.rows_drawn_ == {"boot": 0, "clog": 0, "sandal": 0}
 
     def test_negative_counts_are_refused_before_anything_is_drawn(self, boots: Images) -> None:
         sampler = Duplicates(random_state=0).fit(*boots)

@@ -20,6 +20,12 @@ BATCH = 512
 class MostProbable(ClassifierMixin):
     """A classifier whose answer is the most probable class; has `classes_` and `predict_proba`."""
 
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that images (n, h, w) are taken, too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable label of each image, of shape (n,)."""
         best = self.predict_proba(X).argmax(axis=1)

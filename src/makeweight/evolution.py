@@ -171,8 +171,9 @@ class AnnealedLinearly(_Cooling):
         return float(self.temperature)
 
     def cooled(self, temperature: float | None) -> float | None:
-        """Return T − T₀/n, at least 0."""
-        return None if temperature is None else max(0.0, temperature - float(self.temperature) / self.n_units)
+        """Return T − T₀/n; 0 where that is less than half of such a fall, as after n of them, whatever was rounded."""
+        fall = float(self.temperature) / self.n_units
+        return None if temperature is None else temperature - fall if temperature > 1.5 * fall else 0.0
 
 
 class FitnessTerm(Component):

@@ -41,13 +41,12 @@ Ranges = Mapping[str, Range]  # by parameter
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a finite real number; True and False are none."""
+    """Tell whether a value is a finite real number that can be computed with; True and False are none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:  # an integer that no float holds
-        return False
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return math.isfinite(value)
 
 
 def above(low: float) -> Range:

@@ -91,6 +91,12 @@ class ImageSampler(BaseOverSampler):
     random_state: Any
     channels: Channels | None
 
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that images (n, h, w) are taken, too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
     def fit(self, X: ArrayLike | LazyImages, y: ArrayLike) -> Self:
         """Learn from images and labels.
 
@@ -194,7 +200,8 @@ class ImageSampler(BaseOverSampler):
             first = self.rows_drawn_[label]
             images.append(self.draw(label, range(first, first + count)))
             labels.append(np.repeat(self.classes_[self._code(label)], count))
-            self.rows_drawn_[label] = first + count
+        for label, count in wanted.items():  # once all are there
+            self.rows_drawn_[label] += count
         return np.concatenate(images), np.concatenate(labels)
 
     def draw(self, label: Any, rows: Sequence[int], seed: int | None = None) -> NDArray[Any]:

@@ -157,6 +157,8 @@ class TrainingSampler(Nested, ImageSampler):
         """Give the checkpoints of this very training, or of a part of it; None where none are to be kept."""
         if self.checkpoints is None:
             return None
+        if not isinstance(self.checkpoints, (str, Path)):
+            raise InputError(f"checkpoints={self.checkpoints!r} is impossible: it must be a folder, or None.")
         if not self._is_seeded():
             raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")
         start = self.model_hash_ if self._goes_on() else "fresh"

@@ -11,6 +11,7 @@ from torch import nn
 
 from makeweight import AGGAN, CNNClassifier
 from makeweight.augmentations import Affine
+from makeweight.compare.classifier import MixedClassifier
 from makeweight.component import describe
 from makeweight.errors import InputError, ScaleWarning, TrainingError
 from makeweight.heads import AuxiliaryClassifier
@@ -81,6 +82,10 @@ def test_twin_has_the_discriminator_s_settings() -> None:
     for name in ("betas", "learning_rate_decay"):
         assert given[name] == getattr(AGGAN.recipe, name), name
     assert describe(given["augmentation"]) == describe(Affine())
+
+
+def test_a_subclass_gives_the_same_twin() -> None:
+    assert type(MixedClassifier.twin(AGGAN(), 3)) is CNNClassifier
 
 
 def test_twin_has_the_mixup_of_the_discriminator() -> None:

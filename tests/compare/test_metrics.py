@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from makeweight.compare.metrics import (
     at_thresholds,
@@ -94,6 +94,29 @@ def test_auc_is_the_chance_that_one_of_the_class_ranks_higher(
         areas.append(sum(wins) / len(wins))
     assert float(np.mean(class_aucs(true, chances))) == pytest.approx(sum(areas) / K)
     assert math.isnan(class_aucs(np.zeros(60, int), chances)[0])
+
+
+def test_classes_without_images_do_not_count(
+    answers: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
+) -> None:
+    true, predicted, chances = (each[answers[0] != 1] for each in answers)
+    assert (predicted == 1).any()
+    found, each = summary_metrics(true, predicted, chances), class_metrics(true, predicted, K)
+    assert [math.isnan(value) for value in each["recall"]] == [code == 1 for code in range(K)]
+    assert [math.isnan(value) for value in each["f1"]] == [code == 1 for code in range(K)]
+    assert each["precision"][1] == 0
+    there = [code for code in range(K) if code != 1]
+    assert found["acsa"] == pytest.approx(sum((predicted[true == code] == code).mean() for code in there) / len(there))
+    assert found["macro_f1"] == pytest.approx(sum(each["f1"][code] for code in there) / len(there))
+    areas = [roc_auc_score(true == code, chances[:, code]) for code in there]
+    assert found["auc"] == pytest.approx(sum(areas) / len(areas))
+    assert all(math.isfinite(value) for value in found.values())
+
+
+def test_images_of_one_class_alone() -> None:
+    found = summary_metrics(np.zeros(3, int), np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]))
+    assert found["acsa"] == pytest.approx(2 / 3)
+    assert [name for name, value in found.items() if math.isnan(value)] == ["mean_class_gmean", "auc"]
 
 
 def test_calibration_brier_and_log_loss(

@@ -86,6 +86,24 @@ def test_leaks_between_folds_are_only_those_that_cross() -> None:
     assert leaks(grouped, make_splits(grouped, range(2), 4)) == []
 
 
+@pytest.mark.parametrize("n_equal", [5, 11, 20])
+def test_all_near_copies_count(n_equal: int) -> None:
+    images = made()
+    images.X[:n_equal] = images.X[0]
+    (sentence,) = leaks(images, make_splits(images, range(2), 4))
+    assert sentence.startswith(f"{n_equal} test images are near-copies of training images (0 and ")
+
+
+def test_a_near_copy_across_folds_is_found_among_many_within() -> None:
+    """Twelve images of one track are alike, and one of another track is, too."""
+    groups: list[object] = ["track" if place < 12 else None for place in range(24)]
+    images = made(groups=groups)
+    images.X[:12] = images.X[0]
+    images.X[20] = images.X[0]
+    (sentence,) = leaks(images, make_splits(images, range(2), 2))
+    assert sentence.startswith("13 test images are near-copies of training images (0 and 20, 1 and 20, 2 and 20")
+
+
 def test_groups_on_both_sides_are_named() -> None:
     random = np.random.default_rng(0)
     X, y = random.integers(0, 256, (4, 9, 8)), np.array(["a", "b"] * 2)

@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from makeweight.data.arrays import ImageCodec, check_labels
@@ -219,6 +220,12 @@ def test_labels_of_two_dimensions_are_left_to_scikit_learn() -> None:
     check_labels(np.array([["a", "b"], ["c", None]], object))
     with pytest.raises(InputError, match="^the label of image 1 is None: give every image a label"):
         check_labels(np.array(["a", None], object))
+
+
+@pytest.mark.parametrize("labels", [pd.Series(["a", pd.NA], dtype="string"), pd.Series([1, pd.NA], dtype="Int64")])
+def test_labels_that_pandas_has_not_are_refused(labels: Any) -> None:
+    with pytest.raises(InputError, match="^the label of image 1 is (<NA>|nan): give every image a label"):
+        check_labels(labels)
 
 
 def test_labels_of_two_kinds_are_refused() -> None:

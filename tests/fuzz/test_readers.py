@@ -404,7 +404,8 @@ def test_settings_of_a_sampler(name: str, value: Any) -> None:
     cheap = {"n_steps", "n_epochs", "budget", "batch_size", "latent_dim", "callback", "checkpoints", "device", "n_jobs"}
     X, y = np.zeros((6, 8, 8), np.uint8), np.array(["boot", "clog", "boot"] * 2)
     sampler = AGGAN(n_steps=1, batch_size=2, latent_dim=2, random_state=0, networks=DCGAN(width=2, generator_width=2))
-    if name in cheap and not isinstance(value, str):
+    if name in cheap and isinstance(value, (int, float)) and value > 9:
         return  # sizes of memory and lengths of trainings that people may ask for
-    with suppress(InputError, ValueError, TypeError):
+    others = {"random_state", "sampling_strategy"}  # which scikit-learn and imbalanced-learn refuse, in their own words
+    with suppress(ValueError if name in others else InputError):
         sampler.set_params(**{name: value}).fit(X, y)

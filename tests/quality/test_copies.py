@@ -78,11 +78,24 @@ def test_the_rule_is_that_of_two_distances() -> None:
     finder = CopyFinder(X, ImageCodec.learn(X))
     np.testing.assert_allclose(finder.distances_ * 4.5, [4, 4, 5], rtol=1e-6)
     # Ratios among the real ones: 4/5 (0 to 4, whose other is 9), 4/9 (4 to 0, whose other is 9), 5/4.
-    assert finder.threshold_ == pytest.approx(np.quantile([4 / 5, 4 / 9, 5 / 4], 0.01))
+    assert finder.threshold_ == pytest.approx(4 / 9)
     found = finder.find(np.array([[1.5], [0.5], [2.0], [6.5]]))
     assert [(copy.index, copy.of, copy.kind) for copy in found.copies] == [(0, 0, "suspect"), (1, 0, "near")]
     assert found.copies[0].ratio == pytest.approx(1.5 / 4)
     assert found.copies[0].change == ""
+
+
+@pytest.mark.parametrize("n_pairs", [10, 25, 50, 75, 125])
+def test_at_most_one_real_image_in_a_hundred_is_suspect(n_pairs: int) -> None:
+    """Pairs of rows that are near to each other, each pair a little less than the one before."""
+    random = np.random.default_rng(0)
+    centres, ways = random.uniform(-1, 1, (2, n_pairs, 16))
+    X = np.concatenate([centres, centres + np.linspace(0.1, 0.2, n_pairs)[:, None] * ways])
+    finder = CopyFinder(X, ImageCodec.learn(X))
+    assert finder.threshold_ < 0.4
+    assert finder.false_alarm_rate_ is not None
+    n_suspect = round(finder.false_alarm_rate_ * (len(X) + 1)) - 1
+    assert 0 <= n_suspect <= len(X) / 100
 
 
 def test_bursts_among_real_images_lower_the_threshold(digits) -> None:

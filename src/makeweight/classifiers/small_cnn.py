@@ -134,14 +134,14 @@ class CNNClassifier(MostProbable, Nested):
         self.device = device
         self.channels = channels
 
-    @classmethod
-    def twin(cls, sampler: GANSampler, n_steps: int) -> Self:
+    @staticmethod
+    def twin(sampler: GANSampler, n_steps: int) -> CNNClassifier:
         """Return the classifier that a GAN's class head has to beat.
 
         The same trunk, real batches, augmentation, schedule and mixup as the sampler's discriminator, without the game.
         """
         setting = sampler.setting
-        return cls(
+        return CNNClassifier(
             networks=setting("networks"),
             n_steps=n_steps,
             batch_size=setting("batch_size"),

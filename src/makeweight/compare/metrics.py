@@ -32,7 +32,7 @@ def class_metrics(true: Codes, predicted: Codes, n_classes: int) -> dict[str, li
     -------
     dict of list
         "recall", "precision" and "f1", 0 to 1, a value each class; where a class is never predicted, its precision is
-        0.
+        0, and where none of the images shows it, its recall and F1 are NaN.
 
     Examples
     --------
@@ -40,12 +40,13 @@ def class_metrics(true: Codes, predicted: Codes, n_classes: int) -> dict[str, li
     [0.5, 1.0]
     """
     labels = list(range(n_classes))
-    precision, recall, f1, _ = precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0.0)
+    precision, recall, f1, n_images = precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0.0)
+    recall[n_images == 0] = f1[n_images == 0] = math.nan
     return {"recall": recall.tolist(), "precision": precision.tolist(), "f1": f1.tolist()}
 
 
 def summary_metrics(true: Codes, predicted: Codes, chances: Floats) -> dict[str, float]:
-    """Give the metrics over all classes.
+    """Give the metrics over all classes that there are images of.
 
     Parameters
     ----------
@@ -57,11 +58,11 @@ def summary_metrics(true: Codes, predicted: Codes, chances: Floats) -> dict[str,
     Returns
     -------
     dict of float
-        "acsa", the mean recall, which is scikit-learn's balanced accuracy where each class has an image; "macro_f1";
+        "acsa", the mean recall, which is scikit-learn's balanced accuracy; "macro_f1";
         "geometric_mean_recall", (∏ recall)^(1/K); "mean_class_gmean", the mean of √(recall·specificity); "auc", one
         class against the rest, mean over classes; "ece", the expected calibration error of the predicted class in 15
         equal bins; "brier", the mean squared distance to the true class's corner,
-        0 to 2; "log_loss".
+        0 to 2; "log_loss". "mean_class_gmean" and "auc" are NaN where all images are of one class.
 
     Examples
     --------
@@ -70,37 +71,42 @@ def summary_metrics(true: Codes, predicted: Codes, chances: Floats) -> dict[str,
     (1.0, 0.05)
     """
     n_classes = chances.shape[1]
-    labels = list(range(n_classes))
+    there = np.unique(true)
     each = class_metrics(true, predicted, n_classes)
-    sensitivity, specificity, _ = sensitivity_specificity_support(true, predicted, labels=labels, average=None)
+    roots = np.array([math.nan])
+    if len(there) > 1:
+        sensitivity, specificity, _ = sensitivity_specificity_support(true, predicted, labels=there, average=None)
+        roots = np.sqrt(sensitivity * specificity)
     kept = np.clip(chances, SMALLEST, 1.0)
     return {
-        "acsa": float(np.mean(each["recall"])),
-        "macro_f1": float(np.mean(each["f1"])),
+        "acsa": float(np.nanmean(each["recall"])),
+        "macro_f1": float(np.nanmean(each["f1"])),
         "geometric_mean_recall": float(
-            geometric_mean_score(true, predicted, labels=labels, average="multiclass", correction=0.0)
+            geometric_mean_score(true, predicted, labels=there, average="multiclass", correction=0.0)
         ),
-        "mean_class_gmean": float(np.sqrt(sensitivity * specificity).mean()),
-        "auc": float(np.mean(class_aucs(true, chances))),
+        "mean_class_gmean": float(roots.mean()),
+        "auc": float(np.mean(np.array(class_aucs(true, chances))[there])),
         "ece": calibration_error(true, predicted, chances),
         "brier": float(np.square(chances - np.eye(n_classes)[true]).sum(axis=1).mean()),
-        "log_loss": float(log_loss(true, kept / kept.sum(axis=1, keepdims=True), labels=labels)),
+        "log_loss": float(log_loss(true, kept / kept.sum(axis=1, keepdims=True), labels=range(n_classes))),
     }
 
 
 def class_aucs(true: Codes, chances: Floats) -> list[float]:
-    """Give the area under the ROC curve of each class against the rest; NaN for all if a class is missing.
+    """Give the area under the ROC curve of each class against the rest; NaN for a class of none, or of all images.
 
     Examples
     --------
     >>> class_aucs(np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.2, 0.8]]))
     [0.75, 0.75]
     """
-    n_classes = chances.shape[1]
-    if len(np.unique(true)) < n_classes:
-        return [math.nan] * n_classes
-    areas: list[float] = roc_auc_score(np.eye(n_classes, dtype=np.int64)[true], chances, average=None).tolist()
-    return areas
+    n_classes, there = chances.shape[1], np.unique(true)
+    areas = np.full(n_classes, math.nan)
+    if len(there) > 1:
+        own = np.eye(n_classes, dtype=np.int64)[true]
+        areas[there] = roc_auc_score(own[:, there], chances[:, there], average=None)
+    found: list[float] = areas.tolist()
+    return found
 
 
 def calibration_error(true: Codes, predicted: Codes, chances: Floats) -> float:

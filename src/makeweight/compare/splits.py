@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,10 +16,11 @@ from makeweight.errors import InputError
 from makeweight.quality.crossfit import grouped_folds
 
 NEAR = 0.01
-MAX_NAMED, MOST_COPIES = 3, 10
+MAX_NAMED = 3
 GRID = 16
 
 Codes = NDArray[np.int64]
+Told = Callable[[int, NDArray[np.intp]], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +125,10 @@ def _check_folds(images: Images, folds: int) -> None:
         )
 
 
-def near_copies(X: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.intp]) -> list[tuple[int, int]]:
-    """Find pairs of images that are the same or hardly differ, one from each of two sets.
+def near_copies(
+    X: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.intp], told: Told | None = None
+) -> list[tuple[int, int]]:
+    """Find images of one set that are the same as one of another set, or hardly differ from it.
 
     Parameters
     ----------
@@ -133,11 +136,14 @@ def near_copies(X: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.int
         Images or rows.
     first, second : array of int
         The two sets, as indices into `X`.
+    told : callable, optional
+        Which of some images of the second set, of shape (n,), are told beside one of the first; all by default.
 
     Returns
     -------
     list of (int, int)
-        Pairs whose root mean square difference is at most 1 % of the range of all values; the first ten for an image.
+        An image of the first set and the first of the second whose root mean square difference to it is at most 1 % of
+        the range of all values.
 
     Examples
     --------
@@ -155,9 +161,10 @@ def near_copies(X: NDArray[Any], first: NDArray[np.intp], second: NDArray[np.int
     for distances in pairwise_distances_chunked(small[first], small[second], working_memory=256):
         for row in np.flatnonzero((distances <= limit).any(axis=1)):
             one = int(first[start + row])
-            near = (int(other) for other in second[distances[row] <= limit])
+            others = second[distances[row] <= limit]
+            near = (int(other) for other in (others if told is None else others[told(one, others)]))
             copies = (other for other in near if other != one and _apart(X[one], X[other]) <= reach)
-            found.extend((one, other) for other in islice(copies, MOST_COPIES))
+            found.extend((one, other) for other in islice(copies, 1))
         start += len(distances)
     return found
 
@@ -180,16 +187,20 @@ def leaks(images: Images, splits: Sequence[Split], names: Sequence[str] | None =
         A sentence for near-copies and one for groups that lie on both sides.
     """
     called = [str(number) for number in range(len(images.codes))] if names is None else list(names)
-    given = images.n_train < len(images.codes)
-    train, test = (splits[0].train, splits[0].test) if given else (np.arange(len(images.codes)),) * 2
-    pairs = near_copies(images.X, np.asarray(test), np.asarray(train))
-    if not given:
-        sides = np.stack([np.isin(np.arange(len(images.codes)), split.test) for split in splits])
-        pairs = [(one, other) for one, other in pairs if one < other and (sides[:, one] != sides[:, other]).any()]
+    given, every = images.n_train < len(images.codes), np.arange(len(images.codes))
+    sides = np.stack([np.isin(every, split.test) for split in splits])
+
+    def parted(one: int, others: NDArray[np.intp]) -> NDArray[np.bool_]:
+        mask: NDArray[np.bool_] = (sides[:, [one]] != sides[:, others]).any(axis=0)
+        return mask
+
+    train, test = (splits[0].train, splits[0].test) if given else (every, every)
+    pairs = near_copies(images.X, np.asarray(test), np.asarray(train), parted)
     sentences = []
     if pairs:
-        n_near = len({one for one, _ in pairs} if given else {place for pair in pairs for place in pair})
-        examples = listed([f"{called[one]} and {called[other]}" for one, other in pairs], limit=MAX_NAMED)
+        n_near = len(pairs)
+        named = pairs if given else sorted({(min(pair), max(pair)) for pair in pairs})
+        examples = listed([f"{called[one]} and {called[other]}" for one, other in named], limit=MAX_NAMED)
         advice = "remove them from one side" if given else "name what belongs together with --groups"
         sentences.append(
             f"{counted(n_near, 'test image is a near-copy', 'test images are near-copies')} of training images "

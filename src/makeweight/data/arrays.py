@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -166,6 +167,20 @@ class ImageCodec:
         return low, np.where(high - low > SMALLEST_SPAN, high - low, 1.0)
 
 
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: None, NaN, or pandas' NA, which will not say what it equals.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
+
+
 def check_labels(y: ArrayLike) -> None:
     """Refuse labels that are none, and types that no model holds.
 
@@ -181,8 +196,7 @@ def check_labels(y: ArrayLike) -> None:
         faulty = ~np.isfinite(labels)
     else:
         own = labels.tolist() if labels.dtype == object and labels.ndim == 1 else []
-        infinite = (float("inf"), float("-inf"))
-        faulty = np.array([value is None or value != value or value in infinite for value in own], bool)
+        faulty = np.array([is_missing(value) or value in (math.inf, -math.inf) for value in own], bool)
     if labels.ndim == 1 and faulty.any():  # other shapes are refused by scikit-learn
         first = int(np.flatnonzero(faulty)[0])
         raise InputError(f"the label of image {first} is {labels[first]}: give every image a label.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from makeweight.data.arrays import is_missing
 from makeweight.data.base import ImageSource
 from makeweight.data.tables import FILE_COLUMNS, find_column, read_records
 from makeweight.data.wording import counted, listed, shown
@@ -151,16 +152,12 @@ def number_groups(groups: Iterable[Any]) -> NDArray[np.int64]:
     >>> number_groups(["left", None, "left", None]).tolist()
     [0, 1, 0, 2]
     """
-    keys = [("alone", place) if _is_none(group) else ("group", str(group)) for place, group in enumerate(groups)]
+    keys = [
+        ("alone", place) if is_missing(group) or group == "" else ("group", str(group))
+        for place, group in enumerate(groups)
+    ]
     numbers: dict[tuple[str, Any], int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
-
-
-def _is_none(group: Any) -> bool:
-    try:
-        return group is None or group == "" or bool(group != group)
-    except TypeError:  # pandas' NA will not say what it equals
-        return True
 
 
 def _from_columns(column: str, parts: Sequence[Part]) -> list[Membership]:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid
 
-from makeweight.augmentations import Affine
+from makeweight.augmentations import Affine, look_through
 from makeweight.data.arrays import Channels
 from makeweight.methods.duplicates import Resampler
 from makeweight.ranges import below, check_ranges
@@ -110,4 +110,4 @@ def _cropped(images: Tensor, crop: float, generator: torch.Generator) -> Tensor:
         maps[:, axis, axis] = 1 - cut
         maps[:, axis, 2] = (2 * where - 1) * cut
     grid = affine_grid(maps, list(images.shape), align_corners=False)
-    return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return look_through(images, grid)

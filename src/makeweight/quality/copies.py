@@ -111,7 +111,7 @@ class CopyFinder:
         known = ratios[np.isfinite(ratios)]
         self.threshold_ = LARGEST_RATIO
         if len(known):
-            self.threshold_ = min(LARGEST_RATIO, float(np.quantile(known, LARGEST_FALSE_ALARM)))
+            self.threshold_ = min(LARGEST_RATIO, float(np.quantile(known, LARGEST_FALSE_ALARM, method="lower")))
         self._n_known = len(known)
         self._n_suspect, self._n_near = (int((known < self.threshold_ / part).sum()) for part in (1, 2))
         self.false_alarm_rate_ = (self._n_suspect + 1) / (self._n_known + 1) if self._n_known else None
