@@ -17,7 +17,7 @@ from makeweight.heads import HEADS, ConditionalActivation
 from makeweight.judges import Judgement
 from makeweight.objectives import OBJECTIVES, LeastSquares, NonSaturating
 from makeweight.penalties import PENALTIES
-from makeweight.rules import Batch, Game
+from makeweight.rules import Batch, Game, problems
 from makeweight.stabilisers import Mixed
 
 from .playing import BATCH, COLD, THREE, make_game, make_players, real_batches
@@ -158,7 +158,10 @@ def test_a_single_class_needs_no_head() -> None:
 
 
 def test_a_limited_slope_allows_the_wasserstein_distance() -> None:
-    make_game(("wasserstein",), objective=OBJECTIVES.get("wasserstein")(), spectral_norm=True)
+    with pytest.raises(InputError, match="is a distance only where the discriminator's slope is limited"):
+        make_game(("wasserstein",), objective=OBJECTIVES.get("wasserstein")())
+    game = make_game(("wasserstein",), objective=OBJECTIVES.get("wasserstein")(), spectral_norm=True)
+    assert list(problems(game)) == []
 
 
 @pytest.mark.parametrize(
