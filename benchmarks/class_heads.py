@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import recall_score
 
+from makeweight.assembly import drawer
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
-from makeweight.casting import drawer
 from makeweight.classifiers.small_cnn import CNNClassifier
 from makeweight.component import describe
 from makeweight.data.named import NamedSet, load_named

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from makeweight import game as step
 from makeweight.bench import Outcome, Row, RowFile, Run, hash_data, run_once
 from makeweight.bench.learners import paper_learner
+from makeweight.breeding import half_of
 from makeweight.data.named import load_named
 from makeweight.data.subsets import PAPER_COUNTS, imbalanced_subset
 from makeweight.evolution import Annealed, Evolution
 from makeweight.individual import Individual
-from makeweight.litter import half_of
 from makeweight.rules import Batch, Game, Players
 
 HERE = Path(__file__).resolve().parent

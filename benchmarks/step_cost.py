@@ -40,9 +40,9 @@ from torch.utils.flop_counter import flop_registry
 
 from makeweight.allocator import SETTINGS as KEPT
 from makeweight.allocator import keep_freed_memory
+from makeweight.assembly import Assembly
 from makeweight.bench.hashing import hash_data
 from makeweight.bench.rows import Outcome, Row, RowFile, Run, run_once
-from makeweight.casting import Casting
 from makeweight.chance import Chance as Draws
 from makeweight.devices import PRECISIONS, fabric_for, repeatable, set_threads
 from makeweight.game import step
@@ -89,9 +89,9 @@ def set_table(sampler: GANSampler, shape: tuple[int, int, int]) -> tuple[Game, P
     fabric = fabric_for(sampler.device, sampler.precision)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        casting = Casting(sampler.setting, shape, np.full(N_CLASSES, 100))
-        game = casting.game(fabric.device, fabric.autocast)
-        players = casting.players(game)
+        assembly = Assembly(sampler.setting, shape, np.full(N_CLASSES, 100))
+        game = assembly.game(fabric.device, fabric.autocast)
+        players = assembly.players(game)
     players.temperature = 1e-3
     return game, players
 

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import makeweight.game as game_module
+from makeweight.assembly import Assembly
 from makeweight.augmentations import Augmentation
-from makeweight.casting import Casting
+from makeweight.breeding import half_of, shared_pulls
 from makeweight.evolution import Annealed, Elitist, Evolution
 from makeweight.game import Contest, rescore_best, step
 from makeweight.gan_sampler import GANSampler
 from makeweight.heads import HEADS, AuxiliaryClassifier
 from makeweight.individual import Individual
 from makeweight.judges import Discriminator, Judgement
-from makeweight.litter import half_of, shared_pulls
 from makeweight.methods import get_method, method_names
 from makeweight.methods.class_dcgan import OneClass
 from makeweight.objectives import OBJECTIVES
@@ -322,12 +322,12 @@ def test_a_step_of_every_gan_waits_for_no_number(
     method: type[GANSampler], alike: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The device `meta` holds no numbers: whatever looks at one, or takes one to the processor, fails there."""
-    monkeypatch.setattr("makeweight.casting.judges_alike", lambda *_: alike)  # asked once, before the first step
+    monkeypatch.setattr("makeweight.assembly.judges_alike", lambda *_: alike)  # asked once, before the first step
     monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # there is none for this device
     sampler = method(random_state=0, batch_size=8, latent_dim=5)
-    casting = Casting(sampler.setting, SHAPE, np.array([7] if method is OneClass else [7, 3, 2]))
-    game = casting.game(torch.device("meta"), nullcontext)
-    players = casting.players(game)
+    assembly = Assembly(sampler.setting, SHAPE, np.array([7] if method is OneClass else [7, 3, 2]))
+    game = assembly.game(torch.device("meta"), nullcontext)
+    players = assembly.players(game)
     players.temperature = COLD
     n = game.discriminator_steps * game.batch_size
     images, codes = torch.empty(n, *SHAPE, device="meta"), torch.zeros(n, dtype=torch.long, device="meta")

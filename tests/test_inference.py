@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from makeweight import ACGAN, AGGAN, VAEGAN
+from makeweight.breeding import breed
 from makeweight.heads import AuxiliaryClassifier
 from makeweight.individual import Individual
 from makeweight.inference import WithEncoder, divergence
-from makeweight.litter import breed
 from makeweight.networks import DCGAN
 from makeweight.rules import Batch
 

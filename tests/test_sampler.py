@@ -27,9 +27,9 @@ from makeweight import (
     autoencoder,
     load,
 )
+from makeweight.assembly import drawer
 from makeweight.augmentations import InstanceNoise
 from makeweight.autoencoder import AutoencoderReport
-from makeweight.casting import drawer
 from makeweight.classifiers.class_weights import Deferred
 from makeweight.component import describe
 from makeweight.errors import InputError

@@ -16,11 +16,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from makeweight.assembly import Assembly
 from makeweight.augmentations import Transform
 from makeweight.balance import sample_folder, verify_folder
 from makeweight.balance.manifest import read_manifest
 from makeweight.balance.settings import apply_settings
-from makeweight.casting import Casting
 from makeweight.errors import InputError
 from makeweight.game import rescore_best, step
 from makeweight.gan_sampler import GANSampler
@@ -48,9 +48,9 @@ def set_table(method: str, both: bool = False) -> tuple[Game, Players]:
     sampler = make_sampler(method)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        casting = Casting(sampler.setting, SHAPE, np.array([7, 3, 2]))
-        game = casting.game(torch.device("cpu"), torch.enable_grad)
-        players = casting.players(game)
+        assembly = Assembly(sampler.setting, SHAPE, np.array([7, 3, 2]))
+        game = assembly.game(torch.device("cpu"), torch.enable_grad)
+        players = assembly.players(game)
     players.temperature = 1e-9 if method == CHOOSY else 1e-3
     if both:
         game = Both(**{name: getattr(game, name) for name in game.__dataclass_fields__})

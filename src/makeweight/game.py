@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from makeweight.augmentations import Transform
+from makeweight.breeding import Bred, LossAndGradient, breed, half_of, mixed_share, whole_of
 from makeweight.chance import Chance
 from makeweight.evolution import fitness
 from makeweight.individual import Individual, Population
 from makeweight.judges import scoring
-from makeweight.litter import Lesson, Litter, breed, half_of, mixed_share, whole_of
 from makeweight.penalties import Shown
 from makeweight.priors import Request
 from makeweight.rules import Batch, Game, Players
@@ -56,21 +56,21 @@ def compete(
     game: Game,
     players: Players,
     individuals: list[Individual],
-    real: Lesson,
+    real: LossAndGradient,
     request: Request,
     transform: Transform,
-    litters: Sequence[Litter] = (),
+    bred: Sequence[Bred] = (),
 ) -> Contest:
-    """Let generators draw what is asked for and score them; the parents of litters come last, by what they drew."""
+    """Let generators draw what is asked for and score them; parents of `bred` come last, by what they drew."""
 
-    def drawn_and_judged(individual: Individual) -> tuple[Tensor, Lesson]:
+    def drawn_and_judged(individual: Individual) -> tuple[Tensor, LossAndGradient]:
         with torch.no_grad():
             images = game.draw(individual.network, request)
         judgement = game.judge(players.discriminator.network, Batch(images, request.codes, transform))
         return images, half_of(game, players, judgement, request.codes, real=False)
 
     shown = abreast([partial(drawn_and_judged, individual) for individual in individuals], game.device)
-    shown += [(litter.images, litter.half) for litter in litters if litter.half is not None]
+    shown += [(each.images, each.half) for each in bred if each.half is not None]
     images, halves = zip(*shown, strict=True)
     gradients = torch.stack([half.gradient for half in halves]).add_(real.gradient)
     losses = torch.stack([half.loss for half in halves]) + real.loss
@@ -84,13 +84,13 @@ def evolve(
     game: Game,
     players: Players,
     population: Population,
-    litters: list[Litter],
-    real: Lesson,
+    bred: list[Bred],
+    real: LossAndGradient,
     request: Request,
     transform: Transform,
     chance: Chance,
 ) -> tuple[Contest, Tensor, Tensor, Tensor]:
-    """Raise all litters from their parents, score all on the same request, and make the survivors the parents.
+    """Raise all offspring from their parents, score all on the same request, and make the survivors the parents.
 
     Returns
     -------
@@ -101,10 +101,10 @@ def evolve(
     n_each, n_survivors = len(game.mutations), game.evolution.n_survivors
     for number, child in enumerate(population.offspring):
         child.become(population.parents[number // n_each])
-        child.step(litters[number // n_each].gradients[number % n_each])
+        child.step(bred[number // n_each].gradients[number % n_each])
     test = chance.draw(game.request) if game.evolution.fresh_noise else request
-    again = population.parents if game.acceptance.scores_parent and litters[0].half is None else []
-    contest = compete(game, players, [*population.offspring, *again], real, test, transform, litters)
+    again = population.parents if game.acceptance.scores_parent and bred[0].half is None else []
+    contest = compete(game, players, [*population.offspring, *again], real, test, transform, bred)
     n_offspring = len(population.offspring)
     scores = contest.fitness[:n_offspring].nan_to_num(-math.inf, math.inf, -math.inf)  # else NaN would be the best
     best, survivors = (each[:n_survivors] for each in scores.sort(descending=True, stable=True))
@@ -150,13 +150,13 @@ def play(game: Game, players: Players, images: Tensor, codes: Tensor, chance: Ch
     judge, population = players.discriminator.network, players.population
     show_real, show_fake = transforms(game, players, chance)
     own_images, own_codes = images.chunk(game.discriminator_steps), codes.chunk(game.discriminator_steps)
-    real, lesson = Batch(own_images[0], own_codes[0], show_real), None
+    real, computed = Batch(own_images[0], own_codes[0], show_real), None
 
     request = chance.draw(game.request)
-    litters = [breed(game, players, parent, real, request, show_fake) for parent in players.parents]
-    losses = torch.cat([litter.losses for litter in litters])
+    bred = [breed(game, players, parent, real, request, show_fake) for parent in players.parents]
+    losses = torch.cat([each.losses for each in bred])
     if population is None:
-        players.generator.step(litters[0].gradients[0])
+        players.generator.step(bred[0].gradients[0])
         fittest, values = losses.new_zeros((), dtype=torch.long), None
         accepted = torch.ones_like(fittest, dtype=torch.bool)
         drawn = draw_anew(game, players, show_fake, chance)
@@ -164,14 +164,14 @@ def play(game: Game, players: Players, images: Tensor, codes: Tensor, chance: Ch
         with scoring(judge, batch_statistics=game.evolution.batch_statistics):
             half = half_of(game, players, game.judge(judge, real), real.codes, real=True)
             contest, fittest, accepted, survivors = evolve(
-                game, players, population, litters, half, request, show_fake, chance
+                game, players, population, bred, half, request, show_fake, chance
             )
         players.generator, values = population.parent, contest.fitness
         drawn = [Batch(own, contest.codes, show_fake) for own in contest.images.index_select(0, survivors)]
         if players.judges_alike:
             known = contest.losses.index_select(0, survivors), contest.gradients.index_select(0, survivors)
-            lesson = known[0].mean(), known[1].mean(0)
-    loss = teach(game, players, real, drawn, chance, lesson)
+            computed = known[0].mean(), known[1].mean(0)
+    loss = teach(game, players, real, drawn, chance, computed)
     for more in zip(own_images[1:], own_codes[1:], strict=True):
         show_real, show_fake = transforms(game, players, chance)
         teach(game, players, Batch(*more, show_real), draw_anew(game, players, show_fake, chance), chance)
@@ -206,23 +206,23 @@ def teach(
     real: Batch,
     drawn: list[Batch],
     chance: Chance,
-    lesson: tuple[Tensor, Tensor] | None = None,
+    computed: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """One step of the discriminator on a real batch and each survivor's images; returns its loss.
 
-    A `lesson`, loss and gradient, need not be computed.
+    `computed` is its loss and gradient, where they are known.
     """
     discriminator, penalty = players.discriminator, game.penalty
-    if lesson is None:
+    if computed is None:
         discriminator.network.train()
         share = mixed_share(game, players)
         parts = [whole_of(game, players, real, own, share) for own in drawn]
-        lesson = (
+        computed = (
             torch.stack([part.loss for part in parts]).mean(),
             torch.stack([part.gradient for part in parts]).mean(0),
         )
-        game.team.average(*lesson)
-    loss, gradient = lesson
+        game.team.average(*computed)
+    loss, gradient = computed
     if is_penalty_due(game, players):
         n = len(real.images) if penalty.interpolates else 0
         between = chance.draw(lambda random: game.team.own(lambda: torch.rand(n, generator=random)))
@@ -250,14 +250,14 @@ def rescore_best(game: Game, players: Players, images: Tensor, codes: Tensor, ra
     chance = Chance(random, game.device)
     show = chance.draw(lambda random: game.transform(random, players.n_steps))
     n = len(images) // game.discriminator_steps
-    real, request, lessons = Batch(images[:n], codes[:n], show), chance.draw(game.request), []
+    real, request, computed = Batch(images[:n], codes[:n], show), chance.draw(game.request), []
     with scoring(players.discriminator.network, batch_statistics=game.evolution.batch_statistics):
         for contender in (players.best, players.generator):
             with torch.no_grad():
                 drawn = Batch(game.draw(contender.network, request), request.codes, show)
-            lessons.append(whole_of(game, players, real, drawn))
-    gradients = torch.stack([lesson.gradient for lesson in lessons])
-    realness = torch.stack([lesson.realness for lesson in lessons])
+            computed.append(whole_of(game, players, real, drawn))
+    gradients = torch.stack([each.gradient for each in computed])
+    realness = torch.stack([each.realness for each in computed])
     # Both drew, each process for itself, and their batch norms took note.
     game.team.average(gradients, realness, players.best.statistics, players.generator.statistics)
     values = fitness(realness, gradients, game.terms)

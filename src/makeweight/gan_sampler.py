@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from makeweight.casting import Casting, check_draws, continued, drawer
+from makeweight.assembly import Assembly, check_draws, continued, drawer
 from makeweight.checkpoints import fingerprint, joined
 from makeweight.class_head import ClassHead
 from makeweight.component import describe
@@ -96,8 +96,8 @@ class GANSampler(RecipeSampler):
         fabric, chance = fabric_for(self.device, self.precision), self._seed_of_training(seed)
         with repeatable(fabric.device):
             torch.manual_seed(chance)
-            casting = Casting(self.setting, codec.image_shape, counts)
-            game = casting.game(fabric.device, fabric.autocast, schedule.steps_per_epoch)
+            assembly = Assembly(self.setting, codec.image_shape, counts)
+            game = assembly.game(fabric.device, fabric.autocast, schedule.steps_per_epoch)
             before: list[str] = []  # notes of what is trained before the game
             if self._goes_on():
                 self._check_classes(classes)
@@ -106,7 +106,7 @@ class GANSampler(RecipeSampler):
                     players.temperature = game.acceptance.start()
             else:
                 material = self._material(X, codes, codec, game, seed)
-                players = casting.players(game, material)
+                players = assembly.players(game, material)
                 before = material.notes
             training = Training(
                 game,
@@ -183,7 +183,7 @@ class GANSampler(RecipeSampler):
         """Refuse settings that would need other networks; how many survive a step may change in going on alone."""
         super()._check_built()
         with repeatable(torch.device("cpu")):
-            asked = Casting(self.setting, self.codec_.image_shape, self.class_counts_).networks()
+            asked = Assembly(self.setting, self.codec_.image_shape, self.class_counts_).networks()
         own = self.players_.generator.network, self.players_.discriminator.network
         if differing := {kind for kind, _ in _kinds(*own).items() ^ _kinds(*asked).items()}:
             raise InputError(
@@ -204,11 +204,11 @@ class GANSampler(RecipeSampler):
     def _restore(self, weights: Arrays, training: Arrays, numbers: dict[str, Any]) -> None:
         fabric = fabric_for(self.device, self.precision)
         self._check_settings()
-        casting = Casting(self.setting, self.codec_.image_shape, self.class_counts_)
-        check_size(casting.least_networks, weights, training)
+        assembly = Assembly(self.setting, self.codec_.image_shape, self.class_counts_)
+        check_size(assembly.least_networks, weights, training)
         with repeatable(fabric.device):
-            game = casting.game(fabric.device, fabric.autocast)
-            players = casting.players(game)
+            game = assembly.game(fabric.device, fabric.autocast)
+            players = assembly.players(game)
         with fitting_the_card():
             restore(players, to_tensors(training), numbers)
             self.generator_ = detached_copy(players.generator.network).eval()

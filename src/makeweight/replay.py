@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from makeweight.breeding import mixed_share
 from makeweight.chance import Tape
 from makeweight.game import StepOutcome, is_penalty_due, play, step
-from makeweight.litter import mixed_share
 from makeweight.rules import Game, Players
 
 MOST_KINDS = 4  # of steps that are kept as graphs: with and without a penalty, and shares of mixed batches

@@ -18,7 +18,7 @@ SMALLEST_SLOPE = 1e-30  # of an image's realness in a loss, so that it can be di
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LossAndGradient:
     """What the discriminator learns from a batch, or from two: its loss, its gradient by the weights.
 
     `realness` is the mean realness of the images judged, of the drawn ones where both kinds are.
@@ -30,7 +30,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Litter:
+class Bred:
     """What a parent's batch gives: a gradient and a loss for each mutation, and the images.
 
     `half` is the discriminator's half on those images, where it came along.
@@ -39,22 +39,22 @@ class Litter:
     gradients: Tensor
     losses: Tensor
     images: Tensor
-    half: Lesson | None = None
+    half: LossAndGradient | None = None
 
 
-def half_of(game: Game, players: Players, judgement: Judgement, codes: Tensor, *, real: bool) -> Lesson:
+def half_of(game: Game, players: Players, judgement: Judgement, codes: Tensor, *, real: bool) -> LossAndGradient:
     """Loss and gradient of the discriminator on a judged batch of one kind."""
     loss = game.half_loss(judgement, codes, real=real)
     gradient = players.discriminator.gradient(loss)
-    return Lesson(loss.detach(), gradient, judgement.scores.detach().sigmoid().mean())
+    return LossAndGradient(loss.detach(), gradient, judgement.scores.detach().sigmoid().mean())
 
 
-def whole_of(game: Game, players: Players, real: Batch, drawn: Batch, share: float = 0.0) -> Lesson:
+def whole_of(game: Game, players: Players, real: Batch, drawn: Batch, share: float = 0.0) -> LossAndGradient:
     """Loss and gradient of the discriminator on a real and a drawn batch, mixed by `share`."""
     of_real, of_drawn = game.judge_both(players.discriminator.network, real, drawn, share)
     loss = game.discriminator_loss(of_real, real.codes, of_drawn, drawn.codes)
     gradient = players.discriminator.gradient(loss)
-    return Lesson(loss.detach(), gradient, of_drawn.scores.detach().sigmoid().mean())
+    return LossAndGradient(loss.detach(), gradient, of_drawn.scores.detach().sigmoid().mean())
 
 
 def shared_pulls(
@@ -66,7 +66,7 @@ def shared_pulls(
     *,
     scored: bool,
     beside: Judgement | None = None,
-) -> tuple[list[Tensor], Lesson | None]:
+) -> tuple[list[Tensor], LossAndGradient | None]:
     """Pull of each mutation on the images `shown`, from two backward chains through the discriminator.
 
     An image's realness depends on that image alone, so the pulls of all objectives are one chain, from the realness,
@@ -90,7 +90,7 @@ def shared_pulls(
         chain, *gradient = torch.autograd.grad(judgement.scores, wanted, slope, materialize_grads=True)
         chain = chain / slope.view(-1, 1, 1, 1)
         realness = judgement.scores.detach().sigmoid().mean()
-        half = Lesson(loss.detach(), players.discriminator.flat(gradient), realness)
+        half = LossAndGradient(loss.detach(), players.discriminator.flat(gradient), realness)
     else:
         ones = torch.ones_like(judgement.scores)
         (chain,) = torch.autograd.grad(judgement.scores, shown, ones, retain_graph=scored)
@@ -103,7 +103,7 @@ def shared_pulls(
 
 def breed(
     game: Game, players: Players, parent: Individual, real: Batch, request: Request, transform: Transform
-) -> Litter:
+) -> Bred:
     """Draw one batch from a parent and differentiate every mutation's loss on it.
 
     One forward pass through both networks serves all mutations. The half for the parent's own score comes along where
@@ -135,9 +135,9 @@ def breed(
         parent.gradient(drawn, pull, keep=pull is not pulls[-1], into=row)
     if isinstance(parent.network, WithEncoder):
         gradients += own_gradient(game, players, parent.network, parent, real, request)
-    litter = Litter(gradients, torch.stack(losses).detach(), drawn.detach(), half)
-    game.team.average(litter.gradients, litter.losses)
-    return litter
+    bred = Bred(gradients, torch.stack(losses).detach(), drawn.detach(), half)
+    game.team.average(bred.gradients, bred.losses)
+    return bred
 
 
 def own_gradient(

@@ -1,4 +1,4 @@
-"""Casting: the rules, networks and players that settings ask for, and the generator that draws at the end."""
+"""Assembly: the rules, networks and players that settings ask for, and the generator that draws at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from makeweight.team import team
 DRAWS = ("average", "best", "last")
 
 
-class Casting:
+class Assembly:
     """What settings make of images of a shape and of classes: a game, its networks and its players.
 
     Networks are made with torch's global random state.
