@@ -74,11 +74,12 @@ def test_a_class_too_small_for_folds_is_left_out(digits: Path, tmp_path: Path) -
         "makeweight: folds=2 is impossible where a class has fewer images ('0' has 1): give test images, or leave such "
         "a class out (--leave-out).\n"
     )
-    asked = (*QUICK, "--folds", "2", "--leave-out", " 0,", "--out", tmp_path / "out")
+    (tmp_path / "in" / "0").rename(tmp_path / "in" / "0,5")
+    asked = (*QUICK, "--folds", "2", "--leave-out", ' "0,5",', "--out", tmp_path / "out")
     assert run("compare", tmp_path / "in", *asked)[0] == 0
     verdict = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert verdict["labels"] == ["1", "8"]
-    assert verdict["settings"]["leave_out"] == ["0"]
+    assert verdict["settings"]["leave_out"] == ["0,5"]
 
 
 def test_folds_groups_and_the_default_folder(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
