@@ -7,7 +7,7 @@ from PIL import Image
 
 from makeweight.balance.listener import Listener
 from makeweight.compare import compare_folder
-from makeweight.compare.inputs import Reading, check_left_out, find_images, gather, open_train, own_test, take
+from makeweight.compare.inputs import Reading, find_images, find_test, gather, image_names, open_images
 from makeweight.compare.job import _opened
 from makeweight.compare.splits import make_splits
 from makeweight.data.base import ImageSource
@@ -22,7 +22,8 @@ def paint(path: Path, seed: int) -> None:
 
 def opened(source: str | Path) -> tuple[ImageSource, ImageSource | None]:
     found = find_images(source, Reading())
-    return open_train(found, Reading()), own_test(source, found, Reading())
+    tests = find_test(source, None, found, Reading())
+    return open_images(found, Reading()), None if tests is None else open_images(tests, Reading())
 
 
 @pytest.fixture
@@ -39,28 +40,47 @@ def test_a_folder_s_own_test_part(shoes: Path) -> None:
     assert held is not None
     assert held.counts == {"boot": 3, "clog": 3}
     assert opened(shoes / "train")[1] is None
-    assert take(train, None, ()).names[0] == "boot/0.png"
-    assert take(held, None, (), "test/").names[-1] == "test/clog/2.png"
+    assert image_names(train, held)[0] == "boot/0.png"
+    assert image_names(train, held)[-1] == "test/clog/2.png"
 
 
-def test_classes_are_left_out_of_both_parts(shoes: Path) -> None:
-    for number in range(2):
-        paint(shoes / "train" / "mule" / f"{number}.png", 50 + number)
-    train, held = opened(shoes)
+def test_classes_are_left_out_of_both_parts_and_not_even_read(shoes: Path) -> None:
+    for name in ("mule", "other"):
+        for number in range(2):
+            paint(shoes / "train" / name / f"{number}.png", 50 + number)
+    (shoes / "train" / "mule" / "0.png").write_bytes(b"junk")
+    paint(shoes / "test" / "alien" / "0.png", 9)
+    train, held = _opened(shoes, None, None, Reading(leave_out=["mule", "other", "alien"]))
     assert held is not None
-    groups = [f"track {number}" for number in range(8)]
-    taken = take(train, groups, ["boot", "mule"])
-    assert taken.y.tolist() == ["clog"] * 3
-    assert (train.load([3, 4, 5]) == taken.X).all()
-    assert taken.names == ["clog/0.png", "clog/1.png", "clog/2.png"]
-    assert taken.groups == groups[3:6]
-    check_left_out(["mule"], train, held)
-    with pytest.raises(InputError, match="there is no class mul, shoe to leave out: shoes has the classes boot, clog"):
-        check_left_out(["shoe", "mul", "boot"], train, held)
+    assert (train.counts, held.counts) == ({"boot": 3, "clog": 3},) * 2
+    assert [name for name in image_names(train, held) if "boot" not in name] == [
+        f"{part}clog/{number}.png" for part in ("", "test/") for number in range(3)
+    ]
+    with pytest.raises(
+        InputError, match=r"^there is no class to leave out called 'mul': choose from alien, boot, clog"
+    ):
+        _opened(shoes, None, None, Reading(leave_out=["mul"]))
+    with pytest.raises(InputError, match="^too many classes are left out, since clog is left: leave two or more"):
+        _opened(shoes, None, None, Reading(leave_out=["mule", "other", "boot"]))
+    with pytest.raises(InputError, match="^leave_out='mule' is one text: give a list of class names"):
+        _opened(shoes, None, None, Reading(leave_out="mule"))
+
+
+def test_left_out_arrays_leave_the_range_of_the_others(tmp_path: Path) -> None:
+    X, y = np.random.default_rng(0).random((9, 8, 8)).astype("float32"), np.array(["a", "b", "odd"] * 3)
+    X[2::3] *= 4000
+    np.savez(tmp_path / "range.npz", X=X, y=y)
+    train, _ = _opened(tmp_path / "range.npz", None, 2, Reading(leave_out=["odd"]))
+    assert train.labels.tolist() == ["a", "b"] * 3
+    assert (train.load().min(), train.load().max()) == (0, 254)
+
+
+def test_test_parts_of_other_classes_are_refused() -> None:
+    X, y, three = np.zeros((4, 8, 8)), np.array(["boot", "clog"] * 2), np.array(["boot", "clog", "mule", "mule"])
     with pytest.raises(InputError, match=r"test set has no images of mule: add some, .*, or leave such a class out"):
-        gather(train.load(), train.labels, held.load(), held.labels)
+        gather(X, three, X, y)
     with pytest.raises(InputError, match=r"classes that training does not: mule; remove them, or leave them out"):
-        gather(held.load(), held.labels, train.load(), train.labels)
+        gather(X, y, X, three)
 
 
 def test_own_test_part_of_known_sets_and_archives(tmp_path: Path) -> None:

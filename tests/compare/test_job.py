@@ -304,6 +304,8 @@ def test_fills_that_ask_for_nothing() -> None:
         InputError, match="^there is nothing to draw: no fill asks for more than the 10 images of the sm"
     ):
         compare(X, y, *test, options=Options(**{**QUICK, "methods": ["smote"], "fills": [0.5], "shares": [0.25]}))
+    with pytest.raises(InputError, match="^none of the arms holds drawn images of rare classes, which verdicts are"):
+        compare(X, y, *test, options=Options(**{**QUICK, "methods": ["smote"], "kinds": ["mixup", "equal_share"]}))
     options = Options(**{**QUICK, "methods": ["smote", "smote"], "fills": [0.5, 1.0]})
     titles = [arm.title for arm in compare(X, y, *test, options=options).arms]
     assert len(set(titles)) == len(titles)

@@ -132,13 +132,13 @@ def compare_command(
                 data_dir=data_dir,
                 download=download,
                 progress=listener.count,
+                leave_out=() if leave_out is None else _names(leave_out),
             )
             found = compare_folder(
                 source,
                 test=test,
                 folds=folds,
                 groups=groups,
-                leave_out=() if leave_out is None else _names(leave_out),
                 out=target,
                 options=options,
                 reading=reading,

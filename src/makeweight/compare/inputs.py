@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from makeweight.data.archives import array_set, read_test_part
 from makeweight.data.arrays import check_finite, check_labels
 from makeweight.data.base import ImageSource
 from makeweight.data.checks import check_options
-from makeweight.data.groups import Membership, number_groups
+from makeweight.data.groups import number_groups
 from makeweight.data.images import OnProgress
 from makeweight.data.source import Found, find_source, open_found
-from makeweight.data.stores import ArraySource
-from makeweight.data.wording import counted, listed, shown
+from makeweight.data.wording import counted, listed, no_such
 from makeweight.errors import InputError
 
 Groups = Sequence[Any] | NDArray[Any] | None
@@ -28,7 +27,7 @@ TEST_NAMES = frozenset({"test", "testing"})
 
 @dataclass(frozen=True)
 class Reading:
-    """How images are read: the options of `open_source`, and of test images the range of the training's."""
+    """How images are read: the options of `open_source`, the range of test images, and classes that are left out."""
 
     labels: str | Path | None = None
     resize: int | None = None
@@ -38,6 +37,7 @@ class Reading:
     download: bool = False
     progress: OnProgress | None = None
     value_range: tuple[float, float] | None = None
+    leave_out: Sequence[str] = ()
 
 
 def find_images(source: str | Path, reading: Reading) -> Found:
@@ -46,18 +46,53 @@ def find_images(source: str | Path, reading: Reading) -> Found:
     return find_source(source, labels=reading.labels, data_dir=reading.data_dir, download=reading.download)
 
 
-def open_train(found: Found, reading: Reading) -> ImageSource:
-    """Open the training images."""
-    return open_found(
-        found, resize=reading.resize, mode=reading.mode, skip_bad=reading.skip_bad, progress=reading.progress
-    )
+def find_test(source: str | Path, test: str | Path | None, found: Found, reading: Reading) -> Found | None:
+    """Find the test images: those that are given, else what belongs to a source.
+
+    Parameters
+    ----------
+    source : str or Path
+        As in `open_source`.
+    test : str or Path or None
+        What is given; by default a folder's test/, an archive's arrays, a known set's test part.
+    found : Found
+        What `find_images` found at the source.
+    reading : Reading
+        How images are read.
+
+    Returns
+    -------
+    Found or None
+        None where there are none.
+    """
+    if test is not None:
+        return find_source(test)
+    if found.listing is not None:
+        splits = [name for name in found.listing.other_splits if name.lower() in TEST_NAMES]
+        return find_source(Path(source) / splits[0]) if splits and reading.labels is None else None
+    part = read_test_part(Path(source)) if found.test is None else found.test
+    if part is None:
+        return None
+    where = f"the test part of {found.name}"
+    return Found(where, found.name, arrays=array_set(where, found.name, *part))
 
 
-def open_test(test: str | Path, reading: Reading) -> ImageSource:
-    """Open the test images that are given."""
-    check_options(reading.resize, reading.mode)
+def check_left_out(reading: Reading, train: Found, test: Found | None) -> None:
+    """Refuse to leave out what is no class, of the training images nor of the test images."""
+    if isinstance(reading.leave_out, str):
+        raise InputError(f"leave_out={reading.leave_out!r} is one text: give a list of class names.")
+    classes = sorted({label for found in (train, test) if found is not None for label in _labels(found)})
+    for name in reading.leave_out:
+        if name not in classes:
+            raise InputError(no_such("class to leave out", name, classes))
+    if reading.leave_out and len(left := _labels(train) - set(reading.leave_out)) < 2:
+        raise InputError(f"too many classes are left out, since {listed(left) or 'none'} is left: leave two or more.")
+
+
+def open_images(found: Found, reading: Reading) -> ImageSource:
+    """Open the images that were found, without the classes that are left out, which are not even read."""
     return open_found(
-        find_source(test),
+        _without(found, reading.leave_out),
         resize=reading.resize,
         mode=reading.mode,
         skip_bad=reading.skip_bad,
@@ -66,28 +101,14 @@ def open_test(test: str | Path, reading: Reading) -> ImageSource:
     )
 
 
-def own_test(source: str | Path, found: Found, reading: Reading) -> ImageSource | None:
-    """Open the test images that belong to a source: a folder's test/, an archive's arrays, a known set's test part.
-
-    Parameters
-    ----------
-    source : str or Path
-        As in `open_source`.
-    found : Found
-        What `find_images` found there.
-    reading : Reading
-        How images are read.
-
-    Returns
-    -------
-    ImageSource or None
-        None where there are none.
-    """
-    if found.listing is not None:
-        splits = [name for name in found.listing.other_splits if name.lower() in TEST_NAMES]
-        return open_test(Path(source) / splits[0], reading) if splits and reading.labels is None else None
-    part = read_test_part(Path(source)) if found.test is None else found.test
-    return None if part is None else _from_arrays(found.name, *part, reading)
+def image_names(train: ImageSource, test: ImageSource | None) -> list[str]:
+    """Name the images for messages: class folder and file, the test's marked as such."""
+    sources = [("", train)] if test is None else [("", train), (f"{test.name}/", test)]
+    return [
+        f"{prefix}{label}/{file}"
+        for prefix, source in sources
+        for file, label in zip(source.files, source.labels.tolist(), strict=True)
+    ]
 
 
 def gather(
@@ -124,9 +145,10 @@ def gather(
         check_labels(y_test)
     classes, codes = np.unique(labels, return_inverse=True)
     if labels.ndim != 1 or len(train) != len(labels) or len(classes) < 2:
+        told = counted(len(classes), "class", "classes")
         raise InputError(
-            f"there are {len(train)} images, labels of shape {labels.shape} and {counted(len(classes), 'class')}: "
-            f"give one label an image, of two classes or more."
+            f"there are {len(train)} images, labels of shape {labels.shape} and {told}: give one label an image, of "
+            f"two classes or more."
         )
     if (X_test is None) != (y_test is None) or (X_test is None and groups_test is not None):
         parts = {"X_test": X_test, "y_test": y_test, "groups_test": groups_test}
@@ -145,52 +167,23 @@ def gather(
     return Images(np.concatenate([train, test]), all_codes, classes, clusters, grouped, len(codes))
 
 
-@dataclass(frozen=True, eq=False)
-class Taken:
-    """Those images of a source that are compared.
-
-    Attributes
-    ----------
-    X : array of shape (n, ...)
-        Images.
-    y : array of str of shape (n,)
-        Labels.
-    names : list of str
-        What messages call them: class folder and file.
-    groups : list or None
-        What each belongs to.
-    """
-
-    X: NDArray[Any]
-    y: NDArray[Any]
-    names: list[str]
-    groups: Membership | None
+def _labels(found: Found) -> set[str]:
+    if found.listing is not None:
+        return {entry.label for entry in found.listing.entries}
+    return set() if found.arrays is None else set(found.arrays.labels.tolist())
 
 
-def take(source: ImageSource, groups: Membership | None, leave_out: Sequence[str], prefix: str = "") -> Taken:
-    """Read the images of a source, without those of classes that are left out; `prefix` begins their names."""
-    rows = np.flatnonzero(~np.isin(source.labels, list(leave_out)))
-    return Taken(
-        source.load(rows),
-        source.labels[rows],
-        [f"{prefix}{source.labels[row]}/{source.files[row]}" for row in rows],
-        None if groups is None else [groups[row] for row in rows],
-    )
-
-
-def check_left_out(leave_out: Sequence[str], train: ImageSource, test: ImageSource | None) -> None:
-    """Refuse to leave out what is no class of the training images, nor of the test images."""
-    classes = sorted({*train.classes, *(() if test is None else test.classes)})
-    unknown = sorted(set(leave_out) - set(classes))
-    if unknown:
-        raise InputError(
-            f"there is no class {listed(unknown)} to leave out: {shown(train.name)} has the classes {listed(classes)}."
-        )
-
-
-def _from_arrays(name: str, X: NDArray[Any], y: NDArray[Any], reading: Reading) -> ImageSource:
-    part = array_set(f"the test part of {name}", name, X, y)
-    return ArraySource(part, resize=reading.resize, mode=reading.mode, value_range=reading.value_range)
+def _without(found: Found, leave_out: Sequence[str]) -> Found:
+    """Give what was found without some classes."""
+    if not leave_out:
+        return found
+    if found.listing is not None:
+        entries = [entry for entry in found.listing.entries if entry.label not in leave_out]
+        return replace(found, listing=replace(found.listing, entries=entries))
+    assert found.arrays is not None
+    arrays, kept = found.arrays, ~np.isin(found.arrays.labels, list(leave_out))
+    groups = None if arrays.groups is None else arrays.groups[kept]
+    return replace(found, arrays=replace(arrays, X=arrays.X[kept], labels=arrays.labels[kept], groups=groups))
 
 
 def _check_numbers(name: str, X: NDArray[Any]) -> None:

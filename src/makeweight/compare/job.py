@@ -20,11 +20,10 @@ from makeweight.compare.inputs import (
     Reading,
     check_left_out,
     find_images,
+    find_test,
     gather,
-    open_test,
-    open_train,
-    own_test,
-    take,
+    image_names,
+    open_images,
 )
 from makeweight.compare.options import Options
 from makeweight.compare.plan import LEAST_STEPS, Plan, about, fit_into, time_costs
@@ -164,7 +163,6 @@ def compare_folder(
     test: str | Path | None = None,
     folds: int | None = None,
     groups: str | None = None,
-    leave_out: Sequence[str] = (),
     out: str | Path | None = None,
     options: Options | None = None,
     reading: Reading | None = None,
@@ -183,14 +181,12 @@ def compare_folder(
     groups : str, optional
         A CSV file with the columns file_name and group, or a column of the table of labels; by default what a known set
         tells by itself.
-    leave_out : sequence of str, default=()
-        Classes that are left out of training and test images, such as those with fewer images than there are folds.
     out : str or Path, optional
         Folder for what is kept; by default `default_out(source)`.
     options : Options, optional
         How to compare.
     reading : Reading, optional
-        How images are read.
+        How images are read, and which classes are left out.
     listener : Listener, optional
         Hears about the progress.
 
@@ -213,7 +209,6 @@ def compare_folder(
             OutputFolder(target, False, lambda path: None).check_outside(Path(place))
     heard.stage("reading")
     train, held = _opened(source, test, folds, how)
-    check_left_out(leave_out, train, held)
     for what, part in (("training", train), ("test", held)):
         if part is not None and (n_drawn := drawn_before(part)):
             heard.note(
@@ -221,26 +216,24 @@ def compare_folder(
                 "is measured on drawn images says little about real ones"
             )
     train_groups, test_groups = _groups(groups, train, held, heard)
-    learnt = take(train, train_groups, leave_out)
-    tested = None if held is None else take(held, test_groups, leave_out, f"{held.name}/")
     return compare(
-        learnt.X,
-        learnt.y,
-        None if tested is None else tested.X,
-        None if tested is None else tested.y,
+        train.load(),
+        train.labels,
+        None if held is None else held.load(),
+        None if held is None else held.labels,
         folds=folds,
-        groups=learnt.groups,
-        groups_test=None if tested is None else tested.groups,
+        groups=train_groups,
+        groups_test=test_groups,
         options=options,
         out=target,
         name=train.name,
-        names=learnt.names if tested is None else learnt.names + tested.names,
+        names=image_names(train, held),
         given={
             "groups_from": None if train_groups is None else Path(groups or train.name).name,
             "test": None if held is None else held.name,
             "resize": how.resize,
             "mode": how.mode,
-            "leave_out": list(leave_out),
+            "leave_out": sorted(set(how.leave_out)),
         },
         listener=heard,
     )
@@ -251,11 +244,10 @@ def _opened(
 ) -> tuple[ImageSource, ImageSource | None]:
     """Open training images, and test images where there are any and no folds are asked for."""
     found = find_images(source, how)
-    train = open_train(found, how)
-    alike = replace(how, value_range=train.value_range)
-    if test is not None:
-        return train, open_test(test, alike)
-    return train, own_test(source, found, alike) if folds is None else None
+    tests = find_test(source, test, found, how) if folds is None else None
+    check_left_out(how, found, tests)
+    train = open_images(found, how)
+    return train, None if tests is None else open_images(tests, replace(how, value_range=train.value_range))
 
 
 def _groups(
@@ -293,6 +285,11 @@ def _classifier(options: Options, images: Images) -> MixedClassifier:
 
 def _that_draw(arms: Sequence[Arm], images: Images) -> list[Arm]:
     """Leave out the arms that ask for drawn images and find no class that lacks any; refuse if none fills a class."""
+    if not any(arm.fills for arm in arms):
+        raise InputError(
+            "none of the arms holds drawn images of rare classes, which verdicts are about: add one to --arms, such as "
+            "filled_augmented, or shared beside --shares."
+        )
     counts = images.class_counts
     kept = [arm for arm in arms if not arm.draws or arm.counts(counts).any()]
     if not any(arm.fills for arm in kept):
