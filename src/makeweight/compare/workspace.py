@@ -67,7 +67,9 @@ def _check_folder(folder: Path, data_hash: str) -> None:
     if not ours:
         raise InputError(f"{shown(folder)} holds something else than a comparison: name another folder with --out.")
     if not same:
-        raise InputError(f"{shown(folder)} holds a comparison of other images, or other classes: name another folder with --out.")
+        raise InputError(
+            f"{shown(folder)} holds a comparison of other images, or other classes: name another folder with --out."
+        )
 
 
 def write_json(path: Path, content: object) -> None:
