@@ -450,8 +450,8 @@ def all_arms(
     mixup
     class weights
     duplicates
-    augmentation with mirroring
     augmentation, half the steps
+    augmentation with mirroring
     SMOTE with augmentation at fill 0.5
     SMOTE with augmentation at fill 0.5, gated
     SMOTE with augmentation at fill 0.5, fine-tuned on real images
