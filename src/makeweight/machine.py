@@ -79,18 +79,7 @@ def device_name(device: str) -> str:
 
 
 def full_device_name(device: str) -> str:
-    """Name what computes, as it decides how long a step takes.
-
-    Parameters
-    ----------
-    device : str
-        "auto", "cpu", "cuda", "cuda:1" or "mps".
-
-    Returns
-    -------
-    str
-        The name of the GPU, "mps", or the name of the processor with its units for bfloat16.
-    """
+    """Name what computes as `device_name` does, but in place of "cpu" the processor and its units for bfloat16."""
     name = device_name(device)
     return name if name != "cpu" else f"{processor_name()}, bfloat16: {bfloat16_units()}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,7 +158,7 @@ class TrainingSampler(Nested, ImageSampler):
         """Give the checkpoints of this very training, or of a part of it; None where none are to be kept."""
         if self.checkpoints is None:
             return None
-        if not isinstance(self.checkpoints, (str, Path)):
+        if not isinstance(self.checkpoints, (str, os.PathLike)):
             raise InputError(f"checkpoints={self.checkpoints!r} is impossible: it must be a folder, or None.")
         if not self._is_seeded():
             raise InputError("a training that can go on needs an equal seed: give random_state a whole number.")

@@ -215,7 +215,7 @@ class Blended(Arm):
 
 @ARMS.register("mirrored")
 class Mirrored(Arm):
-    """As the rival, with half of the images mirrored left to right: often stronger on photos, wrong for letters."""
+    """As the rival, with half of the images mirrored left to right: usual for photographs, wrong for letters."""
 
     settings: ClassVar[dict[str, Any]] = {**AugmentedArm.settings, "augmentation": Affine(mirror=True)}
     priority: ClassVar[int] = 2

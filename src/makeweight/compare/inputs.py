@@ -90,7 +90,7 @@ def check_left_out(reading: Reading, train: Found, test: Found | None) -> None:
 
 
 def open_images(found: Found, reading: Reading) -> ImageSource:
-    """Open the images that were found, without the classes that are left out, which are not even read."""
+    """Open the images that were found, without the classes that are left out, whose files are not opened."""
     return open_found(
         _without(found, reading.leave_out),
         resize=reading.resize,

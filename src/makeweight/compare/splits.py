@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -164,7 +163,8 @@ def near_copies(
             others = second[distances[row] <= limit]
             near = (int(other) for other in (others if told is None else others[told(one, others)]))
             copies = (other for other in near if other != one and _apart(X[one], X[other]) <= reach)
-            found.extend((one, other) for other in islice(copies, 1))
+            if (copy := next(copies, None)) is not None:
+                found.append((one, copy))
         start += len(distances)
     return found
 
