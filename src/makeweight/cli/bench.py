@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from makeweight.cli.options import DataDir, Device, Download, parse_duration, report_file
+from makeweight.cli.options import DataDir, Device, Download, parse_duration, parse_names, report_file
 from makeweight.cli.printing import say, show_table
 from makeweight.data.wording import counted, listed, shown
 from makeweight.errors import InputError
@@ -119,9 +119,9 @@ def run(
         raise InputError(f"{shown(settings or OWN)} has no section {name}: add one.")
     job = Job(table, known[name], out, budget, device, data_dir, download)
     wanted = Selection(
-        _names("--readings", readings),
-        _names("--datasets", datasets),
-        _names("--methods", methods),
+        parse_names("--readings", readings),
+        parse_names("--datasets", datasets),
+        parse_names("--methods", methods),
         _seeds(seeds),
         _where(where or []),
     )
@@ -264,12 +264,3 @@ def _where(told: list[str]) -> dict[str, list[float]]:
             raise InputError(f"--where {shown(each)!r} names no values: write such as ratio=10,100.") from None
         chosen.setdefault(name.strip(), []).extend(numbers)
     return chosen
-
-
-def _names(option: str, text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise InputError(f"{option} {shown(text)!r} names nothing: give names with commas, or leave it out.")
-    return names

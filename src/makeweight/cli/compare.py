@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from makeweight.cli.options import (
     SkipBad,
     Source,
     parse_duration,
+    parse_names,
 )
 from makeweight.cli.printing import console, say, show_table
 from makeweight.data.wording import points, shown, signed_points
@@ -106,11 +106,11 @@ def compare_command(
     from makeweight.compare import Options, Reading, compare_folder, default_out
 
     options = Options(
-        methods=None if methods is None else _names(methods),
+        methods=parse_names("--methods", methods),
         n_seeds=seeds,
         fills=_numbers("--fills", fills),
         shares=_numbers("--shares", shares),
-        kinds=None if arms is None else _names(arms),
+        kinds=parse_names("--arms", arms),
         n_steps=steps,
         gan_steps=gan_steps,
         budget=None if budget is None else parse_duration(budget),
@@ -132,7 +132,7 @@ def compare_command(
                 data_dir=data_dir,
                 download=download,
                 progress=listener.count,
-                leave_out=() if leave_out is None else _names(leave_out),
+                leave_out=parse_names("--leave-out", leave_out) or (),
             )
             found = compare_folder(
                 source,
@@ -259,11 +259,6 @@ def _tell(sentence: str) -> None:
             terminal.print(Padding(line, (0, 0, 0, 2 if number else 0)), highlight=False)
     else:
         say(f"- {sentence}")
-
-
-def _names(text: str) -> list[str]:
-    """Read names with commas between them; one that holds a comma is quoted."""
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -55,6 +55,27 @@ MOST_DIGITS = 12  # of a total
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
 
 
+def parse_names(option: str, text: str | None) -> list[str] | None:
+    """Read names with commas between them; one that holds a comma is quoted.
+
+    Raises
+    ------
+    InputError
+        If an option that is given names nothing.
+
+    Examples
+    --------
+    >>> parse_names("--leave-out", '"a,b", c')
+    ['a,b', 'c']
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
+    if not names:
+        raise InputError(f"{option} {shown(text)!r} names nothing: give names with commas, or leave it out.")
+    return names
+
+
 def parse_strategy(text: str) -> str | float | dict[str, int]:
     """Read a sampling strategy: a name, a ratio, or final totals.
 
